@@ -1,0 +1,52 @@
+/** Enrollment and session messages over HTTP (design §6). Every object is closed: unknown members are refused. */
+import { Type, type Static } from 'typebox';
+
+const closed = { additionalProperties: false } as const;
+export const Base64Url = (max: number) => Type.String({ pattern: '^[A-Za-z0-9_-]+$', minLength: 1, maxLength: max });
+export const Id = Type.String({ pattern: '^[a-z]{1,8}_[A-Za-z0-9_-]{16,43}$' });
+export const HexDigest = Type.String({ pattern: '^[0-9a-f]{64}$' });
+
+/** Public device key: Ed25519 as OKP (RFC 8037). */
+export const DeviceJwk = Type.Object(
+  { kty: Type.Literal('OKP'), crv: Type.Literal('Ed25519'), x: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }) },
+  closed,
+);
+export type DeviceJwk = Static<typeof DeviceJwk>;
+
+export const DeviceFacts = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 128 }),
+    os: Type.Union([Type.Literal('linux'), Type.Literal('macos'), Type.Literal('windows')]),
+    osVersion: Type.String({ maxLength: 128 }),
+    arch: Type.String({ maxLength: 32 }),
+    agentVersion: Type.String({ maxLength: 32 }),
+    /** system: installed and run by the machine's administrator; user: everything belongs to the user. */
+    assurance: Type.Union([Type.Literal('system'), Type.Literal('user')]),
+    language: Type.Literal('cordon/v1'),
+  },
+  closed,
+);
+export type DeviceFacts = Static<typeof DeviceFacts>;
+
+/** GET /agent/v1/root: what a device compares with the fingerprint in its token before it sends anything. */
+export const RootReply = Type.Object(
+  { org: Type.String({ maxLength: 64 }), roots: Type.Array(Type.String({ maxLength: 65_536 }), { minItems: 1, maxItems: 256 }), floor: Type.String({ maxLength: 262_144 }) },
+  closed,
+);
+export type RootReply = Static<typeof RootReply>;
+
+export const EnrollChallengeRequest = Type.Object({ token: Id, jwk: DeviceJwk }, closed);
+export const ChallengeReply = Type.Object({ nonce: Base64Url(64), expiresAt: Type.String({ maxLength: 32 }) }, closed);
+
+/**
+ * POST /agent/v1/enroll. `statement` is a General JSON JWS (RFC 7515 §7.2.1) with exactly two signatures, first by the token's key,
+ * then by the device's, both with header {alg, kid, typ: cordon-enroll+jws}, over {org, nonce, token, jkt, facts}.
+ */
+export const EnrollRequest = Type.Object({ jwk: DeviceJwk, statement: Type.String({ maxLength: 16_384 }) }, closed);
+export const EnrollReply = Type.Object({ device: Id, memberIndex: Type.Integer({ minimum: 0 }), org: Type.String({ maxLength: 64 }) }, closed);
+export type EnrollReply = Static<typeof EnrollReply>;
+
+export const SessionChallengeRequest = Type.Object({ device: Id }, closed);
+/** POST /agent/v1/session: compact JWS, typ cordon-session+jws, by the device key over {org, device, nonce}. */
+export const SessionRequest = Type.Object({ device: Id, proof: Type.String({ maxLength: 4096 }) }, closed);
+export const SessionReply = Type.Object({ ticket: Base64Url(64), expiresAt: Type.String({ maxLength: 32 }) }, closed);
