@@ -1,0 +1,120 @@
+/** The story itself, told step by step through the public API and the `cordon` command. */
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { until, type Api } from './api.ts';
+import { ALLOWED_HOST, FORBIDDEN_HOST, policyYaml, workload } from './policy.ts';
+import { showProof } from './proof.ts';
+import { startEndpoint, type ControlPlane, type Endpoint } from './services.ts';
+import { visible, type Show } from './show.ts';
+import { createSite, type Site, type World } from './world.ts';
+
+interface Setting {
+  readonly world: World;
+  readonly show: Show;
+  readonly plane: ControlPlane;
+  readonly api: Api;
+  readonly onStop: (stop: () => Promise<void>) => void;
+}
+
+export interface ChangeSet {
+  readonly id: string;
+  readonly serial: number;
+  readonly devices: number;
+  readonly acknowledged: number;
+}
+
+/** Publishes and waits until every device has acknowledged that it enforces. @returns milliseconds from request to acknowledged */
+export const publish = async (api: Api, title: string): Promise<{ serial: number; ms: number }> => {
+  const start = performance.now();
+  const { changeSet, serial } = await api.post<{ changeSet: string; serial: number }>('/publish', { title });
+  await until(`devices acknowledge serial ${serial}`, 30_000, async () => {
+    const seen = await api.get<ChangeSet>(`/change-sets/${changeSet}`);
+    return seen.devices > 0 && seen.acknowledged >= seen.devices ? seen : undefined;
+  });
+  return { serial, ms: performance.now() - start };
+};
+
+/** Runs the workload contained. @returns what each attempt printed, by name */
+const contained = (world: World, endpoint: Endpoint, script: string): Map<string, { status: number; text: string }> => {
+  const file = path.join(world.workspace, 'work.sh');
+  fs.writeFileSync(file, script, { mode: 0o644 });
+  const as = process.getuid?.() === 0 ? ['--user', world.account.name] : [];
+  const { status, stdout, stderr } = endpoint.cordon(['run', ...as, '--', 'sh', file], { cwd: world.workspace });
+  if (status !== 0) throw new Error(`cordon run ended with ${String(status)}: ${visible(stderr.slice(-800))}`);
+  return new Map(stdout.split('\n').filter((line) => line.includes('\t')).map((line) => line.split('\t')).map(([name = '', code = '', text = '']) => [name, { status: Number(code), text }]));
+};
+
+const judge = (show: Show, world: World, results: Map<string, { status: number; text: string }>, allowed: Site, forbidden: Site): void => {
+  const of = (name: string): { status: number; text: string } => results.get(name) ?? { status: -1, text: 'did not run' };
+  const works = (name: string, what: string): void => show.expect(`allowed: ${what}`, of(name).status === 0, of(name).text);
+  const fails = (name: string, what: string, host: boolean): void => show.expect(`denied:  ${what}`, of(name).status > 0 && host, of(name).text);
+  works('git-work', 'git works in the workspace');
+  works('fetch-allowed', `curl fetches from ${ALLOWED_HOST}`);
+  works('node-work', 'node works, writes and fetches');
+  works('read-shared', 'a granted folder can be read');
+  show.expect('the allowed host was asked twice', allowed.requests.length === 2, allowed.requests.join(', '));
+  show.expect("node's result is on the host", fs.existsSync(path.join(world.workspace, 'result.json')));
+  const everything = [...results.values()].map((r) => r.text).join(' ');
+  fails('read-credential', 'reading the planted credential', !everything.includes(world.secret));
+  fails('write-outside', 'writing outside the workspace', !fs.existsSync(path.join(world.outside, 'planted')));
+  fails('write-system', 'writing into the system', !fs.existsSync('/planted'));
+  fails('forbidden-name', `${FORBIDDEN_HOST} by name`, forbidden.requests.length === 0);
+  fails('forbidden-address', 'the same host by address, around the proxy', forbidden.requests.length === 0);
+  fails('forbidden-address-by-proxy', 'the same host by address, through the proxy', forbidden.requests.length === 0);
+  fails('daemon-environment', "reading the daemon's environment", !everything.includes('CORDON_CANARY'));
+};
+
+export const demonstrate = async ({ world, show, plane, api, onStop }: Setting): Promise<void> => {
+  const allowed = await createSite('a package\n');
+  const forbidden = await createSite('an upload\n');
+  onStop(allowed.close);
+  onStop(forbidden.close);
+  const allow = [{ host: ALLOWED_HOST, port: allowed.port }];
+
+  const { policy, token } = await show.step('2. An admin creates a group, an enrollment token and a policy, and publishes', async () => {
+    const group = await api.post<{ id: string }>('/groups', { name: 'developers', description: 'Machines that run coding agents' });
+    const enrollment = await api.post<{ token: string }>('/enrollment-tokens', { name: 'quickstart', groupId: group.id });
+    const created = await api.post<{ id: string; name: string; revision: number }>('/policies', { yaml: policyYaml(world, allow) });
+    await api.post('/assignments', { policyId: created.id, groupId: group.id, mode: 'include' });
+    const { serial } = await api.post<{ serial: number }>('/publish', { title: 'Contain coding agents' });
+    show.line(`  policy ${created.name}, revision ${created.revision}, assigned to developers, serial ${serial}`);
+    return { policy: created.id, token: enrollment.token };
+  });
+
+  const endpoint = await show.step('3. This machine enrols by itself, and its daemon connects', async () => {
+    const started = startEndpoint(world, plane.deviceUrl, token, { [ALLOWED_HOST]: '127.0.0.1', [FORBIDDEN_HOST]: '127.0.0.1' }, randomBytes(8).toString('hex'));
+    onStop(() => started.service.stop());
+    const device = await until('the device enforces the policy', 30_000, async () => {
+      const { items } = await api.get<{ items: { id: string; name: string }[] }>('/devices');
+      const found = items[0];
+      if (found === undefined) return undefined;
+      const compliance = await api.get<{ enforced: { digest: string | null }; desired: { digest: string | null } }>(`/devices/${found.id}/compliance`);
+      return compliance.enforced.digest !== null && compliance.enforced.digest === compliance.desired.digest ? found : undefined;
+    });
+    show.line(`  ${device.name} (${device.id}) enforces it`);
+    return started;
+  });
+
+  await show.step('4. A contained workload: git, curl and node at work, then every way out', async () => {
+    judge(show, world, contained(world, endpoint, workload(world, allowed.port, forbidden.port)), allowed, forbidden);
+  });
+
+  await show.step('5. Why, answered by the endpoint itself', async () => {
+    for (const [target, denied] of [[world.credential, true], [path.join(world.outside, 'planted'), true], [world.workspace, false], [`${FORBIDDEN_HOST}:${forbidden.port}`, true], [`${ALLOWED_HOST}:${allowed.port}`, false]] as const) {
+      const answer = endpoint.cordon(['why', target, ...(process.getuid?.() === 0 ? ['--user', world.account.name] : [])]);
+      show.expect(`cordon why ${target.replace(world.root, '…')}`, answer.status === (denied ? 3 : 0), answer.stdout.trim().split('\n').slice(0, 3).join(' | '));
+    }
+  });
+
+  await show.step('6. The admin changes the policy; the endpoint enforces the new one', async () => {
+    await api.post(`/policies/${policy}/revisions`, { yaml: policyYaml(world, [...allow, { host: FORBIDDEN_HOST, port: forbidden.port }]) });
+    const { serial, ms } = await publish(api, 'Allow the paste site');
+    show.line(`  serial ${serial}: published, enforced and acknowledged in ${ms.toFixed(0)} ms`);
+    const results = contained(world, endpoint, workload(world, allowed.port, forbidden.port));
+    show.expect('the host that was forbidden is allowed now', results.get('forbidden-name')?.status === 0 && forbidden.requests.length === 1, results.get('forbidden-name')?.text);
+    show.expect('the credential is still hidden', (results.get('read-credential')?.status ?? 0) > 0);
+  });
+
+  await showProof(show, api, FORBIDDEN_HOST);
+};

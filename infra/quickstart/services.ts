@@ -1,0 +1,85 @@
+/** Starts what an installation consists of: the control plane, this machine's enrollment, and the daemon. */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { until } from './api.ts';
+import { supervise, tail, type Service } from './supervise.ts';
+import { freePort, type World } from './world.ts';
+
+const repository = path.join(import.meta.dirname, '../..');
+const program = (file: string): string[] => [process.execPath, '--disable-warning=ExperimentalWarning', path.join(repository, file)];
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export interface ControlPlane {
+  readonly service: Service;
+  readonly adminUrl: string;
+  readonly deviceUrl: string;
+  readonly token: () => string;
+  readonly log: string;
+}
+
+export const startControlPlane = async (world: World): Promise<ControlPlane> => {
+  const state = path.join(world.root, 'control-plane');
+  const log = path.join(world.root, 'control-plane.log');
+  const adminPort = await freePort(7400);
+  const devicePort = await freePort(adminPort + 1);
+  const env = { PATH, CORDON_STATE: state, CORDON_ADMIN_PORT: String(adminPort), CORDON_DEVICE_PORT: String(devicePort), NODE_COMPILE_CACHE: path.join(repository, '.cache/compile') };
+  const service = supervise('control plane', program('apps/control-plane/src/main.ts'), env, log);
+  const adminUrl = `http://127.0.0.1:${adminPort}`;
+  try {
+    await until('the control plane is ready', 60_000, async () => ((await fetch(`${adminUrl}/readyz`)).ok ? true : undefined));
+  } catch (error) {
+    await service.stop();
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\nThe control plane said:\n${tail(log)}`, { cause: error });
+  }
+  return { service, adminUrl, deviceUrl: `http://127.0.0.1:${devicePort}`, token: () => fs.readFileSync(path.join(state, 'admin-token'), 'utf8').trim(), log };
+};
+
+export interface Endpoint {
+  readonly service: Service;
+  readonly log: string;
+  /** Runs `cordon …` as an administrator of this machine would, and gives back what it printed. */
+  cordon(args: readonly string[], options?: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> }): { status: number | null; stdout: string; stderr: string };
+}
+
+/** @param token goes into a file that only this user can read, never into argv */
+export const startEndpoint = (world: World, deviceUrl: string, token: string, hosts: Readonly<Record<string, string>>, canary: string): Endpoint => {
+  const runtime = fs.mkdtempSync('/tmp/cordon-');
+  fs.chmodSync(runtime, 0o755);
+  const hostsFile = path.join(world.root, 'hosts.json');
+  fs.writeFileSync(hostsFile, JSON.stringify(hosts));
+  const env = {
+    PATH,
+    CORDON_AGENT_STATE: path.join(world.root, 'endpoint'),
+    CORDON_AGENT_RUNTIME: runtime,
+    CORDON_AGENT_USERS: world.account.name,
+    CORDON_AGENT_HOSTS_FILE: hostsFile,
+    CORDON_CANARY: canary,
+    HOME: process.env['HOME'] ?? '/',
+    NODE_COMPILE_CACHE: path.join(repository, '.cache/compile'),
+  };
+  const cordon: Endpoint['cordon'] = (args, options = {}) => {
+    const [node = '', ...before] = program('apps/endpoint-agent/src/main.ts');
+    const result = spawnSync(node, [...before, ...args], { cwd: options.cwd ?? world.workspace, env: { ...env, ...options.env }, encoding: 'utf8', timeout: 120_000 });
+    return { status: result.status, stdout: result.stdout, stderr: result.stderr };
+  };
+  const tokenFile = path.join(world.root, 'enrollment-token');
+  fs.writeFileSync(tokenFile, token, { mode: 0o600 });
+  const enrolled = cordon(['enroll', '--server', deviceUrl, '--token-file', tokenFile]);
+  fs.rmSync(tokenFile);
+  if (enrolled.status !== 0) throw new Error(`cordon enroll ended with ${String(enrolled.status)}: ${enrolled.stderr}${enrolled.stdout}`);
+  const log = path.join(world.root, 'endpoint.log');
+  const service = supervise('daemon', [...program('apps/endpoint-agent/src/main.ts'), 'daemon'], env, log);
+  const stop = service.stop;
+  return {
+    service: {
+      ...service,
+      stop: async () => {
+        await stop();
+        fs.rmSync(runtime, { recursive: true, force: true });
+      },
+    },
+    log,
+    cordon,
+  };
+};
