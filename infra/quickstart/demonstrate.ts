@@ -36,11 +36,11 @@ export const publish = async (api: Api, title: string): Promise<{ serial: number
 };
 
 /** Runs the workload contained. @returns what each attempt printed, by name */
-const contained = (world: World, endpoint: Endpoint, script: string): Map<string, { status: number; text: string }> => {
+const contained = async (world: World, endpoint: Endpoint, script: string): Promise<Map<string, { status: number; text: string }>> => {
   const file = path.join(world.workspace, 'work.sh');
   fs.writeFileSync(file, script, { mode: 0o644 });
   const as = process.getuid?.() === 0 ? ['--user', world.account.name] : [];
-  const { status, stdout, stderr } = endpoint.cordon(['run', ...as, '--', 'sh', file], { cwd: world.workspace });
+  const { status, stdout, stderr } = await endpoint.cordonAsync(['run', ...as, '--', 'sh', file], { cwd: world.workspace });
   if (status !== 0) throw new Error(`cordon run ended with ${String(status)}: ${visible(stderr.slice(-800))}`);
   return new Map(stdout.split('\n').filter((line) => line.includes('\t')).map((line) => line.split('\t')).map(([name = '', code = '', text = '']) => [name, { status: Number(code), text }]));
 };
@@ -97,7 +97,7 @@ export const demonstrate = async ({ world, show, plane, api, onStop }: Setting):
   });
 
   await show.step('4. A contained workload: git, curl and node at work, then every way out', async () => {
-    judge(show, world, contained(world, endpoint, workload(world, allowed.port, forbidden.port)), allowed, forbidden);
+    judge(show, world, await contained(world, endpoint, workload(world, allowed.port, forbidden.port)), allowed, forbidden);
   });
 
   await show.step('5. Why, answered by the endpoint itself', async () => {
@@ -111,7 +111,7 @@ export const demonstrate = async ({ world, show, plane, api, onStop }: Setting):
     await api.post(`/policies/${policy}/revisions`, { yaml: policyYaml(world, [...allow, { host: FORBIDDEN_HOST, port: forbidden.port }]) });
     const { serial, ms } = await publish(api, 'Allow the paste site');
     show.line(`  serial ${serial}: published, enforced and acknowledged in ${ms.toFixed(0)} ms`);
-    const results = contained(world, endpoint, workload(world, allowed.port, forbidden.port));
+    const results = await contained(world, endpoint, workload(world, allowed.port, forbidden.port));
     show.expect('the host that was forbidden is allowed now', results.get('forbidden-name')?.status === 0 && forbidden.requests.length === 1, results.get('forbidden-name')?.text);
     show.expect('the credential is still hidden', (results.get('read-credential')?.status ?? 0) > 0);
   });

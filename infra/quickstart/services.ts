@@ -1,5 +1,6 @@
 /** Starts what an installation consists of: the control plane, this machine's enrollment, and the daemon. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { text } from 'node:stream/consumers';
 import fs from 'node:fs';
 import path from 'node:path';
 import { until } from './api.ts';
@@ -35,11 +36,24 @@ export const startControlPlane = async (world: World): Promise<ControlPlane> => 
   return { service, adminUrl, deviceUrl: `http://127.0.0.1:${devicePort}`, token: () => fs.readFileSync(path.join(state, 'admin-token'), 'utf8').trim(), log };
 };
 
+export interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface CallOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export interface Endpoint {
   readonly service: Service;
   readonly log: string;
   /** Runs `cordon …` as an administrator of this machine would, and gives back what it printed. */
-  cordon(args: readonly string[], options?: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> }): { status: number | null; stdout: string; stderr: string };
+  cordon(args: readonly string[], options?: CallOptions): Outcome;
+  /** The same while this process goes on: needed when it also serves what the run asks for. */
+  cordonAsync(args: readonly string[], options?: CallOptions): Promise<Outcome>;
 }
 
 /** @param token goes into a file that only this user can read, never into argv */
@@ -63,6 +77,13 @@ export const startEndpoint = (world: World, deviceUrl: string, token: string, ho
     const result = spawnSync(node, [...before, ...args], { cwd: options.cwd ?? world.workspace, env: { ...env, ...options.env }, encoding: 'utf8', timeout: 120_000 });
     return { status: result.status, stdout: result.stdout, stderr: result.stderr };
   };
+  const cordonAsync: Endpoint['cordonAsync'] = async (args, options = {}) => {
+    const [node = '', ...before] = program('apps/endpoint-agent/src/main.ts');
+    const child = spawn(node, [...before, ...args], { cwd: options.cwd ?? world.workspace, env: { ...env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'], timeout: 240_000 });
+    const ended = new Promise<number | null>((resolve) => child.on('exit', (code) => resolve(code)));
+    const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+    return { status, stdout, stderr };
+  };
   const tokenFile = path.join(world.root, 'enrollment-token');
   fs.writeFileSync(tokenFile, token, { mode: 0o600 });
   const enrolled = cordon(['enroll', '--server', deviceUrl, '--token-file', tokenFile]);
@@ -81,5 +102,6 @@ export const startEndpoint = (world: World, deviceUrl: string, token: string, ho
     },
     log,
     cordon,
+    cordonAsync,
   };
 };
