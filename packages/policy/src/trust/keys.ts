@@ -1,0 +1,72 @@
+/** Ed25519 keys as JWK (RFC 8037): strict admission, thumbprints (RFC 7638), and key pairs from a seed. */
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import type { DeviceJwk } from '../protocol/enrollment.ts';
+import { CordonError } from '../errors.ts';
+import { sha256Base64Url } from './digest.ts';
+
+const FIELD = 2n ** 255n - 19n;
+/** y coordinates of the points of order 1, 2, 4 and 8 (RFC 7748 §6.1 of curve25519's twist-free torsion, in Edwards form). */
+const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
+  0n,
+  1n,
+  FIELD - 1n,
+  2707385501144840649318225287225658788936804267575313519463743609750303021022n,
+  55188659117513257062467267217118295137698188065244968500265048394206261417927n,
+]);
+const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
+
+const power = (base: bigint, exponent: bigint): bigint => {
+  let result = 1n;
+  for (let b = base % FIELD, e = exponent; e > 0n; e >>= 1n, b = (b * b) % FIELD) if (e & 1n) result = (result * b) % FIELD;
+  return result;
+};
+
+/** Whether y is the coordinate of a point: x² = (y² - 1) / (d·y² + 1) must be a square (RFC 8032 §5.1.3). */
+const isOnCurve = (y: bigint): boolean => {
+  const y2 = (y * y) % FIELD;
+  const x2 = ((((y2 - 1n + FIELD) % FIELD) * power((D * y2 + 1n) % FIELD, FIELD - 2n)) % FIELD + FIELD) % FIELD;
+  return x2 === 0n || power(x2, (FIELD - 1n) / 2n) === 1n;
+};
+
+/**
+ * Admits a public key: exactly kty, crv and x; a canonical encoding of a point that is on the curve and not of small order. Node accepts more.
+ * @throws CordonError `key.refused`
+ */
+export const checkPublicKey = (jwk: unknown): DeviceJwk => {
+  const refuse = (why: string): never => {
+    throw new CordonError('key.refused', `the public key is not acceptable: ${why}`);
+  };
+  if (typeof jwk !== 'object' || jwk === null) return refuse('not a JWK');
+  const { kty, crv, x, ...others } = jwk as Record<string, unknown>;
+  if (kty !== 'OKP' || crv !== 'Ed25519' || typeof x !== 'string') return refuse('expected kty OKP, crv Ed25519 and x');
+  if (Object.keys(others).length > 0) return refuse(`unexpected member ${Object.keys(others)[0] ?? ''}`);
+  const bytes = Buffer.from(x, 'base64url');
+  if (bytes.length !== 32 || bytes.toString('base64url') !== x) return refuse('x is not 32 bytes in canonical base64url');
+  const little = Buffer.from(bytes).reverse();
+  little[0] = (little[0] ?? 0) & 0x7f;
+  const y = BigInt(`0x${little.toString('hex')}`);
+  if (y >= FIELD) return refuse('the encoding is not canonical');
+  if (SMALL_ORDER_Y.has(y)) return refuse('a point of small order');
+  if (!isOnCurve(y)) return refuse('not a point of the curve');
+  return { kty, crv, x };
+};
+
+/** RFC 7638 thumbprint, SHA-256, base64url: 43 characters. */
+export const thumbprint = (jwk: DeviceJwk): string => sha256Base64Url(`{"crv":"${jwk.crv}","kty":"${jwk.kty}","x":"${jwk.x}"}`);
+
+export interface KeyPair {
+  readonly privateKey: KeyObject;
+  readonly jwk: DeviceJwk;
+  readonly kid: string;
+}
+
+/** The key pair of a 32-byte seed (RFC 8032 §5.1.5). The caller brings the randomness. */
+export const keyPairFromSeed = (seed: Uint8Array): KeyPair => {
+  if (seed.length !== 32) throw new CordonError('key.refused', `an Ed25519 seed has 32 bytes, not ${seed.length}`);
+  // PKCS#8 prefix of RFC 8410 §7
+  const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  const { x = '' } = createPublicKey(privateKey).export({ format: 'jwk' });
+  const jwk: DeviceJwk = { kty: 'OKP', crv: 'Ed25519', x };
+  return { privateKey, jwk, kid: thumbprint(jwk) };
+};

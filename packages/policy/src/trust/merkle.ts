@@ -1,0 +1,81 @@
+/** Merkle tree of RFC 9162 §2.1: leaves hashed with 0x00, nodes with 0x01, an unpaired node moves up as it is. Hashes are hex text. */
+import { createHash } from 'node:crypto';
+import { CordonError } from '../errors.ts';
+
+const digest = (prefix: number, ...parts: readonly Uint8Array[]): Buffer => {
+  const hash = createHash('sha256').update(Uint8Array.of(prefix));
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+};
+
+/** Hash of an empty tree (RFC 9162 §2.1.1). */
+const EMPTY = createHash('sha256').digest();
+
+export const leafHash = (leaf: Uint8Array): Buffer => digest(0, leaf);
+const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => digest(1, left, right);
+
+/** A tree whose leaves can be replaced in place: setting one leaf or appending costs one hash per level. */
+export class MerkleTree {
+  readonly #levels: Buffer[][] = [[]];
+
+  get size(): number {
+    return this.#levels[0]?.length ?? 0;
+  }
+
+  /** Puts a leaf at an index up to `size`; at `size` it is appended. */
+  set(index: number, leaf: Uint8Array): void {
+    if (!Number.isSafeInteger(index) || index < 0 || index > this.size) throw new CordonError('merkle.index', `index ${index} is not in 0..${this.size}`);
+    let hash = leafHash(leaf);
+    let at = index;
+    for (let level = 0; ; level += 1) {
+      const row = (this.#levels[level] ??= []);
+      row[at] = hash;
+      if (row.length === 1) {
+        this.#levels.length = level + 1;
+        return;
+      }
+      const left = row[at & ~1];
+      const right = row[at | 1];
+      if (left === undefined) throw new CordonError('merkle.index', 'the tree has a hole');
+      hash = right === undefined ? left : nodeHash(left, right);
+      at >>= 1;
+    }
+  }
+
+  root(): string {
+    return (this.#levels.at(-1)?.[0] ?? EMPTY).toString('hex');
+  }
+
+  /** Inclusion proof (RFC 9162 §2.1.3.1): sibling hashes from the leaf upwards. */
+  proof(index: number): string[] {
+    if (!Number.isSafeInteger(index) || index < 0 || index >= this.size) throw new CordonError('merkle.index', `no leaf ${index} in a tree of ${this.size}`);
+    return this.#levels.slice(0, -1).flatMap((row, level) => row[(index >> level) ^ 1]?.toString('hex') ?? []);
+  }
+}
+
+/**
+ * Verifies an inclusion proof (RFC 9162 §2.1.3.2). The index is the verifier's own, never the sender's.
+ * @returns whether `leaf` stands at `index` of the tree of `size` leaves with this root
+ */
+export const verifyInclusion = (claim: { readonly leaf: Uint8Array; readonly index: number; readonly size: number; readonly proof: readonly string[]; readonly root: string }): boolean => {
+  const { index, size, proof } = claim;
+  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(size) || index < 0 || index >= size) return false;
+  let fn = index;
+  let sn = size - 1;
+  let hash = leafHash(claim.leaf);
+  for (const sibling of proof) {
+    if (sn === 0) return false;
+    const other = Buffer.from(sibling, 'hex');
+    if (other.length !== 32) return false;
+    if (fn % 2 === 1 || fn === sn) {
+      hash = nodeHash(other, hash);
+      while (fn % 2 === 0 && fn !== 0) {
+        fn = Math.floor(fn / 2);
+        sn = Math.floor(sn / 2);
+      }
+    } else hash = nodeHash(hash, other);
+    fn = Math.floor(fn / 2);
+    sn = Math.floor(sn / 2);
+  }
+  return sn === 0 && hash.toString('hex') === claim.root;
+};

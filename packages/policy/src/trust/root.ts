@@ -1,0 +1,78 @@
+/** The root document: names every other key by role, with thresholds. A chain is walked one version at a time, each signed by old and new. */
+import { Type, type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { CordonError } from '../errors.ts';
+import { DeviceJwk } from '../protocol/enrollment.ts';
+import { sha256Base64Url } from './digest.ts';
+import { openGeneral, peekGeneral } from './envelope.ts';
+import { checkPublicKey, thumbprint } from './keys.ts';
+
+const MAX_ROOT = 65_536;
+const Role = Type.Object({ threshold: Type.Integer({ minimum: 1, maximum: 16 }), keys: Type.Array(DeviceJwk, { minItems: 1, maxItems: 16 }) }, { additionalProperties: false });
+
+export const RootDocument = Type.Object(
+  {
+    format: Type.Literal('cordon-root/1'),
+    org: Type.String({ minLength: 1, maxLength: 64 }),
+    version: Type.Integer({ minimum: 1 }),
+    epoch: Type.Integer({ minimum: 0 }),
+    expiresAt: Type.String({ maxLength: 32 }),
+    roles: Type.Object({ root: Role, floor: Role, approver: Role, policy: Role, checkpoint: Role, identity: Role }, { additionalProperties: false }),
+  },
+  { additionalProperties: false },
+);
+export type RootDocument = Static<typeof RootDocument>;
+export type RoleName = keyof RootDocument['roles'];
+const validator = Compile(RootDocument);
+
+export interface TrustedRoot {
+  readonly document: RootDocument;
+  keys(role: RoleName): ReadonlyMap<string, DeviceJwk>;
+}
+
+const refuse = (code: string, message: string): never => {
+  throw new CordonError(code, message);
+};
+
+const parse = (payload: unknown): RootDocument => (validator.Check(payload) ? payload : refuse('root.schema', 'not a root document'));
+
+/** Keys of a role by thumbprint; a key that stands twice counts once. */
+const keysOf = (document: RootDocument, role: RoleName): ReadonlyMap<string, DeviceJwk> =>
+  new Map(document.roles[role].keys.map((jwk) => [thumbprint(checkPublicKey(jwk)), jwk]));
+
+const signedBy = async (text: string, by: RootDocument): Promise<string> => {
+  const { kids, payloadText } = await openGeneral(text, { typ: 'cordon-root+jws', keys: keysOf(by, 'root'), maxBytes: MAX_ROOT });
+  if (kids.size < by.roles.root.threshold) refuse('root.threshold', `version ${by.version} demands ${by.roles.root.threshold} distinct root keys; ${kids.size} signed`);
+  return payloadText;
+};
+
+/** What an enrollment token carries: SHA-256 of the first root document's payload, base64url. */
+export const rootFingerprint = (firstRoot: string): string => {
+  const { payload } = JSON.parse(firstRoot) as { payload: string };
+  return sha256Base64Url(Buffer.from(payload, 'base64url'));
+};
+
+/**
+ * Verifies a chain of roots that begins with the one whose fingerprint the device holds.
+ * @throws CordonError `root.fingerprint|schema|threshold|version|org|epoch|expired`, `jws.*`, `json.*`
+ */
+export const verifyRootChain = async (roots: readonly string[], fingerprint: string, now: Date): Promise<TrustedRoot> => {
+  if (roots.length < 1 || roots.length > 256) refuse('root.chain', 'between 1 and 256 root documents are accepted');
+  let trusted: RootDocument | undefined;
+  for (const text of roots) {
+    const next = parse(peekGeneral(text, MAX_ROOT));
+    const payloadText = await signedBy(text, next);
+    if (trusted === undefined) {
+      if (sha256Base64Url(payloadText) !== fingerprint) refuse('root.fingerprint', 'the root is not the one whose fingerprint this device holds');
+    } else {
+      await signedBy(text, trusted);
+      if (next.version !== trusted.version + 1) refuse('root.version', `after version ${trusted.version} comes ${trusted.version + 1}, not ${next.version}`);
+      if (next.org !== trusted.org) refuse('root.org', 'the organisation changed');
+      if (next.epoch < trusted.epoch) refuse('root.epoch', 'the epoch fell');
+    }
+    trusted = next;
+  }
+  const document = trusted ?? refuse('root.chain', 'no root document');
+  if (!(Date.parse(document.expiresAt) > now.getTime())) refuse('root.expired', `the root expired at ${document.expiresAt}`);
+  return { document, keys: (role) => keysOf(document, role) };
+};

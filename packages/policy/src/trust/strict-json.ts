@@ -1,0 +1,123 @@
+import { CordonError } from '../errors.ts';
+
+export interface JsonLimits {
+  readonly maxBytes: number;
+  readonly maxDepth: number;
+}
+
+const refuse = (message: string, at: number): never => {
+  throw new CordonError('json.refused', `${message} (at character ${at})`);
+};
+
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const SPACE = /[ \t\n\r]*/y;
+// oxlint-disable-next-line no-control-regex -- unescaped control characters end a string's plain part (RFC 8259 §7)
+const PLAIN = /[^"\\\u0000-\u001f]*/y;
+const ESCAPES: Readonly<Record<string, string>> = { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
+
+/** One value of JSON text; the cursor is the only state, and it lives for one call. */
+const reader = (text: string, maxDepth: number): unknown => {
+  let at = 0;
+  const match = (pattern: RegExp): string => {
+    pattern.lastIndex = at;
+    const found = pattern.exec(text)?.[0] ?? '';
+    at += found.length;
+    return found;
+  };
+  const take = (char: string): void => {
+    if (text[at] !== char) refuse(`expected ${char}`, at);
+    at += 1;
+  };
+  const string = (): string => {
+    take('"');
+    let value = '';
+    for (;;) {
+      value += match(PLAIN);
+      if (text[at] === '"') break;
+      if (text[at] !== '\\') return refuse('unfinished string or control character', at);
+      const escape = text[at + 1] ?? '';
+      at += 2;
+      if (escape === 'u') {
+        const hex = text.slice(at, at + 4);
+        if (!/^[0-9a-fA-F]{4}$/.test(hex)) refuse('bad \\u escape', at);
+        value += String.fromCharCode(Number.parseInt(hex, 16));
+        at += 4;
+      } else value += ESCAPES[escape] ?? refuse('unknown escape', at - 1);
+    }
+    at += 1;
+    return value.isWellFormed() ? value : refuse('lone surrogate', at);
+  };
+  const value = (depth: number): unknown => {
+    if (depth > maxDepth) refuse(`deeper than ${maxDepth} levels`, at);
+    match(SPACE);
+    const result = one(depth);
+    match(SPACE);
+    return result;
+  };
+  const object = (depth: number): Record<string, unknown> => {
+    const members = new Map<string, unknown>();
+    take('{');
+    match(SPACE);
+    while (text[at] !== '}') {
+      if (members.size > 0) {
+        take(',');
+        match(SPACE);
+      }
+      const name = string();
+      if (members.has(name)) refuse(`member ${JSON.stringify(name)} stands twice`, at);
+      if (name === '__proto__') refuse('member __proto__', at);
+      match(SPACE);
+      take(':');
+      members.set(name, value(depth + 1));
+    }
+    at += 1;
+    return Object.fromEntries(members);
+  };
+  const array = (depth: number): unknown[] => {
+    const items: unknown[] = [];
+    take('[');
+    match(SPACE);
+    while (text[at] !== ']') {
+      if (items.length > 0) take(',');
+      items.push(value(depth + 1));
+    }
+    at += 1;
+    return items;
+  };
+  const one = (depth: number): unknown => {
+    const char = text[at];
+    if (char === '{') return object(depth);
+    if (char === '[') return array(depth);
+    if (char === '"') return string();
+    for (const [word, meaning] of [['true', true], ['false', false], ['null', null]] as const) {
+      if (text.startsWith(word, at)) {
+        at += word.length;
+        return meaning;
+      }
+    }
+    const digits = match(NUMBER);
+    const number = Number(digits);
+    if (digits === '' || !Number.isFinite(number)) return refuse('not a JSON value', at);
+    return number;
+  };
+  const result = value(0);
+  if (at !== text.length) refuse('text after the value', at);
+  return result;
+};
+
+/**
+ * JSON as RFC 8259 with what I-JSON (RFC 7493) adds: UTF-8 without BOM, no duplicate members, no lone surrogates, and limits on size and depth.
+ * @throws CordonError `json.too-large`, `json.refused`
+ */
+export const parseStrictJson = (input: string | Uint8Array, { maxBytes, maxDepth }: JsonLimits): unknown => {
+  const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength;
+  if (size > maxBytes) throw new CordonError('json.too-large', `${size} bytes; at most ${maxBytes} are accepted`);
+  if (typeof input === 'string') return reader(input, maxDepth);
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(input);
+  } catch (cause) {
+    throw new CordonError('json.refused', 'not UTF-8', { cause });
+  }
+  return reader(text, maxDepth);
+};
