@@ -1,0 +1,58 @@
+/** IP addresses: one textual form, and which ones are not public. Translated forms (NAT64, 6to4, Teredo, mapped, compatible) are judged by what they carry. */
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
+
+const hextets = (address: string): number[] => {
+  const url = new URL(`http://[${address}]/`).hostname.slice(1, -1);
+  const [head = '', tail] = url.split('::');
+  const parse = (part: string): number[] => (part === '' ? [] : part.split(':').map((word) => Number.parseInt(word, 16)));
+  const front = parse(head);
+  const back = tail === undefined ? [] : parse(tail);
+  return [...front, ...Array.from({ length: 8 - front.length - back.length }, () => 0), ...back];
+};
+
+const dotted = (high: number, low: number): string => `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+
+/** The IPv4 address that an IPv6 address stands for, if it does (RFC 4291 §2.5.5, RFC 6052, RFC 3056, RFC 4380). */
+const carried = (words: readonly number[]): string | undefined => {
+  const [a = 0, b = 0, c = 0, , , f = 0, g = 0, h = 0] = words;
+  const zero = (from: number, to: number): boolean => words.slice(from, to).every((w) => w === 0);
+  if (zero(0, 5) && f === 0xffff) return dotted(g, h);
+  if (zero(0, 6) && (g !== 0 || h > 1)) return dotted(g, h);
+  if (a === 0x64 && b === 0xff9b && (zero(2, 6) || c === 1)) return dotted(g, h);
+  if (a === 0x2002) return dotted(b, c);
+  if (a === 0x2001 && b === 0) return dotted(g ^ 0xffff, h ^ 0xffff);
+  return undefined;
+};
+
+/** @returns the address in its one form (RFC 5952), or undefined if the text is not an address in standard notation */
+export const canonicalAddress = (text: string): string | undefined => {
+  if (isIPv4(text)) return text;
+  if (!isIPv6(text) || text.includes('%')) return undefined;
+  const words = hextets(text);
+  if (words.slice(0, 5).every((w) => w === 0) && words[5] === 0xffff) return carried(words);
+  return new URL(`http://[${text}]/`).hostname.slice(1, -1);
+};
+
+/** IANA special-purpose registries, and cloud agents' addresses that are public by number only. */
+const SPECIAL_4 = ['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4', '168.63.129.16/32'];
+const SPECIAL_6 = ['::/128', '::1/128', '100::/64', '2001:db8::/32', 'fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8', '3fff::/20', '5f00::/16'];
+
+const special = ((): BlockList => {
+  const list = new BlockList();
+  for (const [family, nets] of [['ipv4', SPECIAL_4], ['ipv6', SPECIAL_6]] as const) {
+    for (const net of nets) {
+      const [base = '', bits = ''] = net.split('/');
+      list.addSubnet(base, Number(bits), family);
+    }
+  }
+  return list;
+})();
+
+/** Whether an address may only be reached by a rule that says `private: true`. What is no address counts as private. */
+export const isPrivateAddress = (text: string): boolean => {
+  const address = canonicalAddress(text);
+  if (address === undefined) return true;
+  if (isIPv4(address)) return special.check(address, 'ipv4');
+  const inner = carried(hextets(address));
+  return special.check(address, 'ipv6') || (inner !== undefined && special.check(inner, 'ipv4'));
+};
