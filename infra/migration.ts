@@ -39,7 +39,6 @@ const difference = await engine.diff({
   to: { tag: 'schemaDatamodel', files },
   script: true,
   exitCode: true,
-  shadowDatabaseUrl: null,
   filters: { externalTables: [], externalEnums: [] },
 });
 
