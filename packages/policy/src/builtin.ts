@@ -3,8 +3,10 @@ import type { RuleOrigin } from './effective.ts';
 
 export const BUILTIN_VERSION = 1;
 
-/** Readable on every Linux launch: what programs need to start. The sandbox's baseline brings them. */
-export const SYSTEM_READ: readonly string[] = ['/usr', '/bin', '/sbin', '/lib', '/lib64', '/lib32', '/libx32', '/etc', '/dev', '/proc'];
+/** Readable on every Linux launch: what programs need to start. The sandbox's baseline brings exactly these. */
+export const SYSTEM_READ: readonly string[] = [
+  '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/usr/bin', '/usr/sbin', '/usr/lib', '/usr/lib32', '/usr/lib64', '/usr/libx32', '/usr/libexec', '/usr/share', '/etc', '/dev', '/proc',
+];
 
 /** What no policy can grant: credentials, keys, sockets that give power over the machine, and Cordon's own state. */
 export const NEVER_GRANT: readonly string[] = [
