@@ -1,0 +1,67 @@
+/** What every feature of the control plane is given. Nothing here is global: one process can hold several. */
+import type { FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify';
+import type { FastifyBaseLogger } from 'fastify';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type pg from 'pg';
+import type { Config } from './config.ts';
+import type { DatabaseAccess } from './db/client.ts';
+import type { Prisma, PrismaClient } from './db/generated/client.ts';
+import type { DevicePermission, Permission, Role } from './auth/permissions.ts';
+import type { Tickets } from './auth/tickets.ts';
+
+export type App = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, TypeBoxTypeProvider>;
+
+/** A transaction of the application role. Every mutation and its audit entry share one. */
+export type Tx = Prisma.TransactionClient;
+
+/** The process that holds the online keys. It signs what its own rules allow, and refuses a serial that falls. */
+export interface SignerClient {
+  signManifest(payload: object): Promise<string>;
+  signCheckpoint(payload: object): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** The connected devices, as the rest of the service sees them. */
+export interface Hub {
+  /** Ends the session of a device at once; its policy stays in force on it. */
+  disconnect(deviceId: string, code: number, reason: string): void;
+  /** How many devices are connected to this replica now. */
+  readonly connected: number;
+}
+
+export interface Context {
+  readonly config: Config;
+  readonly prisma: PrismaClient;
+  /** For COPY and other hot paths, as the application role. */
+  readonly pool: pg.Pool;
+  /** Where the application role connects: for LISTEN connections and the job queues' own pool. */
+  readonly database: DatabaseAccess;
+  readonly signer: SignerClient;
+  readonly clock: () => Date;
+  readonly log: FastifyBaseLogger;
+  readonly hub: Hub;
+  /** Single-use tickets that a signed session challenge gives and the channel redeems. */
+  readonly tickets: Tickets;
+  /** The organisation's id, root chain and floor: the exact bytes that devices verify. Constant while the process lives. */
+  readonly organisation: { readonly orgId: string; readonly roots: readonly string[]; readonly floor: string; readonly fingerprint: string };
+}
+
+/** Who asks on the admin listener. */
+export interface Actor {
+  /** `token:<id>`, as written into the audit log. */
+  readonly name: string;
+  readonly role: Role;
+}
+
+/** A feature adds its routes to one listener. */
+export type Feature = (app: App, context: Context) => void | Promise<void>;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the caller must be allowed to do. A route without it keeps the service from starting. */
+    permission?: Permission | DevicePermission;
+  }
+  interface FastifyRequest {
+    actor: Actor | null;
+  }
+}

@@ -1,0 +1,68 @@
+/** Applies prisma/migrations at start with Prisma's own engine (WebAssembly, no native code), as the owner and under its advisory lock. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { poolConfig, type DatabaseAccess } from './client.ts';
+
+const prismaFolder = path.join(import.meta.dirname, '../../../../prisma');
+
+/**
+ * The adapter cuts a script at every `;` and runs the pieces on pool connections: function bodies break and a failing file stays half applied.
+ * One simple query on the only connection keeps bodies whole and makes each file atomic. Access comes in separate fields, never as a URL,
+ * because the driver would let the URL's database win over the one asked for.
+ */
+class WholeScripts extends PrismaPg {
+  override async connect(): Promise<Awaited<ReturnType<PrismaPg['connect']>>> {
+    const adapter = await super.connect();
+    const pool = adapter.underlyingDriver();
+    adapter.executeScript = async (script) => {
+      await pool.query(script);
+    };
+    return adapter;
+  }
+}
+
+const migrationDirectories = (folder: string): { path: string; migrationFile: { path: string; content: { tag: 'ok'; value: string } } }[] =>
+  fs
+    .readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort()
+    .map((name) => ({
+      path: name,
+      migrationFile: { path: 'migration.sql', content: { tag: 'ok', value: fs.readFileSync(path.join(folder, name, 'migration.sql'), 'utf8') } },
+    }));
+
+/**
+ * Several replicas may start at once: one applies, the others wait and find nothing to do.
+ * @returns names of the migrations that this call applied
+ * @throws CordonError db.migrate-failed
+ */
+export const applyMigrations = async (owner: DatabaseAccess): Promise<readonly string[]> => {
+  const folder = path.join(prismaFolder, 'migrations');
+  const { SchemaEngine } = await import('@prisma/schema-engine-wasm');
+  const engine = await SchemaEngine.new(
+    { datamodels: [['schema.prisma', fs.readFileSync(path.join(prismaFolder, 'schema.prisma'), 'utf8')]] },
+    () => undefined,
+    bindMigrationAwareSqlAdapterFactory(new WholeScripts(poolConfig(owner, 1))),
+  );
+  try {
+    const { appliedMigrationNames } = await engine.applyMigrations({
+      migrationsList: {
+        baseDir: folder,
+        shadowDbInitScript: '',
+        lockfile: { path: 'migration_lock.toml', content: fs.readFileSync(path.join(folder, 'migration_lock.toml'), 'utf8') },
+        migrationDirectories: migrationDirectories(folder),
+      },
+      filters: { externalTables: [], externalEnums: [] },
+    });
+    return appliedMigrationNames;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CordonError('db.migrate-failed', `the database could not be brought to this version's shape: ${reason}`, { cause: error });
+  } finally {
+    engine.free();
+  }
+};
