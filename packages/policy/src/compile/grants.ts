@@ -38,7 +38,8 @@ export const grantsOf = (effective: EffectivePolicy, visible: readonly string[])
   return {
     read,
     write,
-    hidden: unique(hides.map((rule) => rule.path).filter((path) => inside(path, [...read, ...write, ...visible]))),
+    // What the system itself hides from ordinary users (/etc/shadow) needs no mask of ours in the baseline.
+    hidden: unique(hides.filter((rule) => inside(rule.path, [...read, ...write, ...(rule.origin.source === 'builtin' ? [] : visible)])).map((rule) => rule.path)),
     readOnly: unique(freezes.map((rule) => rule.path).filter((path) => inside(path, write))),
   };
 };

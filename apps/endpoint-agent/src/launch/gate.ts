@@ -1,0 +1,81 @@
+/**
+ * The gate (design §8): bubblewrap holds the workload, fully set up, until this has compared what is there with the plan. What it saw is the run's attestation;
+ * any difference is a reason to kill.
+ */
+import fs from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { compareMounts, parseMountinfo, type Planned } from './mounts.ts';
+import { identityOf, type Identity } from './preflight.ts';
+
+export interface Attestation {
+  readonly pid: number;
+  /** Start time of the sandbox's init in clock ticks: tells it from a later process with its number. */
+  readonly startTime: string;
+  readonly uid: number;
+  readonly mounts: number;
+}
+
+/** Field 22 of proc_pid_stat(5); undefined when the process is gone. */
+export const startTimeOf = (pid: number): string | undefined => {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+};
+
+/** Whether that very process still lives (a zombie does not). */
+export const isAlive = (pid: number, startTime: string): boolean => {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[19] === startTime && fields[0] !== 'Z' && fields[0] !== 'X';
+  } catch {
+    return false;
+  }
+};
+
+const READY_MS = 10_000;
+const NAMESPACES = ['user', 'mnt', 'pid', 'net', 'ipc', 'uts'] as const;
+
+const refuse = (message: string): never => {
+  throw new CordonError('launch.gate-refused', `the sandbox is not what was planned, so the workload was not started: ${message}`);
+};
+
+const field = (status: string, name: string): string => new RegExp(`^${name}:\\s+(.*)$`, 'm').exec(status)?.[1] ?? '';
+
+/** bubblewrap tells the pid before it has finished; it is ready when its capabilities are gone and it waits at the gate. */
+const whenReady = async (pid: number): Promise<string> => {
+  const end = performance.now() + READY_MS;
+  for (;;) {
+    let status: string;
+    try {
+      status = fs.readFileSync(`/proc/${pid}/status`, 'latin1');
+    } catch {
+      return refuse('it ended while it was set up');
+    }
+    if (/^0+$/.test(field(status, 'CapEff'))) return status;
+    if (performance.now() > end) refuse('it was not ready in time');
+    await nextTurn();
+  }
+};
+
+/** @throws CordonError `launch.gate-refused` */
+export const attest = async (pid: number, plan: Planned, identities: ReadonlyMap<string, Identity>, uid: number): Promise<Attestation> => {
+  const status = await whenReady(pid);
+  for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) if (!/^0+$/.test(field(status, set))) refuse(`${set} is not empty`);
+  if (field(status, 'NoNewPrivs') !== '1') refuse('it could gain privileges');
+  if (field(status, 'Uid').split('\t').some((id) => Number(id) !== uid)) refuse(`it runs as ${field(status, 'Uid')}, not as ${uid}`);
+  for (const name of NAMESPACES) if (fs.readlinkSync(`/proc/self/ns/${name}`) === fs.readlinkSync(`/proc/${pid}/ns/${name}`)) refuse(`it shares the ${name} namespace with the host`);
+  const mounts = parseMountinfo(fs.readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
+  const wrong = compareMounts(mounts, plan);
+  if (wrong.length > 0) refuse(wrong.slice(0, 4).join('; '));
+  for (const [path, identity] of identities) if (identityOf(`/proc/${pid}/root${path}`) !== identity) refuse(`${path} is not the file or folder that was checked`);
+  for (const path of plan.denied) {
+    const original = identityOf(path);
+    if (original !== undefined && identityOf(`/proc/${pid}/root${path}`) === original) refuse(`${path} is not hidden`);
+  }
+  return { pid, startTime: startTimeOf(pid) ?? refuse('it ended at the gate'), uid, mounts: mounts.length };
+};

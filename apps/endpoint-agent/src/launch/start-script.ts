@@ -1,0 +1,45 @@
+/** The script that the constant start line reads from its private descriptor: environment and argv that no process list shows. */
+
+/** Quotes one word for a POSIX shell: nothing in it is special. */
+export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
+
+export interface Start {
+  readonly cwd: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly argv: readonly string[];
+  /** Set where the egress bridge must be started from inside (no root): socat and the run's socket. */
+  readonly bridge?: { readonly socat: string; readonly socket: string };
+}
+
+export const PROXY_PORT = 3128;
+const PORT_HEX = PROXY_PORT.toString(16).toUpperCase().padStart(4, '0');
+
+const bridgeLines = ({ socat, socket }: NonNullable<Start['bridge']>): string[] => [
+  `${socat} TCP-LISTEN:${PROXY_PORT},bind=127.0.0.1,fork,reuseaddr ${quote(`UNIX-CONNECT:${socket}`)} </dev/null >/dev/null 2>&1 8>&- &`,
+  `while ! grep -q ':${PORT_HEX} 00000000:0000 0A' /proc/net/tcp; do kill -0 $! 2>/dev/null || exit 125; sleep 0.002; done`,
+];
+
+export const startScript = ({ cwd, environment, argv, bridge }: Start): string =>
+  [
+    ...(bridge === undefined ? [] : bridgeLines(bridge)),
+    `cd ${quote(cwd)} || exit 126`,
+    ...Object.entries(environment).map(([name, value]) => `export ${name}=${quote(value)}`),
+    `exec ${argv.map(quote).join(' ')} 8>&-`,
+    '',
+  ].join('\n');
+
+/** The environment of every run: what programs need to start, the proxy, and the caller's values of the names that the policy passes on. */
+export const runEnvironment = (user: { readonly name: string; readonly home: string }, passed: Readonly<Record<string, string>>): Record<string, string> => {
+  const proxy = `http://127.0.0.1:${PROXY_PORT}`;
+  return {
+    ...passed,
+    PATH: '/usr/local/bin:/usr/bin:/bin',
+    HOME: user.home,
+    USER: user.name,
+    LOGNAME: user.name,
+    TMPDIR: '/tmp',
+    http_proxy: proxy, https_proxy: proxy, HTTP_PROXY: proxy, HTTPS_PROXY: proxy, all_proxy: proxy, ALL_PROXY: proxy,
+    no_proxy: '', NO_PROXY: '',
+    NODE_USE_ENV_PROXY: '1',
+  };
+};

@@ -1,0 +1,43 @@
+/**
+ * The program that stands in front of bubblewrap in the launcher's pinned PATH. MXC finds `bwrap` there; this adds what MXC leaves open and fails closed: it
+ * knows exactly two calls, the version probe and the launch of the constant start line, and of the launch only the options that MXC is known to use.
+ *
+ * Descriptors from the launcher: 5 filter, 6 info (out), 7 gate (in), 8 start script; 3, 4 and 9 are closed; any other is a reason to refuse, since a folder
+ * left open is a way out of the sandbox. Masks become read-only, the private /tmp gets a size, the resolver folders of the host are left out.
+ */
+export const wrapperScript = (bubblewrap: string, tmpBytes: number): string => `#!/bin/sh
+unknown() { echo "cordon-bwrap: unknown $1" >&2; exit 126; }
+for fd in /proc/self/fd/*; do case \${fd##*/} in [0-9]|10) ;; *) [ -e "$fd" ] && unknown "descriptor \${fd##*/}" ;; esac; done
+exec 3>&- 4>&- 9>&-
+[ "$*" = --version ] && exec ${bubblewrap} --version 5>&- 6>&- 7>&- 8>&-
+left=$# masks= first= second= want=0 option=
+for arg do
+  shift
+  left=$((left - 1))
+  case $want in
+    2) first=$arg want=1; continue ;;
+    1) want=0
+      case $option in
+        --ro-bind-try) case $arg in /run/*|/mnt/wsl/*) ;; *) set -- "$@" "$option" "$first" "$arg" ;; esac ;;
+        --ro-bind|--bind|--symlink) set -- "$@" "$option" "$first" "$arg" ;;
+        --setenv) [ "$first" = PATH ] || unknown variable; set -- "$@" "$option" "$first" "$arg" ;;
+        --tmpfs) if [ "$arg" = /tmp ]; then set -- "$@" --perms 0700 --size ${tmpBytes} --tmpfs /tmp; else set -- "$@" --size 4096 --tmpfs "$arg"; masks="$masks --remount-ro $arg"
+            case $arg in *[!A-Za-z0-9/._@+,:=-]*) masks="\${masks% --remount-ro *}" ;; esac; fi ;;
+        --dev|--proc) set -- "$@" "$option" "$arg" ;;
+      esac
+      continue ;;
+  esac
+  case $arg in
+    --unshare-user|--unshare-pid|--unshare-ipc|--unshare-uts|--unshare-net|--unshare-cgroup|--die-with-parent|--clearenv) set -- "$@" "$arg" ;;
+    --ro-bind-try|--ro-bind|--bind|--symlink|--setenv) option=$arg want=2 ;;
+    --tmpfs|--dev|--proc) option=$arg want=1 first= ;;
+    --) break ;;
+    *) unknown "option $arg" ;;
+  esac
+done
+[ "$want" = 0 ] && [ "$left" = 3 ] || unknown call
+# The three arguments that were not read yet now stand first.
+[ "$1" = sh ] && [ "$2" = -c ] && [ "$3" = '. /proc/self/fd/8' ] || unknown 'start line'
+shift 3
+exec ${bubblewrap} "$@" --new-session --cap-drop ALL --disable-userns --hostname cordon $masks --remount-ro / --seccomp 5 --info-fd 6 --block-fd 7 -- sh -c '. /proc/self/fd/8'
+`;
