@@ -8,6 +8,7 @@ import type { DatabaseAccess } from './db/client.ts';
 import type { Prisma, PrismaClient } from './db/generated/client.ts';
 import type { DevicePermission, Permission, Role } from './auth/permissions.ts';
 import type { Tickets } from './auth/tickets.ts';
+import type { Published } from './publishing/published.ts';
 
 export type App = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, TypeBoxTypeProvider>;
 
@@ -40,6 +41,8 @@ export interface Context {
   readonly clock: () => Date;
   readonly log: FastifyBaseLogger;
   readonly hub: Hub;
+  /** What is in force, in memory (publishing/published.ts): `new Published(organisation.orgId)`, filled by the first renewal at start. */
+  readonly published: Published;
   /** Single-use tickets that a signed session challenge gives and the channel redeems. */
   readonly tickets: Tickets;
   /** The organisation's id, root chain and floor: the exact bytes that devices verify. Constant while the process lives. */

@@ -1,0 +1,129 @@
+/** The two listeners and what each of them serves: one visible list of features each. */
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import Fastify, { type FastifyRequest } from 'fastify';
+import fs from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import { registerAssignments } from './assignments/routes.ts';
+import { registerAudit } from './audit/routes.ts';
+import { parseBearer } from './auth/api-token.ts';
+import { registerGuard } from './auth/guard.ts';
+import { registerApiTokens } from './auth/routes.ts';
+import { registerSessions } from './auth/session-routes.ts';
+import { registerCompliance } from './compliance/routes.ts';
+import type { App, Context, Feature } from './context.ts';
+import { registerDevices } from './devices/routes.ts';
+import { registerEnrollmentTokens } from './enrollment/routes.ts';
+import { registerEnroll } from './enrollment/device-routes.ts';
+import { Refusal, registerErrors } from './errors.ts';
+import { registerGateway } from './gateway/routes.ts';
+import { registerGroups } from './groups/routes.ts';
+import { registerHealth } from './health.ts';
+import { registerPolicies } from './policies/routes.ts';
+import { registerPublishing } from './publishing/routes.ts';
+import { enforceRouteRules, type KnownRoute } from './route-rules.ts';
+import { registerTelemetry } from './telemetry/routes.ts';
+
+/** Below /api/v1 on the admin listener. */
+const ADMIN_FEATURES: readonly Feature[] = [
+  registerApiTokens,
+  registerEnrollmentTokens,
+  registerDevices,
+  registerGroups,
+  registerPolicies,
+  registerAssignments,
+  registerPublishing,
+  registerTelemetry,
+  registerCompliance,
+  registerAudit,
+];
+
+/** Below /agent/v1 on the device listener. */
+const DEVICE_FEATURES: readonly Feature[] = [registerEnroll, registerSessions, registerGateway];
+
+export interface Listener {
+  readonly app: App;
+  /** Every route with its permission, as registered. */
+  readonly routes: readonly KnownRoute[];
+}
+
+const createApp = ({ config, log }: Context, bodyLimit: number): App => {
+  const { tls, trustProxy } = config;
+  return Fastify({
+    loggerInstance: log,
+    disableRequestLogging: true,
+    bodyLimit,
+    routerOptions: { maxParamLength: 200 },
+    exposeHeadRoutes: false,
+    requestTimeout: 30_000,
+    // Connections that idle are ended at once when the service stops.
+    forceCloseConnections: true,
+    trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
+    // The validator's defaults drop unknown members silently and turn "1" into 1; both are errors here.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
+    serverFactory: (handler) =>
+      tls === undefined ? http.createServer(handler) : https.createServer({ cert: fs.readFileSync(tls.cert), key: fs.readFileSync(tls.key), minVersion: 'TLSv1.2' }, handler),
+  });
+};
+
+const tooMany = (_request: FastifyRequest, { after }: { after: string }): Refusal => new Refusal(429, 'request.too-many', `too many requests; try again in ${after}`, { retryable: true });
+
+/** A device proves nothing before its key or id is in the body; whoever has neither is counted by address. */
+const deviceKey = (request: FastifyRequest): string => {
+  const body: unknown = request.body;
+  if (typeof body !== 'object' || body === null) return request.ip;
+  if ('device' in body && typeof body.device === 'string') return body.device.slice(0, 64);
+  if ('jwk' in body && typeof body.jwk === 'object' && body.jwk !== null && 'x' in body.jwk && typeof body.jwk.x === 'string') return body.jwk.x.slice(0, 64);
+  return request.ip;
+};
+
+const assemble = async (context: Context, options: { readonly bodyLimit: number; readonly prefix: string; readonly limit: Parameters<typeof rateLimit>[1]; readonly features: readonly Feature[]; readonly before?: Feature }): Promise<Listener> => {
+  const app = createApp(context, options.bodyLimit);
+  const routes = enforceRouteRules(app);
+  registerErrors(app);
+  await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
+  await app.register(rateLimit, { global: true, errorResponseBuilder: tooMany, ...options.limit });
+  await options.before?.(app, context);
+  await registerHealth(app, context);
+  await app.register(
+    async (scope: App) => {
+      for (const feature of options.features) await feature(scope, context);
+    },
+    { prefix: options.prefix },
+  );
+  await app.ready();
+  return { app, routes };
+};
+
+/** @throws CordonError route.* when a route breaks a rule: the service does not start then */
+export const buildAdmin = (context: Context): Promise<Listener> =>
+  assemble(context, {
+    bodyLimit: 1_048_576,
+    prefix: '/api/v1',
+    limit: { max: 6000, timeWindow: 60_000, cache: 20_000, keyGenerator: (request) => parseBearer(request.headers.authorization)?.id ?? request.ip },
+    before: async (app) => {
+      app.decorateRequest('actor', null);
+      registerGuard(app, context);
+      await app.register(swagger, {
+        openapi: {
+          openapi: '3.1.0',
+          info: { title: 'Cordon', version: '1', description: 'Containment policies for AI agents: write once, assign to groups, see the fleet comply.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+          components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'API token: cordon_pat_…' } } },
+          security: [{ token: [] }],
+        },
+        refResolver: { buildLocalReference: (schema, _base, _fragment, index) => (typeof schema['$id'] === 'string' ? schema['$id'] : `schema-${index}`) },
+      });
+      app.get('/api/v1/openapi.json', { config: { permission: 'public' }, schema: { hide: true, response: { 200: { type: 'object', additionalProperties: true } } } }, () => ({ ...app.swagger() }));
+    },
+    features: ADMIN_FEATURES,
+  });
+
+export const buildDevice = (context: Context): Promise<Listener> =>
+  assemble(context, {
+    bodyLimit: 65_536,
+    prefix: '/agent/v1',
+    limit: { max: 120, timeWindow: 60_000, cache: 200_000, hook: 'preHandler', keyGenerator: deviceKey },
+    features: DEVICE_FEATURES,
+  });

@@ -1,0 +1,47 @@
+/** A device's session: signed challenge, then a ticket that opens the channel once. */
+import { ChallengeReply, DeviceJwk, SessionChallengeRequest, SessionReply, SessionRequest } from '@cordon/policy/protocol/enrollment.ts';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { openCompact } from '@cordon/policy/trust/envelope.ts';
+import { thumbprint } from '@cordon/policy/trust/keys.ts';
+import { randomBytes } from 'node:crypto';
+import { Type } from 'typebox';
+import { Compile } from 'typebox/compile';
+import type { Feature } from '../context.ts';
+import { findDeviceKey } from '../devices/devices.ts';
+import { Refusal } from '../errors.ts';
+import { createOnceStore } from './tickets.ts';
+
+const Statement = Compile(Type.Object({ org: Type.String(), device: Type.String(), nonce: Type.String() }, { additionalProperties: false }));
+const Jwk = Compile(DeviceJwk);
+const config = { permission: 'device' as const };
+
+/** One answer for every way to fail: who asks learns nothing about which devices exist. */
+const refused = (cause?: unknown): Refusal => new Refusal(401, 'session.refused', 'the session was refused: unknown or revoked device, wrong key, or a challenge that is used up', { cause });
+const busy = (): Refusal => new Refusal(503, 'session.busy', 'too many sessions are being opened; try again', { retryable: true });
+
+export const registerSessions: Feature = (app, context) => {
+  const { clock, organisation, prisma, tickets } = context;
+  const nonces = createOnceStore<string>({ now: clock, random: randomBytes, ttlMs: 60_000, capacity: 200_000 });
+  const tags = ['session'];
+
+  app.post('/session/challenge', { config, schema: { tags, body: SessionChallengeRequest, response: { 200: ChallengeReply } } }, async (request) => {
+    const issued = nonces.issue(request.body.device);
+    if (issued === undefined) throw busy();
+    return { nonce: issued.secret, expiresAt: issued.expiresAt.toISOString() };
+  });
+
+  app.post('/session', { config, schema: { tags, body: SessionRequest, response: { 200: SessionReply } } }, async (request) => {
+    const { device, proof } = request.body;
+    const known = await findDeviceKey(prisma, device);
+    if (known === null || known.revokedAt !== null || !Jwk.Check(known.jwk)) throw refused();
+    const opened = await openCompact(proof, { typ: 'cordon-session+jws', keys: new Map([[thumbprint(known.jwk), known.jwk]]), maxBytes: 4096 }).catch((error: unknown) => {
+      throw error instanceof CordonError ? refused(error) : error;
+    });
+    const statement = opened.payload;
+    if (!Statement.Check(statement) || statement.org !== organisation.orgId || statement.device !== device) throw refused();
+    if (nonces.redeem(statement.nonce) !== device) throw refused();
+    const ticket = tickets.issue(device);
+    if (ticket === undefined) throw busy();
+    return { ticket: ticket.secret, expiresAt: ticket.expiresAt.toISOString() };
+  });
+};

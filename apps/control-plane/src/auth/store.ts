@@ -1,0 +1,34 @@
+import type { Tx } from '../context.ts';
+import type { ApiToken, PrismaClient } from '../db/generated/client.ts';
+import type { Role } from './permissions.ts';
+import { after } from '../paging.ts';
+
+const NOTE_EVERY_MS = 60_000;
+
+export const findToken = (prisma: Tx | PrismaClient, id: string): Promise<ApiToken | null> => prisma.apiToken.findUnique({ where: { id } });
+
+/** At most one write a minute and token, not one a request. */
+export const noteUse = async (prisma: PrismaClient, token: ApiToken | null, now: Date): Promise<void> => {
+  if (token === null || (token.lastUsedAt !== null && now.getTime() - token.lastUsedAt.getTime() < NOTE_EVERY_MS)) return;
+  await prisma.apiToken.updateMany({ where: { id: token.id, lastUsedAt: token.lastUsedAt }, data: { lastUsedAt: now } });
+};
+
+export interface NewToken {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly secretHash: string;
+  readonly createdBy: string;
+  readonly createdAt: Date;
+  readonly expiresAt: Date | null;
+}
+
+export const insertToken = (tx: Tx, token: NewToken): Promise<ApiToken> => tx.apiToken.create({ data: token });
+
+export const listTokens = (prisma: PrismaClient, limit: number, cursor: string | undefined): Promise<ApiToken[]> =>
+  prisma.apiToken.findMany({ where: after(cursor, 'createdAt'), orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take: limit + 1 });
+
+/** @returns whether it was in force until now */
+export const revokeToken = async (tx: Tx, id: string, at: Date): Promise<boolean> => (await tx.apiToken.updateMany({ where: { id, revokedAt: null }, data: { revokedAt: at } })).count === 1;
+
+export const countUsableOwners = (tx: Tx, now: Date): Promise<number> => tx.apiToken.count({ where: { role: 'owner', revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] } });

@@ -1,0 +1,2 @@
+/** Devices for other features: who a device is, and that it exists. */
+export { findDeviceKey, insertDevice } from './store.ts';

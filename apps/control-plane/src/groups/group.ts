@@ -1,0 +1,32 @@
+/** Groups as an admin sees them. Pure. */
+import { Type, type Static } from 'typebox';
+
+/** The built-in group of every device. It has no member rows and cannot be changed. */
+export const ALL_DEVICES = { id: 'grp_all-devices-000000000', name: 'All devices', kind: 'all', description: 'Every enrolled device' } as const;
+
+export const GroupView = Type.Object(
+  { id: Type.String(), name: Type.String(), kind: Type.Union([Type.Literal('all'), Type.Literal('static')]), description: Type.String(), version: Type.Integer(), members: Type.Integer(), createdAt: Type.String() },
+  { additionalProperties: false },
+);
+export type GroupView = Static<typeof GroupView>;
+
+export interface GroupRow {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly description: string;
+  readonly version: number;
+  readonly createdAt: Date;
+  readonly _count: { readonly members: number };
+}
+
+/** @param everyone how many devices there are: the size of the built-in group */
+export const showGroup = ({ _count, createdAt, kind, ...row }: GroupRow, everyone: number): GroupView => ({
+  id: row.id,
+  name: row.name,
+  kind: kind === 'all' ? 'all' : 'static',
+  description: row.description,
+  version: row.version,
+  members: kind === 'all' ? everyone : _count.members,
+  createdAt: createdAt.toISOString(),
+});

@@ -1,0 +1,19 @@
+/** `/healthz`: the process lives. `/readyz`: it can serve. */
+import { Type } from 'typebox';
+import type { Feature } from './context.ts';
+import { Refusal } from './errors.ts';
+
+const State = Type.Object({ status: Type.Literal('ok') }, { additionalProperties: false });
+const route = { config: { permission: 'public' as const, rateLimit: false as const }, logLevel: 'silent' as const };
+
+export const registerHealth: Feature = (app, { pool }) => {
+  app.get('/healthz', { ...route, schema: { tags: ['service'], response: { 200: State } } }, () => ({ status: 'ok' as const }));
+  app.get('/readyz', { ...route, schema: { tags: ['service'], response: { 200: State } } }, async () => {
+    try {
+      await pool.query('SELECT 1');
+    } catch (cause) {
+      throw new Refusal(503, 'db.unavailable', 'the database does not answer', { cause, retryable: true });
+    }
+    return { status: 'ok' as const };
+  });
+};

@@ -1,0 +1,40 @@
+/** What every route must say of itself. A route that does not keeps the service from starting, so nothing is open or undocumented by accident. */
+import { CordonError } from '@cordon/policy/errors.ts';
+import { Convert } from 'typebox/value';
+import type { App } from './context.ts';
+import { Problem } from './errors.ts';
+import { isPermission, type DevicePermission, type Permission } from './auth/permissions.ts';
+
+export interface KnownRoute {
+  readonly method: string;
+  readonly url: string;
+  readonly permission: Permission | DevicePermission;
+}
+
+const isClosed = (schema: unknown): boolean => typeof schema === 'object' && schema !== null && (('additionalProperties' in schema && schema.additionalProperties === false) || 'anyOf' in schema);
+
+/**
+ * Demands of each route a permission, response schemas, and closed schemas for body and query; converts query strings, which carry only text.
+ * @returns the list of routes, filled while features register
+ */
+export const enforceRouteRules = (app: App): readonly KnownRoute[] => {
+  const routes: KnownRoute[] = [];
+  const broken = (code: string, url: string, what: string): CordonError => new CordonError(code, `route ${url}: ${what}`, { place: url });
+  app.addSchema(Problem);
+  const problem = { $ref: 'Problem#' };
+  app.addHook('onRoute', (route) => {
+    const permission = route.config?.permission;
+    if (permission === undefined || !(permission === 'device' || isPermission(permission))) throw broken('route.no-permission', route.url, 'name its permission in config.permission');
+    const schema = route.schema;
+    if (schema?.response === undefined) throw broken('route.no-response', route.url, 'describe its answers in schema.response');
+    for (const part of ['body', 'querystring'] as const) if (schema[part] !== undefined && !isClosed(schema[part])) throw broken('route.open-schema', route.url, `${part} must refuse unknown members`);
+    schema.response = { ...schema.response, '4xx': problem, '5xx': problem };
+    if (permission === 'public') schema.security = [];
+    for (const method of [route.method].flat()) routes.push({ method, url: route.url, permission });
+  });
+  app.addHook('preValidation', async (request) => {
+    const query = request.routeOptions.schema?.querystring;
+    if (query !== undefined) request.query = Convert(query as Parameters<typeof Convert>[0], request.query);
+  });
+  return routes;
+};
