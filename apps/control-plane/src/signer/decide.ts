@@ -1,0 +1,42 @@
+/** What the signer signs, pure: its own memory against what it is asked. It trusts neither the database nor the API process. */
+import { Compile } from 'typebox/compile';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { BundleManifest } from '@cordon/policy/trust/bundle.ts';
+import { CheckpointPayload } from '@cordon/policy/trust/checkpoint.ts';
+
+/** Highest checkpoint ever signed. */
+export interface HighWater {
+  readonly epoch: number;
+  readonly serial: number;
+}
+
+const Manifest = Compile(BundleManifest);
+const Checkpoint = Compile(CheckpointPayload);
+const MAX_CHECKPOINT_MS = 60 * 60_000;
+const MAX_BUNDLE_MS = 400 * 86_400_000;
+
+const refuse = (code: string, message: string): never => {
+  throw new CordonError(code, message);
+};
+
+const lives = (issuedAt: string, expiresAt: string, most: number): boolean => {
+  const ms = Date.parse(expiresAt) - Date.parse(issuedAt);
+  return ms > 0 && ms <= most;
+};
+
+/** @throws CordonError `signer.refused` */
+export const checkManifest = (payload: unknown): BundleManifest => {
+  if (!Manifest.Check(payload)) return refuse('signer.refused', 'not a bundle manifest');
+  if (!lives(payload.issuedAt, payload.expiresAt, MAX_BUNDLE_MS)) refuse('signer.refused', 'the manifest would live too long');
+  return payload;
+};
+
+/** @returns the payload and the high-water mark that must be kept before it is signed. @throws CordonError `signer.refused`, `signer.rollback` */
+export const checkCheckpoint = (payload: unknown, high: HighWater): { readonly payload: CheckpointPayload; readonly high: HighWater } => {
+  if (!Checkpoint.Check(payload)) return refuse('signer.refused', 'not a checkpoint');
+  if (!lives(payload.issuedAt, payload.expiresAt, MAX_CHECKPOINT_MS)) refuse('signer.refused', 'the checkpoint would live too long');
+  const { epoch, serial } = payload;
+  if (epoch < high.epoch || (epoch === high.epoch && serial < high.serial))
+    refuse('signer.rollback', `epoch ${epoch} serial ${serial} is below ${high.epoch}/${high.serial}, which was signed already; after a restore the root must raise the epoch`);
+  return { payload, high: { epoch, serial } };
+};
