@@ -1,0 +1,91 @@
+/** Acknowledgements and self-tests, written in batches: one statement every 50 ms at most, whatever the number of devices. */
+import type { Ack, SelfTest } from '@cordon/policy/protocol/channel.ts';
+import type { FastifyBaseLogger } from 'fastify';
+
+/** What a device reports of itself; newer replaces older. */
+export interface Report {
+  readonly ack: Omit<Ack, 'type'> | undefined;
+  readonly at: Date;
+  readonly selfTest: SelfTest | undefined;
+}
+
+export interface ReportStore {
+  write(reports: ReadonlyMap<string, Report>): Promise<void>;
+}
+
+const FLUSH_MS = 50;
+const RETRY_MS = 1000;
+/** Rows in one statement. */
+const CHUNK = 5000;
+
+export class ReportBook {
+  readonly #store: ReportStore;
+  readonly #log: FastifyBaseLogger;
+  readonly #onStored: (devices: readonly string[]) => void;
+  #waiting = new Map<string, Report>();
+  #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(store: ReportStore, log: FastifyBaseLogger, onStored: (devices: readonly string[]) => void) {
+    this.#store = store;
+    this.#log = log;
+    this.#onStored = onStored;
+  }
+
+  ack(device: string, ack: Omit<Ack, 'type'>, at: Date): void {
+    this.#waiting.set(device, { ack, at, selfTest: this.#waiting.get(device)?.selfTest });
+    this.#schedule(FLUSH_MS);
+  }
+
+  selfTest(device: string, selfTest: SelfTest, at: Date): void {
+    const known = this.#waiting.get(device);
+    this.#waiting.set(device, { ack: known?.ack, at: known?.at ?? at, selfTest });
+    this.#schedule(FLUSH_MS);
+  }
+
+  /** Writes what waits. What could not be written waits on, unless something newer has come. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#flushing !== undefined) await this.#flushing;
+    if (this.#waiting.size === 0) return;
+    const writing = this.#write(this.#waiting);
+    this.#waiting = new Map();
+    this.#flushing = writing.then(() => undefined);
+    const written = await writing;
+    this.#flushing = undefined;
+    if (this.#waiting.size > 0) this.#schedule(written ? FLUSH_MS : RETRY_MS);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.flush();
+    clearTimeout(this.#timer);
+  }
+
+  /** @returns whether all of it is in the database */
+  async #write(batch: ReadonlyMap<string, Report>): Promise<boolean> {
+    const all = [...batch];
+    for (let from = 0; from < all.length; from += CHUNK) {
+      const part = all.slice(from, from + CHUNK);
+      try {
+        await this.#store.write(new Map(part));
+        this.#onStored(part.map(([device]) => device));
+      } catch (error) {
+        this.#log.warn({ err: error, devices: all.length - from }, 'acknowledgements could not be written; they are kept and written again');
+        for (const [device, report] of all.slice(from)) {
+          const newer = this.#waiting.get(device);
+          this.#waiting.set(device, { ack: newer?.ack ?? report.ack, at: newer?.at ?? report.at, selfTest: newer?.selfTest ?? report.selfTest });
+        }
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #schedule(ms: number): void {
+    if (this.#closed || this.#timer !== undefined || this.#flushing !== undefined) return;
+    this.#timer = setTimeout(() => void this.flush(), ms);
+  }
+}

@@ -1,0 +1,138 @@
+/** What a device says on its channel: strict text, one schema per kind, and the session's identity whatever the message claims. */
+import type { Buffer } from 'node:buffer';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { Ack, CLOSE, Hello, MAX_FRAME_UP, SelfTestFrame, TelemetryFrame, type UpFrame } from '@cordon/policy/protocol/channel.ts';
+import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
+import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
+import type { FastifyBaseLogger } from 'fastify';
+import { Compile } from 'typebox/compile';
+import type { Published } from '../publishing/published.ts';
+import { faultOf } from '../telemetry/chain.ts';
+import type { Ingest } from '../telemetry/ingest.ts';
+import type { ReportBook } from './acks.ts';
+import type { Push } from './push.ts';
+import type { Session } from './session.ts';
+
+const hello = Compile(Hello);
+const ack = Compile(Ack);
+const selfTest = Compile(SelfTestFrame);
+const telemetry = Compile(TelemetryFrame);
+
+/** PostgreSQL's integer: numbers beyond it are not ours. */
+const MAX_INT = 2_147_483_647;
+/** Acknowledgements of one publish are the same bytes from every device: judged once. */
+const REMEMBERED = 64;
+
+const typeOf = (value: unknown): unknown => (typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined);
+
+/** @throws CordonError channel.frame, json.* */
+const parse = (data: Buffer): UpFrame => {
+  const value = parseStrictJson(data, { maxBytes: MAX_FRAME_UP, maxDepth: 8 });
+  switch (typeOf(value)) {
+    case 'ack':
+      if (ack.Check(value) && value.serial <= MAX_INT && value.epoch <= MAX_INT) return value;
+      break;
+    case 'telemetry':
+      if (telemetry.Check(value)) return value;
+      break;
+    case 'selftest':
+      if (selfTest.Check(value) && !JSON.stringify(value).includes('\\u0000')) return value;
+      break;
+    case 'hello':
+      if (hello.Check(value) && (value.enforcing?.serial ?? 0) <= MAX_INT && (value.enforcing?.epoch ?? 0) <= MAX_INT) return value;
+      break;
+    default:
+  }
+  throw new CordonError('channel.frame', 'the message is not one of hello, ack, selftest and telemetry, or does not fit its schema');
+};
+
+export interface Receiver {
+  receive(session: Session, data: Buffer, binary: boolean): void;
+}
+
+interface Parts {
+  readonly published: Published;
+  readonly push: Push;
+  readonly reports: ReportBook;
+  readonly ingest: Ingest;
+  readonly clock: () => Date;
+  readonly log: FastifyBaseLogger;
+  /** Called when trees and checkpoint do not agree with the database. */
+  readonly resync: () => Promise<void>;
+}
+
+export const createReceiver = ({ published, push, reports, ingest, clock, log, resync }: Parts): Receiver => {
+  const judged = new Map<string, UpFrame>();
+
+  const read = (data: Buffer): UpFrame => {
+    const key = data.length <= 512 ? data.toString('latin1') : undefined;
+    const known = key === undefined ? undefined : judged.get(key);
+    if (known !== undefined) return known;
+    const frame = parse(data);
+    if (key !== undefined && frame.type === 'ack') {
+      if (judged.size >= REMEMBERED) judged.clear();
+      judged.set(key, frame);
+    }
+    return frame;
+  };
+
+  const refuse = (session: Session, code: string, detail: string): void => {
+    session.send({ type: 'problem', code, detail });
+    session.close(CLOSE.malformed, code);
+  };
+
+  const greet = async (session: Session): Promise<void> => {
+    if (published.checkpoint === undefined) await resync();
+    await published.read(() => push.makeCurrent(session));
+  };
+
+  const handle = (session: Session, frame: UpFrame): void => {
+    if (frame.type === 'hello') {
+      if (session.greeted) return refuse(session, 'channel.order', 'hello comes once, as the first message');
+      if (frame.protocol !== PROTOCOL) return refuse(session, 'channel.protocol', `this server speaks protocol ${PROTOCOL}`);
+      session.greeted = true;
+      session.held = frame.enforcing?.digest;
+      if (frame.enforcing !== null) {
+        const { epoch, serial, digest } = frame.enforcing;
+        reports.ack(session.device, { epoch, serial, digest, phase: 'enforced' }, clock());
+      }
+      greet(session).catch((error: unknown) => {
+        log.error({ err: error, device: session.device }, 'a device could not be made current');
+        session.close(CLOSE.restart, 'channel.not-ready');
+      });
+      return;
+    }
+    if (!session.greeted) return refuse(session, 'channel.order', 'the first message must be hello');
+    switch (frame.type) {
+      case 'ack': {
+        if (frame.phase === 'enforced') session.held = frame.digest;
+        reports.ack(session.device, frame, clock());
+        return;
+      }
+      case 'selftest':
+        reports.selfTest(session.device, frame.result, clock());
+        return;
+      case 'telemetry': {
+        const fault = faultOf(frame);
+        if (fault === undefined) ingest.offer(session, frame);
+        else refuse(session, fault, `the batch ${frame.seqFrom} to ${frame.seqTo} is not what its own numbers, times and hash say`);
+      }
+    }
+  };
+
+  return {
+    receive: (session, data, binary) => {
+      const now = performance.now();
+      session.heardAt = now;
+      if (!session.open) return;
+      if (!session.admit(now)) return session.close(CLOSE.rate, 'channel.rate');
+      if (binary) return refuse(session, 'channel.binary', 'messages are text');
+      try {
+        handle(session, read(data));
+      } catch (error) {
+        if (!(error instanceof CordonError)) throw error;
+        refuse(session, error.code, error.message.slice(0, 512));
+      }
+    },
+  };
+};

@@ -1,0 +1,64 @@
+/** The device channel on the device listener, and everything that lives with it. */
+import { CordonError } from '@cordon/policy/errors.ts';
+import { CLOSE } from '@cordon/policy/protocol/channel.ts';
+import { createEvaluator } from '../compliance/evaluator.ts';
+import type { Feature } from '../context.ts';
+import { resync } from '../publishing/load.ts';
+import { Ingest } from '../telemetry/ingest.ts';
+import { createTelemetryStore } from '../telemetry/store.ts';
+import { ReportBook } from './acks.ts';
+import { startHeartbeat } from './heartbeat.ts';
+import { SessionHub } from './hub.ts';
+import { listen } from './listen.ts';
+import { Push } from './push.ts';
+import { createReceiver } from './receive.ts';
+import { createReportStore, writeSeen } from './store.ts';
+import { createUpgrade } from './upgrade.ts';
+
+/** Who came or went is written down this often; who stays connected, every tenth time. */
+const SEEN_MS = 60_000;
+
+export const registerGateway: Feature = (app, context) => {
+  const { hub, published, pool, clock, log, database } = context;
+  if (!(hub instanceof SessionHub)) throw new CordonError('gateway.hub', 'the context was made with another hub than the gateway serves');
+  const evaluator = createEvaluator(context);
+  const reports = new ReportBook(createReportStore(pool), log, evaluator.touch);
+  const ingest = new Ingest(createTelemetryStore(pool), clock, log);
+  const push = new Push(published, hub);
+  const receiver = createReceiver({ published, push, reports, ingest, clock, log, resync: () => resync(context) });
+  const unsubscribe = published.subscribe((advance) => push.advance(advance));
+  const stopHeartbeat = startHeartbeat(hub, push);
+  const listening = listen({
+    access: database,
+    channel: 'cordon_state',
+    log,
+    onConnected: () => resync(context),
+    onNotice: (digest) => {
+      if (digest !== published.checkpoint?.digest) resync(context).catch((error: unknown) => log.error({ err: error }, 'the published state could not be read'));
+    },
+  });
+
+  let round = 0;
+  const writeSeenDevices = async (): Promise<void> => {
+    round += 1;
+    const touched = hub.takeTouched();
+    const devices = round % 10 === 0 ? [...new Set([...touched, ...[...hub.sessions()].map(({ device }) => device)])] : touched;
+    if (devices.length > 0) await writeSeen(pool, devices, clock());
+  };
+  const seen = setInterval(() => void writeSeenDevices().catch((error: unknown) => log.warn({ err: error }, 'presence could not be written')), SEEN_MS);
+  seen.unref();
+
+  app.server.on('upgrade', createUpgrade({ context, hub, receiver }));
+  app.addHook('preClose', async () => {
+    for (const session of hub.sessions()) session.close(CLOSE.restart, 'the service restarts');
+    clearInterval(seen);
+    stopHeartbeat();
+    unsubscribe();
+    await listening.close();
+    await reports.close();
+    await ingest.close();
+    await evaluator.close();
+    await writeSeenDevices().catch((error: unknown) => log.warn({ err: error }, 'presence could not be written'));
+    for (const session of hub.sessions()) session.channel.terminate();
+  });
+};

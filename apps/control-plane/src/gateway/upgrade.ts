@@ -1,0 +1,94 @@
+/** The WebSocket upgrade: ticket, subprotocol, no browser; then a session. Refusals are plain HTTP with a stable code. */
+import type { Buffer } from 'node:buffer';
+import { randomBytes } from 'node:crypto';
+import http from 'node:http';
+import type { Duplex } from 'node:stream';
+import { MAX_FRAME_UP } from '@cordon/policy/protocol/channel.ts';
+import { SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
+import { WebSocketServer } from 'ws';
+import type { Context } from '../context.ts';
+import { HEARTBEAT_SECONDS } from './heartbeat.ts';
+import type { SessionHub } from './hub.ts';
+import type { Receiver } from './receive.ts';
+import { Channel, Session } from './session.ts';
+import { isActive } from './store.ts';
+
+export const CHANNEL_PATH = '/agent/v1/channel';
+/** Sessions that may be between upgrade and hello at once: beyond it, pushes to those connected go first. */
+const ADMISSION = 4000;
+
+const refuse = (socket: Duplex, status: number, code: string, detail: string): void => {
+  const body = JSON.stringify({ type: `urn:cordon:problem:${code}`, title: http.STATUS_CODES[status], status, code, detail, instance: CHANNEL_PATH });
+  const retry = status === 503 ? 'Retry-After: 5\r\n' : '';
+  socket.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n${retry}Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+};
+
+/** @returns what is wrong with the request before any ticket is looked at */
+const faultOf = ({ url, headers }: http.IncomingMessage): readonly [number, string, string] | undefined => {
+  if (url !== CHANNEL_PATH) return [404, 'request.not-found', `the channel is at ${CHANNEL_PATH}`];
+  if (headers.origin !== undefined) return [403, 'channel.origin', 'browsers are not served here'];
+  if (headers['sec-websocket-protocol'] !== SUBPROTOCOL) return [400, 'channel.subprotocol', `ask for exactly the subprotocol ${SUBPROTOCOL}`];
+  return undefined;
+};
+
+interface Parts {
+  readonly context: Pick<Context, 'tickets' | 'pool' | 'clock' | 'log'>;
+  readonly hub: SessionHub;
+  readonly receiver: Receiver;
+}
+
+/** @returns a listener for the HTTP server's `upgrade` event */
+export const createUpgrade = ({ context, hub, receiver }: Parts): ((request: http.IncomingMessage, socket: Duplex, head: Buffer) => void) => {
+  const { tickets, pool, clock, log } = context;
+  const server = new WebSocketServer({ noServer: true, WebSocket: Channel, maxPayload: MAX_FRAME_UP, perMessageDeflate: false, clientTracking: false, handleProtocols: () => SUBPROTOCOL });
+
+  // Shared by all connections: nothing is closed over for each.
+  const onMessage = function (this: Channel, data: Buffer, binary: boolean): void {
+    if (this.session !== undefined) receiver.receive(this.session, data, binary);
+  };
+  const onPong = function (this: Channel): void {
+    if (this.session !== undefined) this.session.heardAt = performance.now();
+  };
+  const onError = function (this: Channel, error: Error): void {
+    log.info({ err: error, device: this.session?.device }, 'a channel broke');
+  };
+  const onClose = function (this: Channel): void {
+    if (this.session !== undefined) hub.remove(this.session);
+  };
+
+  const open = (device: string, channel: Channel, socket: Duplex): void => {
+    const session = new Session(device, channel, socket, performance.now());
+    channel.session = session;
+    channel.on('message', onMessage);
+    channel.on('pong', onPong);
+    channel.on('error', onError);
+    channel.on('close', onClose);
+    hub.add(session);
+    session.send({ type: 'welcome', session: randomBytes(12).toString('base64url'), nonce: randomBytes(16).toString('base64url'), time: clock().toISOString(), heartbeatSeconds: HEARTBEAT_SECONDS });
+  };
+
+  const admit = async (request: http.IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
+    const ticket = /^Bearer ([A-Za-z0-9_-]{1,64})$/.exec(request.headers.authorization ?? '')?.[1];
+    const redeemed = ticket === undefined ? undefined : tickets.redeemTicket(ticket);
+    if (redeemed === undefined) return refuse(socket, 401, 'channel.ticket', 'send a fresh session ticket as Authorization: Bearer TICKET; each is good for one upgrade within 60 seconds');
+    if (!(await isActive(pool, redeemed.device))) return refuse(socket, 403, 'device.revoked', 'this device has no session here any more');
+    if (!socket.destroyed) server.handleUpgrade(request, socket, head, (channel) => open(redeemed.device, channel, socket));
+  };
+
+  return (request, socket, head) => {
+    socket.on('error', onSocketError);
+    const fault = faultOf(request);
+    if (fault !== undefined) return refuse(socket, ...fault);
+    if (hub.waiting >= ADMISSION) return refuse(socket, 503, 'channel.busy', 'too many devices are connecting; try again after a random time');
+    admit(request, socket, head)
+      .catch((error: unknown) => {
+        log.warn({ err: error }, 'a channel could not be opened');
+        refuse(socket, 503, 'db.unavailable', 'the session cannot be checked now; try again');
+      })
+      .finally(() => socket.off('error', onSocketError));
+  };
+};
+
+const onSocketError = function (this: Duplex): void {
+  this.destroy();
+};

@@ -1,0 +1,61 @@
+/** What is truly a job: repeated, coarse, and done once whatever the number of replicas. Never one per device or event. */
+import { createPostgresBackend, Queue, Worker } from 'bullmq';
+import pg from 'pg';
+import { evaluateAll } from '../compliance/evaluator.ts';
+import type { Context } from '../context.ts';
+import { poolConfig } from '../db/client.ts';
+import { RENEW_EVERY_MS, renewCheckpoint } from '../publishing/publish.ts';
+import { keepPartitions } from './retention.ts';
+
+const QUEUE = 'cordon';
+const RENEW_LOOK_MS = 30_000;
+
+/** Name, how often, and what it does. */
+const JOBS: readonly { readonly name: string; readonly everyMs: number; readonly run: (context: Context) => Promise<unknown> }[] = [
+  // Time alone makes devices late (grace) and stale.
+  { name: 'compliance', everyMs: 15_000, run: evaluateAll },
+  { name: 'retention', everyMs: 3_600_000, run: keepPartitions },
+];
+
+export interface Jobs {
+  close(): Promise<void>;
+}
+
+/**
+ * Signs the first checkpoint if there is none, starts its renewal (a plain timer in every replica: the first to come does it) and the jobs.
+ * The queues' tables exist: they are made as the owner at start.
+ */
+export const startJobs = async (context: Context): Promise<Jobs> => {
+  const { log, database } = context;
+  await renewCheckpoint(context, RENEW_EVERY_MS);
+  const renewal = setInterval(() => void renewCheckpoint(context, RENEW_EVERY_MS).catch((error: unknown) => log.error({ err: error }, 'the checkpoint could not be renewed; trying again')), RENEW_LOOK_MS);
+  renewal.unref();
+
+  const pool = new pg.Pool({ ...poolConfig(database, 4), options: '-c search_path=bullmq' });
+  const onError = (error: Error): void => log.warn({ err: error }, 'the job queue lost the database; it connects again');
+  pool.on('error', onError);
+  const queue = new Queue(QUEUE, { connection: pool, defaultJobOptions: { removeOnComplete: { count: 20 }, removeOnFail: { count: 100 } } }, createPostgresBackend);
+  queue.on('error', onError);
+  const byName = new Map(JOBS.map((job) => [job.name, job]));
+  const worker = new Worker(
+    QUEUE,
+    async ({ name }) => {
+      await byName.get(name)?.run(context);
+    },
+    { connection: pool, concurrency: 1 },
+    createPostgresBackend,
+  );
+  worker.on('error', onError);
+  worker.on('failed', (job, error) => log.error({ err: error, job: job?.name }, 'a job failed'));
+  await queue.waitUntilReady();
+  for (const { name, everyMs } of JOBS) await queue.upsertJobScheduler(name, { every: everyMs }, { name });
+
+  return {
+    close: async () => {
+      clearInterval(renewal);
+      await worker.close();
+      await queue.close();
+      await pool.end();
+    },
+  };
+};

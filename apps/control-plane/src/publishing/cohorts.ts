@@ -1,0 +1,87 @@
+/** Which assignments reach a device, which devices are therefore alike (a cohort), and what a cohort's bundle holds. Pure. */
+import type { AppliedPolicy, Because, BundleContent } from '@cordon/policy/effective.ts';
+import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { sha256Hex } from '@cordon/policy/trust/digest.ts';
+
+export interface PublishedAssignment {
+  readonly id: string;
+  readonly policyId: string;
+  readonly groupId: string;
+  readonly groupName: string;
+  /** The built-in group of every device: it has no member rows. */
+  readonly everyone: boolean;
+  readonly mode: 'include' | 'exclude';
+}
+
+export interface PublishedPolicy {
+  readonly id: string;
+  readonly name: string;
+  readonly revision: number;
+}
+
+/** What a change set puts in force. Immutable once published; documents are found by policy and revision. */
+export interface Snapshot {
+  readonly policies: readonly PublishedPolicy[];
+  readonly assignments: readonly PublishedAssignment[];
+}
+
+export const EMPTY_SNAPSHOT: Snapshot = { policies: [], assignments: [] };
+
+/**
+ * The including assignments of a device in these groups, sorted by id. Exclusion wins: a policy that any exclusion names is not got,
+ * whatever includes it.
+ */
+export const assignmentsOf = (groups: ReadonlySet<string>, assignments: readonly PublishedAssignment[]): readonly string[] => {
+  const reaching = assignments.filter((assignment) => assignment.everyone || groups.has(assignment.groupId));
+  const excluded = new Set(reaching.filter(({ mode }) => mode === 'exclude').map(({ policyId }) => policyId));
+  return reaching
+    .filter(({ mode, policyId }) => mode === 'include' && !excluded.has(policyId))
+    .map(({ id }) => id)
+    .sort();
+};
+
+/** Stable across revisions: only the set of assignments counts. */
+export const cohortKey = (assignments: readonly string[]): string => sha256Hex(assignments.toSorted().join('\n'));
+
+/** Devices are placed by their groups; equal groups are judged once. */
+export const placer = (assignments: readonly PublishedAssignment[]): ((groups: readonly string[]) => { readonly key: string; readonly assignments: readonly string[] }) => {
+  const known = new Map<string, { key: string; assignments: readonly string[] }>();
+  return (groups) => {
+    const name = groups.join('\n');
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    const set = assignmentsOf(new Set(groups), assignments);
+    const place = { key: cohortKey(set), assignments: set };
+    known.set(name, place);
+    return place;
+  };
+};
+
+/**
+ * The bundle of a cohort: each policy once, with every assignment that brings it. No assignment: no policy, and nothing launches.
+ * @throws CordonError publish.document-missing
+ */
+export const contentOf = (assignments: readonly string[], snapshot: Snapshot, documentOf: (policy: PublishedPolicy) => PolicyDocument | undefined): BundleContent => {
+  const chosen = new Set(assignments);
+  const because = Map.groupBy(
+    snapshot.assignments.filter(({ id }) => chosen.has(id)),
+    ({ policyId }) => policyId,
+  );
+  const policies = snapshot.policies.flatMap((policy): AppliedPolicy[] => {
+    const reasons = because.get(policy.id);
+    if (reasons === undefined) return [];
+    const document = documentOf(policy);
+    if (document === undefined) throw new CordonError('publish.document-missing', `revision ${policy.revision} of policy ${policy.name} is not in the database; restore it or publish another`);
+    const why = reasons.map(({ id, groupId, groupName }): Because => ({ assignment: id, group: groupId, groupName })).sort((a, b) => (a.assignment < b.assignment ? -1 : 1));
+    return [{ policy: policy.id, name: policy.name, revision: policy.revision, document, because: why }];
+  });
+  return { format: 'cordon-bundle/1', language: 'cordon/v1', policies: policies.sort((a, b) => (a.policy < b.policy ? -1 : 1)), exceptions: [] };
+};
+
+/** Whether two snapshots place every device alike; only what is in the policies may differ. */
+export const placesAlike = (a: Snapshot, b: Snapshot): boolean => {
+  const shape = ({ assignments }: Snapshot): string =>
+    assignments.map(({ id, policyId, groupId, groupName, mode, everyone }) => JSON.stringify([id, policyId, groupId, groupName, mode, everyone])).sort().join('\n');
+  return shape(a) === shape(b);
+};

@@ -1,0 +1,153 @@
+/**
+ * What is in force, in memory: the newest checkpoint, both Merkle trees, every device's place and the bundles of living cohorts.
+ * A copy of the database, rebuilt at start and whenever another replica has published; the proofs that devices get are cut from it.
+ */
+import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
+import type { MembershipFrame, StateFrame } from '@cordon/policy/protocol/channel.ts';
+import { cohortLeafBytes, memberLeafBytes } from '@cordon/policy/trust/checkpoint.ts';
+import { MerkleTree } from '@cordon/policy/trust/merkle.ts';
+import { EMPTY_SNAPSHOT, type Snapshot } from './cohorts.ts';
+
+export interface CohortState {
+  readonly id: string;
+  readonly key: string;
+  /** Position in the cohorts tree. */
+  readonly index: number;
+  readonly serial: number;
+  readonly digest: string;
+  /** Undefined until a device in it has been placed since the start. */
+  readonly assignments: readonly string[] | undefined;
+}
+
+export interface CheckpointState {
+  readonly jws: string;
+  /** SHA-256 of its payload. */
+  readonly digest: string;
+  readonly epoch: number;
+  readonly serial: number;
+  readonly issuedAt: Date;
+  readonly expiresAt: Date;
+}
+
+export interface Place {
+  /** Position in the members tree. */
+  readonly index: number;
+  readonly cohort: string | undefined;
+}
+
+export interface StoredBundle {
+  readonly text: string;
+  readonly manifest: string;
+  readonly expiresAt: Date;
+}
+
+/** What is new under a checkpoint. */
+export interface Advance {
+  readonly serial: number;
+  readonly cohorts: ReadonlySet<string>;
+  readonly devices: ReadonlySet<string>;
+  /** Everyone gets a proof under the new checkpoint. */
+  readonly renewed: boolean;
+}
+
+export class Published {
+  readonly org: string;
+  checkpoint: CheckpointState | undefined;
+  snapshot: Snapshot = EMPTY_SNAPSHOT;
+  members = new MerkleTree();
+  tree = new MerkleTree();
+  readonly cohorts = new Map<string, CohortState>();
+  readonly byKey = new Map<string, string>();
+  readonly devices = new Map<string, Place>();
+  readonly bundles = new Map<string, StoredBundle>();
+  /** Immutable revisions, by `policy@revision`. */
+  readonly documents = new Map<string, PolicyDocument>();
+  /** Places devices, several callers at a time; made by the first. */
+  placing: ((devices: readonly string[]) => Promise<void>) | undefined;
+  readonly #listeners = new Set<(advance: Advance) => void>();
+  #writing: Promise<void> | undefined;
+  #publishing: Promise<unknown> = Promise.resolve();
+
+  constructor(org: string) {
+    this.org = org;
+  }
+
+  /** Runs one transition after another; readers go on meanwhile. */
+  serialise<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#publishing.then(work, work);
+    this.#publishing = next.catch(() => undefined);
+    return next;
+  }
+
+  /** From here until `release` trees and checkpoint may disagree; readers wait. */
+  async acquire(): Promise<() => void> {
+    while (this.#writing !== undefined) await this.#writing;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#writing = promise;
+    return () => {
+      this.#writing = undefined;
+      resolve();
+    };
+  }
+
+  /** Runs `look` at a moment when trees and checkpoint agree. */
+  async read<T>(look: () => T): Promise<T> {
+    while (this.#writing !== undefined) await this.#writing;
+    return look();
+  }
+
+  /** What is here no longer agrees with the database: it is loaded anew before it is used. */
+  invalidate(): void {
+    this.checkpoint = undefined;
+  }
+
+  subscribe(listener: (advance: Advance) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  announce(advance: Advance): void {
+    for (const listener of this.#listeners) listener(advance);
+  }
+
+  /** Puts a device's leaf. Without a cohort (not placed, revoked) the leaf is vacant and proves nothing to anyone. */
+  place(device: string, index: number, cohort: string | undefined): void {
+    this.devices.set(device, { index, cohort });
+    this.members.set(index, memberLeafBytes(this.#memberLeaf(device, index, cohort)));
+  }
+
+  putCohort(cohort: CohortState): void {
+    this.cohorts.set(cohort.id, cohort);
+    this.byKey.set(cohort.key, cohort.id);
+    this.tree.set(cohort.index, cohortLeafBytes(this.#cohortLeaf(cohort)));
+  }
+
+  /** @returns undefined for a device without a place */
+  membershipFrame(device: string): MembershipFrame | undefined {
+    const place = this.devices.get(device);
+    if (place?.cohort === undefined || this.checkpoint === undefined) return undefined;
+    return { type: 'membership', checkpoint: this.checkpoint.jws, member: { leaf: this.#memberLeaf(device, place.index, place.cohort), proof: this.members.proof(place.index) } };
+  }
+
+  stateFrame(id: string, withBundle: boolean): StateFrame | undefined {
+    const cohort = this.cohorts.get(id);
+    const bundle = cohort && this.bundles.get(cohort.digest);
+    if (cohort === undefined || bundle === undefined || this.checkpoint === undefined) return undefined;
+    return {
+      type: 'state',
+      checkpoint: this.checkpoint.jws,
+      cohort: { leaf: this.#cohortLeaf(cohort), proof: this.tree.proof(cohort.index) },
+      manifest: bundle.manifest,
+      bundle: withBundle ? bundle.text : null,
+    };
+  }
+
+  #memberLeaf(device: string, index: number, cohort: string | undefined): MembershipFrame['member']['leaf'] {
+    const state = cohort === undefined ? undefined : this.cohorts.get(cohort);
+    return state === undefined ? { org: this.org, index, device: '', cohort: '', cohortIndex: 0 } : { org: this.org, index, device, cohort: state.id, cohortIndex: state.index };
+  }
+
+  #cohortLeaf({ id, index, serial, digest }: CohortState): StateFrame['cohort']['leaf'] {
+    return { org: this.org, index, cohort: id, serial, digest };
+  }
+}

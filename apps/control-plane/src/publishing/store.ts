@@ -1,0 +1,141 @@
+/** Where published state is kept. Every function runs inside the caller's transaction; bulk statements, never one per device. */
+import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
+import type { Tx } from '../context.ts';
+import type { ChangeSet, PrismaClient } from '../db/generated/client.ts';
+import { after } from '../paging.ts';
+import type { PublishedAssignment, PublishedPolicy, Snapshot } from './cohorts.ts';
+
+/** Publishers wait for each other here, in all replicas; readers of a whole state share it. Ends with the transaction. */
+export const lockPublishing = async (tx: Tx): Promise<void> => {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(1129272402, 4)`;
+};
+export const shareLock = async (tx: Tx): Promise<void> => {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock_shared(1129272402, 4)`;
+};
+
+export interface CheckpointRow {
+  readonly epoch: number;
+  readonly serial: number;
+  readonly jws: string;
+  readonly digest: string;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+}
+
+export const newestCheckpoint = (tx: Tx): Promise<CheckpointRow | null> => tx.checkpoint.findFirst({ orderBy: { id: 'desc' } });
+
+/** The draft as it stands: newest revisions of the policies that are assigned, and the assignments. */
+export const readDraft = async (tx: Tx): Promise<Snapshot> => {
+  const policies = await tx.$queryRaw<PublishedPolicy[]>`
+    SELECT p.id, p.name, max(r.revision) AS revision FROM policy p JOIN policy_revision r ON r.policy_id = p.id
+    WHERE p.archived_at IS NULL AND EXISTS (SELECT 1 FROM assignment a WHERE a.policy_id = p.id AND a.mode = 'include')
+    GROUP BY p.id, p.name ORDER BY p.id`;
+  const assignments = await tx.$queryRaw<PublishedAssignment[]>`
+    SELECT a.id, a.policy_id AS "policyId", a.group_id AS "groupId", g.name AS "groupName", g.kind = 'all' AS everyone, a.mode
+    FROM assignment a JOIN device_group g ON g.id = a.group_id JOIN policy p ON p.id = a.policy_id
+    WHERE p.archived_at IS NULL ORDER BY a.id`;
+  return { policies, assignments };
+};
+
+export const readSnapshot = async (tx: Tx): Promise<Snapshot | undefined> => {
+  const rows = await tx.$queryRaw<{ content: Snapshot }[]>`SELECT content FROM change_set WHERE state = 'published' ORDER BY serial DESC LIMIT 1`;
+  return rows[0]?.content;
+};
+
+export const readDocuments = async (tx: Tx, wanted: readonly PublishedPolicy[]): Promise<{ policy: string; revision: number; document: PolicyDocument }[]> =>
+  tx.$queryRaw`
+    SELECT r.policy_id AS policy, r.revision, r.document FROM policy_revision r
+    JOIN unnest(${wanted.map(({ id }) => id)}::text[], ${wanted.map(({ revision }) => revision)}::int[]) AS w(id, revision) ON r.policy_id = w.id AND r.revision = w.revision`;
+
+export interface DeviceGroups {
+  readonly id: string;
+  readonly groups: readonly string[];
+  readonly revoked: boolean;
+}
+
+/** Of every device, or of those named: which of these groups it is a static member of, sorted. */
+export const readDeviceGroups = async (tx: Tx, groups: readonly string[], only: readonly string[] | undefined): Promise<DeviceGroups[]> => {
+  const rows = await tx.$queryRaw<{ id: string; groups: string | null; revoked: boolean }[]>`
+    SELECT d.id, d.revoked_at IS NOT NULL AS revoked, m.groups
+    FROM device d LEFT JOIN (
+      SELECT device_id, string_agg(group_id, ',' ORDER BY group_id) AS groups FROM group_member
+      WHERE group_id = ANY(${[...groups]}::text[]) AND (${only === undefined} OR device_id = ANY(${[...(only ?? [])]}::text[])) GROUP BY device_id
+    ) m ON m.device_id = d.id
+    WHERE ${only === undefined} OR d.id = ANY(${[...(only ?? [])]}::text[])`;
+  return rows.map(({ id, revoked, groups: joined }) => ({ id, revoked, groups: joined === null ? [] : joined.split(',') }));
+};
+
+/** Devices that the members tree does not have yet, in the order of their positions. */
+export const readNewMembers = (tx: Tx, from: number): Promise<{ id: string; index: number }[]> =>
+  tx.$queryRaw`SELECT id, member_index AS index FROM device WHERE member_index >= ${from} ORDER BY member_index`;
+
+export const readMembers = (tx: Tx): Promise<{ id: string; index: number; cohort: string | null }[]> =>
+  tx.$queryRaw`SELECT id, member_index AS index, cohort_id AS cohort FROM device ORDER BY member_index`;
+
+export const readCohorts = (tx: Tx): Promise<{ id: string; key: string; index: number; serial: number; digest: string }[]> =>
+  tx.$queryRaw`SELECT id, key, leaf_index AS index, serial, digest FROM cohort ORDER BY leaf_index`;
+
+export const readBundles = async (tx: Tx, digests: readonly string[]): Promise<{ digest: string; text: string; manifest: string; expiresAt: Date }[]> => {
+  const rows = await tx.bundle.findMany({ where: { digest: { in: [...digests] } } });
+  return rows.map(({ digest, bytes, manifest, expiresAt }) => ({ digest, text: Buffer.from(bytes).toString('utf8'), manifest, expiresAt }));
+};
+
+export const writeBundle = async (tx: Tx, bundle: { readonly digest: string; readonly text: string; readonly manifest: string; readonly expiresAt: Date }): Promise<void> => {
+  const { digest, text, manifest, expiresAt } = bundle;
+  await tx.bundle.upsert({ where: { digest }, create: { digest, bytes: Buffer.from(text), manifest, expiresAt }, update: { manifest, expiresAt } });
+};
+
+export const writeCohorts = async (tx: Tx, cohorts: readonly { readonly id: string; readonly key: string; readonly index: number; readonly serial: number; readonly digest: string }[]): Promise<void> => {
+  await tx.$executeRaw`
+    INSERT INTO cohort (id, key, leaf_index, serial, digest)
+    SELECT * FROM unnest(${cohorts.map((c) => c.id)}::text[], ${cohorts.map((c) => c.key)}::text[], ${cohorts.map((c) => c.index)}::int[], ${cohorts.map((c) => c.serial)}::int[], ${cohorts.map((c) => c.digest)}::text[])
+    ON CONFLICT (id) DO UPDATE SET serial = excluded.serial, digest = excluded.digest`;
+};
+
+export const writePlaces = async (tx: Tx, moves: readonly { readonly device: string; readonly cohort: string | undefined }[]): Promise<void> => {
+  await tx.$executeRaw`
+    UPDATE device SET cohort_id = nullif(m.cohort, '')
+    FROM unnest(${moves.map((m) => m.device)}::text[], ${moves.map((m) => m.cohort ?? '')}::text[]) AS m(id, cohort) WHERE device.id = m.id`;
+};
+
+/** The next serial; the organisation's row is locked until the transaction ends. */
+export const nextSerial = async (tx: Tx, newCohorts: number): Promise<number> => {
+  const { serial } = await tx.organisation.update({ where: { id: 1 }, data: { serial: { increment: 1 }, nextCohort: { increment: newCohorts } }, select: { serial: true } });
+  return serial;
+};
+
+export const currentSerial = async (tx: Tx): Promise<number> => (await tx.organisation.findUniqueOrThrow({ where: { id: 1 }, select: { serial: true } })).serial;
+
+/** Wakes every replica when, and only if, the transaction commits. */
+export const notify = async (tx: Tx, digest: string): Promise<void> => {
+  await tx.$executeRaw`SELECT pg_notify('cordon_state', ${digest})`;
+};
+
+/** What a change set's row keeps: the snapshot, and the cohorts that got another bundle by it. */
+export interface ChangeSetContent extends Snapshot {
+  readonly cohorts: readonly string[];
+}
+
+export type StoredChangeSet = Omit<ChangeSet, 'content'> & { readonly content: ChangeSetContent };
+
+export const listChangeSets = (prisma: PrismaClient, cursor: string | undefined, take: number): Promise<ChangeSet[]> =>
+  prisma.changeSet.findMany({ where: after(cursor, 'createdAt'), orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take });
+
+export const findChangeSet = async (prisma: PrismaClient, id: string): Promise<StoredChangeSet | null> => {
+  const [found] = await prisma.$queryRaw<StoredChangeSet[]>`
+    SELECT id, title, state, serial, content, created_by AS "createdBy", created_at AS "createdAt", published_at AS "publishedAt" FROM change_set WHERE id = ${id}`;
+  return found ?? null;
+};
+
+/** How far the devices in a change set's cohorts have come. A device counts when it enforces this change set's bundle or a later one. */
+export const readProgress = async (prisma: PrismaClient, { serial, publishedAt, content }: StoredChangeSet): Promise<{ devices: number; acknowledged: number; failed: number; lastAckMs: number | null }> => {
+  const [found] = await prisma.$queryRaw<{ devices: number; acknowledged: number; failed: number; last: Date | null }[]>`
+    SELECT count(*)::int AS devices,
+      count(*) FILTER (WHERE s.phase = 'enforced' AND s.serial >= ${serial} AND (c.serial <> ${serial} OR s.digest = c.digest))::int AS acknowledged,
+      count(*) FILTER (WHERE s.phase = 'failed' AND s.serial >= ${serial})::int AS failed,
+      max(s.acked_at) FILTER (WHERE s.phase = 'enforced' AND c.serial = ${serial} AND s.digest = c.digest AND s.acked_at >= ${publishedAt}) AS last
+    FROM device d JOIN cohort c ON c.id = d.cohort_id LEFT JOIN device_status s ON s.device_id = d.id
+    WHERE d.cohort_id = ANY(${[...content.cohorts]}::text[]) AND d.revoked_at IS NULL`;
+  const { devices = 0, acknowledged = 0, failed = 0, last = null } = found ?? {};
+  return { devices, acknowledged, failed, lastAckMs: last === null || publishedAt === null ? null : last.getTime() - publishedAt.getTime() };
+};

@@ -1,0 +1,165 @@
+/** The one way that published state changes: what is decided becomes rows, leaves, a signed checkpoint and a notification, or nothing does. */
+import { CordonError } from '@cordon/policy/errors.ts';
+import { bundleBytes, manifestFor } from '@cordon/policy/trust/bundle.ts';
+import { CHECKPOINT_LIFETIME_MS, type CheckpointPayload } from '@cordon/policy/trust/checkpoint.ts';
+import { sha256Hex } from '@cordon/policy/trust/digest.ts';
+import type { RootDocument } from '@cordon/policy/trust/root.ts';
+import { auditHead } from '../audit/audit.ts';
+import type { Context, Tx } from '../context.ts';
+import { newId } from '../ids.ts';
+import { contentOf, type Snapshot } from './cohorts.ts';
+import { load } from './load.ts';
+import type { Advance, CohortState, Published } from './published.ts';
+import { currentSerial, lockPublishing, newestCheckpoint, nextSerial, notify, readBundles, readDocuments, readNewMembers, writeBundle, writeCohorts, writePlaces } from './store.ts';
+
+/** How long devices may start new runs under one manifest; it is signed anew when less than a third is left. */
+const MANIFEST_LIFETIME_MS = 30 * 86_400_000;
+
+/** What a publisher has decided; everything else follows from it. */
+export interface Decision {
+  readonly snapshot: Snapshot;
+  /** Cohorts whose bundle must be the snapshot's, by key. */
+  readonly wanted: ReadonlyMap<string, readonly string[]>;
+  /** Devices and the key of their cohort; undefined is no cohort. Those that stay are passed over. */
+  readonly placement: ReadonlyMap<string, string | undefined>;
+  /** A new serial and checkpoint even when no leaf changes. */
+  readonly always: 'serial' | 'checkpoint' | undefined;
+}
+
+/** What a transition did, for the rows that the caller adds in the same transaction. */
+export interface Effect {
+  readonly serial: number;
+  readonly changed: readonly CohortState[];
+  readonly moves: readonly { readonly device: string; readonly cohort: string | undefined }[];
+}
+
+interface Steps {
+  decide(tx: Tx): Promise<Decision>;
+  /** Change set and audit entry: written before the checkpoint, which covers the audit log's head. */
+  record?(tx: Tx, effect: Effect, decision: Decision): Promise<void>;
+}
+
+const loadDocuments = async (tx: Tx, published: Published, { policies }: Snapshot): Promise<void> => {
+  const missing = policies.filter(({ id, revision }) => !published.documents.has(`${id}@${revision}`));
+  if (missing.length === 0) return;
+  for (const { policy, revision, document } of await readDocuments(tx, missing)) published.documents.set(`${policy}@${revision}`, document);
+};
+
+/** @returns the digest of the bundle, which is stored and signed: once per content, and again only when its manifest grows old */
+const ensureBundle = async (tx: Tx, context: Context, assignments: readonly string[], snapshot: Snapshot): Promise<string> => {
+  const { published, signer, clock } = context;
+  const content = contentOf(assignments, snapshot, ({ id, revision }) => published.documents.get(`${id}@${revision}`));
+  const text = bundleBytes(content);
+  const digest = sha256Hex(text);
+  const now = clock();
+  const isYoung = (expiresAt: Date): boolean => expiresAt.getTime() - now.getTime() > MANIFEST_LIFETIME_MS / 3;
+  const known = published.bundles.get(digest) ?? (await readBundles(tx, [digest]))[0];
+  if (known !== undefined && isYoung(known.expiresAt)) {
+    published.bundles.set(digest, known);
+    return digest;
+  }
+  const manifest = manifestFor(content, published.org, now, MANIFEST_LIFETIME_MS);
+  const bundle = { text, manifest: await signer.signManifest(manifest), expiresAt: new Date(manifest.expiresAt) };
+  await writeBundle(tx, { digest, ...bundle });
+  published.bundles.set(digest, bundle);
+  return digest;
+};
+
+const epochOf = (roots: readonly string[]): number => {
+  const { payload } = JSON.parse(roots.at(-1) ?? '{}') as { payload: string };
+  return (JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as RootDocument).epoch;
+};
+
+const signCheckpoint = async (tx: Tx, context: Context, serial: number, previous: string | null): Promise<void> => {
+  const { published, signer, clock, organisation } = context;
+  const issuedAt = clock();
+  const expiresAt = new Date(issuedAt.getTime() + CHECKPOINT_LIFETIME_MS);
+  const epoch = epochOf(organisation.roots);
+  const audit = await auditHead(tx);
+  const payload: CheckpointPayload = {
+    format: 'cordon-checkpoint/1',
+    org: published.org,
+    epoch,
+    serial,
+    issuedAt: issuedAt.toISOString(),
+    expiresAt: expiresAt.toISOString(),
+    audit: { seq: audit.seq, head: audit.hash },
+    members: { size: published.members.size, root: published.members.root() },
+    cohorts: { size: published.tree.size, root: published.tree.root() },
+    previous,
+  };
+  const jws = await signer.signCheckpoint(payload);
+  const digest = sha256Hex(Buffer.from(jws.split('.')[1] ?? '', 'base64url'));
+  await tx.checkpoint.create({ data: { epoch, serial, jws, digest, createdAt: issuedAt, expiresAt } });
+  await notify(tx, digest);
+  published.checkpoint = { jws, digest, epoch, serial, issuedAt, expiresAt };
+};
+
+/** The cohorts that are new or get other bytes; a new one is appended to the tree. */
+const changedCohorts = async (tx: Tx, context: Context, { wanted, snapshot }: Decision): Promise<Omit<CohortState, 'serial'>[]> => {
+  const { published } = context;
+  const changed: Omit<CohortState, 'serial'>[] = [];
+  let index = published.tree.size;
+  for (const [key, assignments] of wanted) {
+    const digest = await ensureBundle(tx, context, assignments, snapshot);
+    const id = published.byKey.get(key);
+    const known = id === undefined ? undefined : published.cohorts.get(id);
+    if (known === undefined) changed.push({ id: newId('coh'), key, index: index++, digest, assignments });
+    else if (known.digest !== digest) changed.push({ ...known, digest, assignments });
+    else if (known.assignments === undefined) published.cohorts.set(known.id, { ...known, assignments });
+  }
+  return changed;
+};
+
+/** Runs one transition in one transaction. @returns what it did; `advance` is undefined when there was nothing to do */
+export const transition = ({ decide, record }: Steps, context: Context): Promise<Effect & { readonly advance: Advance | undefined }> =>
+  context.published.serialise(async () => {
+    const { published, prisma } = context;
+    let release: (() => void) | undefined;
+    try {
+      const result = await prisma.$transaction(async (tx) => {
+        await lockPublishing(tx);
+        const newest = await newestCheckpoint(tx);
+        if (newest === null || newest.digest !== published.checkpoint?.digest) {
+          const missed = await load(tx, published);
+          if (missed !== undefined) published.announce(missed);
+        }
+        const decision = await decide(tx);
+        await loadDocuments(tx, published, decision.snapshot);
+        const drafts = await changedCohorts(tx, context, decision);
+        const ids = new Map([...published.byKey, ...drafts.map(({ key, id }): [string, string] => [key, id])]);
+        const joining = await readNewMembers(tx, published.members.size);
+        const moves = [...decision.placement].flatMap(([device, key]) => {
+          const cohort = key === undefined ? undefined : ids.get(key);
+          return published.devices.get(device)?.cohort === cohort ? [] : [{ device, cohort }];
+        });
+        const renewed = decision.always === 'checkpoint' || published.checkpoint === undefined;
+        const grows = decision.always === 'serial' || drafts.length > 0 || moves.length > 0 || (renewed && newest === null);
+        if (!grows && !renewed && joining.length === 0) return { serial: newest?.serial ?? 0, changed: [], moves: [], advance: undefined };
+        const serial = grows ? await nextSerial(tx, drafts.filter(({ index }) => index >= published.tree.size).length) : await currentSerial(tx);
+        const changed = drafts.map((draft): CohortState => ({ ...draft, serial }));
+        if (changed.length > 0) await writeCohorts(tx, changed);
+        if (moves.length > 0) await writePlaces(tx, moves);
+        await record?.(tx, { serial, changed, moves }, decision);
+        release = await published.acquire();
+        for (const cohort of changed) published.putCohort(cohort);
+        for (const { id, index } of joining) published.place(id, index, undefined);
+        for (const { device, cohort } of moves) {
+          const place = published.devices.get(device);
+          if (place === undefined) throw new CordonError('publish.unknown-device', `device ${device} has no place in the members tree`);
+          published.place(device, place.index, cohort);
+        }
+        await signCheckpoint(tx, context, serial, newest?.digest ?? null);
+        published.snapshot = decision.snapshot;
+        const advance = { serial, cohorts: new Set(changed.map(({ id }) => id)), devices: new Set(moves.map(({ device }) => device)), renewed };
+        return { serial, changed, moves, advance };
+      });
+      release?.();
+      if (result.advance !== undefined) published.announce(result.advance);
+      return result;
+    } catch (error) {
+      published.invalidate();
+      release?.();
+      throw error;
+    }
+  });

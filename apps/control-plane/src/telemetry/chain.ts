@@ -1,0 +1,44 @@
+/** The hash chain of a device's batches within one boot: what follows, what was here before, what is missing. Pure. */
+import { batchHash, FIRST_BATCH } from '@cordon/policy/protocol/batch.ts';
+import type { TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
+
+/** The last batch of a boot that was accepted. */
+export interface ChainEnd {
+  readonly boot: string;
+  readonly seq: number;
+  readonly hash: string;
+}
+
+export type Verdict =
+  | { readonly kind: 'next' }
+  /** All of it was committed before: it is acknowledged again and not written again. */
+  | { readonly kind: 'duplicate' }
+  /** Something before it is missing, or it is not what followed. */
+  | { readonly kind: 'gap' };
+
+/** PostgreSQL's integer, which sequence numbers are stored in. */
+export const MAX_SEQ = 2_147_483_647;
+
+/** Whether text is a time that exists, exactly as its canonical form says it. */
+const isTime = (text: string): boolean => {
+  const at = new Date(text);
+  return !Number.isNaN(at.getTime()) && at.getUTCFullYear() >= 2000 && at.toISOString() === text;
+};
+
+/** What is wrong with a batch by itself; undefined when nothing is. */
+export const faultOf = (frame: TelemetryFrame): string | undefined => {
+  const { seqFrom, seqTo, events, hash } = frame;
+  if (seqTo > MAX_SEQ || seqTo - seqFrom + 1 !== events.length) return 'telemetry.range';
+  if (!events.every(({ seq }, i) => seq === seqFrom + i)) return 'telemetry.range';
+  if (!events.every(({ at }) => isTime(at))) return 'telemetry.time';
+  return batchHash(frame) === hash ? undefined : 'telemetry.hash';
+};
+
+/** @param end what was accepted last in the batch's own boot; undefined when nothing was */
+export const judge = ({ seqFrom, seqTo, prev }: TelemetryFrame, end: ChainEnd | undefined): Verdict => {
+  if (end === undefined) return { kind: prev === FIRST_BATCH ? 'next' : 'gap' };
+  if (seqTo <= end.seq) return { kind: 'duplicate' };
+  return { kind: prev === end.hash && seqFrom === end.seq + 1 ? 'next' : 'gap' };
+};
+
+export const endOf = ({ boot, seqTo, hash }: TelemetryFrame): ChainEnd => ({ boot, seq: seqTo, hash });

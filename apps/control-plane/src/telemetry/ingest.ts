@@ -1,0 +1,184 @@
+/** From a checked frame to a committed row and its acknowledgement: a short queue, few large transactions, and no more in memory than is bounded here. */
+import type { DownFrame, TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
+import type { FastifyBaseLogger } from 'fastify';
+import pg from 'pg';
+import { endOf, judge, type ChainEnd } from './chain.ts';
+import type { Received } from './rows.ts';
+import type { TelemetryStore } from './store.ts';
+
+/** How long a batch may wait for others. */
+const LINGER_MS = 20;
+/** Events in one transaction, and in memory before devices are no longer read from. */
+const LARGEST_WRITE = 10_000;
+const HIGH_WATER = 60_000;
+const RETRY_MS = 500;
+
+/** A device's session, as far as telemetry needs it. */
+export interface Source {
+  readonly device: string;
+  /** End of the chain as queued or committed; undefined when it must be read. */
+  chain: ChainEnd | undefined;
+  send(frame: DownFrame): void;
+  pause(): void;
+  resume(): void;
+}
+
+interface Queued extends Received {
+  readonly source: Source;
+}
+
+/** Faults of the data itself (SQLSTATE classes 22 and 23): repeating them does not help. */
+const isPoison = (error: unknown): boolean => error instanceof pg.DatabaseError && /^2[23]/.test(error.code ?? '');
+
+export class Ingest {
+  readonly #store: TelemetryStore;
+  readonly #clock: () => Date;
+  readonly #log: FastifyBaseLogger;
+  readonly #paused = new Set<Source>();
+  /** Frames of a source whose chain is being read wait behind it. */
+  readonly #reading = new WeakMap<Source, Promise<void>>();
+  /** What is known to be in the database; a repeated batch that is only queued is acknowledged by its own commit. */
+  readonly #committed = new WeakMap<Source, { readonly boot: string; readonly seq: number }>();
+  #queue: Queued[] = [];
+  #events = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(store: TelemetryStore, clock: () => Date, log: FastifyBaseLogger) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Takes a frame that is valid by itself. Frames of one source are taken in order. */
+  offer(source: Source, frame: TelemetryFrame): void {
+    const before = this.#reading.get(source);
+    if (before === undefined && source.chain?.boot === frame.boot) {
+      this.#take(source, frame);
+      return;
+    }
+    const next = (before ?? Promise.resolve()).then(() => this.#read(source, frame));
+    this.#reading.set(source, next);
+    void next.then(() => {
+      if (this.#reading.get(source) === next) this.#reading.delete(source);
+    });
+  }
+
+  /** Writes what waits; for the end of the process. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#writing;
+    await this.#flush();
+  }
+
+  async #read(source: Source, frame: TelemetryFrame): Promise<void> {
+    try {
+      if (source.chain?.boot !== frame.boot) {
+        source.chain = await this.#store.endOf(source.device, frame.boot);
+        if (source.chain !== undefined) this.#committed.set(source, source.chain);
+      }
+      this.#take(source, frame);
+    } catch (error) {
+      this.#log.warn({ err: error, device: source.device }, 'a telemetry chain could not be read; the device sends again');
+      source.send({ type: 'problem', code: 'telemetry.unavailable', detail: 'telemetry cannot be stored now; send again later' });
+    }
+  }
+
+  #take(source: Source, frame: TelemetryFrame): void {
+    const end = source.chain?.boot === frame.boot ? source.chain : undefined;
+    switch (judge(frame, end).kind) {
+      case 'duplicate': {
+        const committed = this.#committed.get(source);
+        if (committed?.boot === frame.boot && committed.seq >= frame.seqTo) this.#acknowledge(source, committed);
+        return;
+      }
+      case 'gap':
+        this.#refuse(source, frame, end);
+        return;
+      case 'next':
+        source.chain = endOf(frame);
+        this.#queue.push({ source, device: source.device, frame, receivedAt: this.#clock() });
+        this.#events += frame.events.length;
+        if (this.#events > HIGH_WATER) {
+          source.pause();
+          this.#paused.add(source);
+        }
+        this.#schedule(this.#events >= LARGEST_WRITE ? 0 : LINGER_MS);
+    }
+  }
+
+  #refuse(source: Source, frame: TelemetryFrame, end: ChainEnd | undefined): void {
+    source.send({ type: 'problem', code: 'telemetry.gap', detail: `boot ${frame.boot}: expected the batch that follows ${end === undefined ? 'nothing' : `sequence ${end.seq}`}, got ${frame.seqFrom} to ${frame.seqTo}` });
+  }
+
+  #acknowledge(source: Source, committed: { readonly boot: string; readonly seq: number }): void {
+    this.#committed.set(source, committed);
+    source.send({ type: 'telemetry.ack', boot: committed.boot, seq: committed.seq });
+  }
+
+  #schedule(ms: number): void {
+    if (this.#writing !== undefined || this.#closed) return;
+    if (this.#timer !== undefined && ms > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#writing = this.#flush().then((retry) => {
+        this.#writing = undefined;
+        if (this.#queue.length > 0) this.#schedule(retry ? RETRY_MS : this.#events >= LARGEST_WRITE ? 0 : LINGER_MS);
+      });
+    }, ms);
+  }
+
+  /** @returns whether the database did not take it, so that it waits in the queue again */
+  async #flush(): Promise<boolean> {
+    let count = 0;
+    let taken = 0;
+    while (taken < this.#queue.length && count < LARGEST_WRITE) count += this.#queue[taken++]?.frame.events.length ?? 0;
+    const batch = this.#queue.slice(0, taken);
+    this.#queue = this.#queue.slice(taken);
+    if (batch.length === 0) return false;
+    const waiting = await this.#write(batch);
+    this.#queue = [...waiting, ...this.#queue];
+    this.#events -= count - waiting.reduce((sum, { frame }) => sum + frame.events.length, 0);
+    if (this.#events < HIGH_WATER / 2) {
+      for (const source of this.#paused) source.resume();
+      this.#paused.clear();
+    }
+    return waiting.length > 0;
+  }
+
+  /** @returns what must be tried again */
+  async #write(batch: readonly Queued[]): Promise<readonly Queued[]> {
+    try {
+      const committed = new Set(await this.#store.write(batch, this.#clock()));
+      const acks = new Map<Source, Map<string, number>>();
+      for (const queued of batch) {
+        if (committed.has(queued)) acks.set(queued.source, (acks.get(queued.source) ?? new Map<string, number>()).set(queued.frame.boot, queued.frame.seqTo));
+        else this.#reject(queued, 'telemetry.gap');
+      }
+      for (const [source, boots] of acks) for (const [boot, seq] of boots) this.#acknowledge(source, { boot, seq });
+      return [];
+    } catch (error) {
+      if (!isPoison(error)) {
+        this.#log.warn({ err: error, batches: batch.length }, 'telemetry could not be written; it is kept and written again');
+        return batch;
+      }
+      const [first] = batch;
+      if (batch.length === 1 && first !== undefined) {
+        this.#log.error({ err: error, device: first.device }, 'the database refuses a telemetry batch');
+        this.#reject(first, 'telemetry.refused');
+        return [];
+      }
+      const half = Math.ceil(batch.length / 2);
+      return [...(await this.#write(batch.slice(0, half))), ...(await this.#write(batch.slice(half)))];
+    }
+  }
+
+  /** The chain is read again before the source's next batch. */
+  #reject({ source, frame }: Queued, code: string): void {
+    source.chain = undefined;
+    source.send({ type: 'problem', code, detail: `boot ${frame.boot}: ${frame.seqFrom} to ${frame.seqTo} was not stored` });
+  }
+}
