@@ -1,0 +1,114 @@
+/** Starts a whole control plane, in the order in which one part needs the other, and stops it in the reverse. */
+import { CordonError } from '@cordon/policy/errors.ts';
+import Fastify from 'fastify';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { bootstrapOwner } from './auth/routes.ts';
+import { createTickets } from './auth/tickets.ts';
+import { buildAdmin, buildDevice, type Listener } from './app.ts';
+import type { Config } from './config.ts';
+import type { Context } from './context.ts';
+import { createClients, parseDatabaseUrl, type DatabaseAccess } from './db/client.ts';
+import { startEmbedded } from './db/embedded.ts';
+import { applyMigrations } from './db/migrate.ts';
+import { prepareRoles } from './db/roles.ts';
+import { createHub } from './gateway/hub.ts';
+import { startJobs } from './jobs/jobs.ts';
+import { checkSigner, ensureOrganisation } from './organisation/setup.ts';
+import { Published } from './publishing/published.ts';
+import { RENEW_EVERY_MS, renewCheckpoint } from './publishing/publish.ts';
+import { loadSecrets, lockState, prepareStateFolder, writeSecret } from './secrets.ts';
+import { startSigner } from './signer/client.ts';
+
+export interface ControlPlane {
+  readonly adminUrl: string;
+  readonly deviceUrl: string;
+  /** The owner's token, when this start made one. */
+  readonly bootstrapToken: string | undefined;
+  /** For tests and benchmarks in the same process. */
+  readonly context: Context;
+  readonly listeners: { readonly admin: Listener; readonly device: Listener };
+  close(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly clock?: () => Date;
+  /** The database's owner, already running; otherwise DATABASE_URL or the embedded one. */
+  readonly owner?: DatabaseAccess;
+}
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+
+/** Tokens and telemetry do not travel in clear text beyond this machine. @throws CordonError config.plaintext */
+const refusePlaintext = ({ host, tls, trustProxy }: Config): void => {
+  if (LOOPBACK.has(host) || tls !== undefined || trustProxy.length > 0) return;
+  throw new CordonError('config.plaintext', `without TLS only loopback is served, not ${host}: set CORDON_TLS_CERT and CORDON_TLS_KEY, or CORDON_TRUST_PROXY to the address of the proxy that ends TLS`, { place: 'CORDON_HOST' });
+};
+
+const listen = async ({ app }: Listener, { host, tls }: Config, port: number, variable: string): Promise<string> => {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new CordonError('listen.port-taken', `port ${port} on ${host} is taken: end the program that has it, or set ${variable} to another`, { place: variable, cause: error });
+  }
+  const address = app.server.address();
+  if (address === null || typeof address === 'string') throw new CordonError('listen.failed', 'the listener has no port');
+  return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+};
+
+/** @throws CordonError config.*, state.*, db.*, organisation.*, signer.*, listen.*: each says what to do; whatever was started is stopped again */
+export const createControlPlane = async (config: Config, { clock = () => new Date(), owner: given }: StartOptions = {}): Promise<ControlPlane> => {
+  const { log } = Fastify({ logger: config.logLevel === 'silent' ? false : { level: config.logLevel, base: null } });
+  const stops: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const stop of stops.splice(0).reverse()) await stop();
+  };
+  try {
+    refusePlaintext(config);
+    prepareStateFolder(config.stateDir);
+    const lock = await lockState(config.stateDir);
+    stops.push(lock.release);
+
+    let owner = given ?? (config.databaseUrl === undefined ? undefined : parseDatabaseUrl(config.databaseUrl));
+    if (owner === undefined) {
+      const embedded = await startEmbedded({ stateDir: config.stateDir, port: config.databasePort, secret: loadSecrets(config.stateDir).database, say: (message) => log.info(message) });
+      stops.push(embedded.close);
+      owner = embedded.owner;
+    }
+    const applied = await applyMigrations(owner);
+    if (applied.length > 0) log.info({ applied }, 'brought the database to the shape of this version');
+    const database = await prepareRoles(owner);
+    const { prisma, pool, close: disconnect } = createClients(database, (error) => log.warn({ err: error }, 'a database connection broke'));
+    stops.push(disconnect);
+
+    const signerFolder = path.join(config.stateDir, 'signer');
+    const organisation = await ensureOrganisation({ prisma, clock, log }, signerFolder);
+    const signer = await startSigner(signerFolder);
+    stops.push(() => signer.close());
+    const published = new Published(organisation.orgId);
+    const context: Context = { config, prisma, pool, database, signer, clock, log, organisation, published, hub: createHub(), tickets: createTickets(clock, randomBytes) };
+    await renewCheckpoint(context, RENEW_EVERY_MS);
+    if (published.checkpoint !== undefined) await checkSigner(organisation, published.checkpoint.jws, clock());
+
+    const bootstrapToken = await bootstrapOwner(context);
+    const tokenFile = path.join(config.stateDir, 'admin-token');
+    if (bootstrapToken !== undefined) {
+      writeSecret(tokenFile, `${bootstrapToken}\n`);
+      log.info({ file: tokenFile }, 'made an owner token for the first administrator');
+    }
+
+    const [admin, device] = [await buildAdmin(context), await buildDevice(context)];
+    stops.push(() => Promise.all([admin.app.close(), device.app.close()]));
+    const jobs = await startJobs(context);
+    stops.push(() => jobs.close());
+    const adminUrl = await listen(admin, config, config.adminPort, 'CORDON_ADMIN_PORT');
+    const deviceUrl = await listen(device, config, config.devicePort, 'CORDON_DEVICE_PORT');
+    log.info({ adminUrl, deviceUrl, tokenFile: fs.existsSync(tokenFile) ? tokenFile : undefined }, 'ready');
+    return { adminUrl, deviceUrl, bootstrapToken, context, listeners: { admin, device }, close };
+  } catch (error) {
+    await close().catch((failure: unknown) => log.error({ err: failure }, 'stopping what was started failed'));
+    throw error;
+  }
+};
