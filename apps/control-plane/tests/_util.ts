@@ -1,0 +1,110 @@
+/** A real control plane per test file: its own state folder, its own database on the run's PostgreSQL, its own signer process. */
+import { signGeneral } from '@cordon/policy/trust/envelope.ts';
+import { keyPairFromSeed, thumbprint, type KeyPair } from '@cordon/policy/trust/keys.ts';
+import { parseToken } from '@cordon/policy/trust/token.ts';
+import type { DeviceFacts } from '@cordon/policy/protocol/enrollment.ts';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import pg from 'pg';
+import { inject } from 'vitest';
+import '../../../infra/vitest-database.ts';
+import { configFrom } from '../src/config.ts';
+import { poolConfig, type DatabaseAccess } from '../src/db/client.ts';
+import { createControlPlane, type ControlPlane, type StartOptions } from '../src/start.ts';
+import type { Role } from '../src/auth/permissions.ts';
+
+export interface Answer<T = Record<string, never>> {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | number | undefined>>;
+  readonly body: T;
+}
+
+interface AskOptions {
+  readonly body?: unknown;
+  readonly token?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface TestPlane {
+  readonly plane: ControlPlane;
+  readonly stateDir: string;
+  /** As the database's owner. */
+  readonly owner: DatabaseAccess;
+  readonly ownerToken: string;
+  /** Admin listener; by default as the first owner. */
+  admin<T = Record<string, never>>(method: string, url: string, options?: AskOptions): Promise<Answer<T>>;
+  device<T = Record<string, never>>(method: string, url: string, body?: unknown): Promise<Answer<T>>;
+  tokenOf(role: Role): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** A new, empty database. */
+export const createDatabase = async (): Promise<DatabaseAccess> => {
+  const { superuser, owner } = inject('database');
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  const client = new pg.Client(poolConfig(superuser, 1));
+  await client.connect();
+  try {
+    await client.query(`CREATE DATABASE ${name} OWNER ${owner.user}`);
+  } finally {
+    await client.end();
+  }
+  return { ...owner, database: name };
+};
+
+export const makeStateDir = (): string => fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-cp-'));
+
+export const startPlane = async (options: StartOptions & { readonly stateDir?: string } = {}): Promise<TestPlane> => {
+  const stateDir = options.stateDir ?? makeStateDir();
+  const owner = options.owner ?? (await createDatabase());
+  const config = configFrom({ CORDON_STATE: stateDir, CORDON_ADMIN_PORT: '0', CORDON_DEVICE_PORT: '0', CORDON_LOG: 'silent' });
+  const plane = await createControlPlane(config, { ...options, owner });
+  const ownerToken = fs.readFileSync(path.join(stateDir, 'admin-token'), 'utf8').trim();
+  const ask = async <T>(app: typeof plane.listeners.admin.app, method: string, url: string, body: unknown, headers: Readonly<Record<string, string>>): Promise<Answer<T>> => {
+    const reply = await app.inject({ method: method as 'GET', url, headers: { ...headers }, ...(body !== undefined && { payload: body as object }) });
+    return { status: reply.statusCode, headers: reply.headers, body: (reply.body === '' ? {} : JSON.parse(reply.body)) as T };
+  };
+  const admin: TestPlane['admin'] = (method, url, { body, token = ownerToken, headers = {} } = {}) =>
+    ask(plane.listeners.admin.app, method, url.startsWith('/api') || url.endsWith('z') ? url : `/api/v1${url}`, body, { ...(token !== '' && { authorization: `Bearer ${token}` }), ...headers });
+  return {
+    plane,
+    stateDir,
+    owner,
+    ownerToken,
+    admin,
+    device: (method, url, body) => ask(plane.listeners.device.app, method, `/agent/v1${url}`, body, {}),
+    tokenOf: async (role) => (await admin<{ token: string }>('POST', '/api-tokens', { body: { name: role, role } })).body.token,
+    close: async () => {
+      await plane.close();
+      fs.rmSync(stateDir, { recursive: true, force: true });
+    },
+  };
+};
+
+export const newKey = (): KeyPair => keyPairFromSeed(randomBytes(32));
+
+export const someFacts = (name: string): DeviceFacts => ({ name, os: 'linux', osVersion: '6.1', arch: 'x64', agentVersion: '0.1.0', assurance: 'system', language: 'cordon/v1' });
+
+/** What a device does with its token. `change` spoils the statement on purpose. */
+export const enrolDevice = async (
+  { device, plane }: TestPlane,
+  tokenText: string,
+  key: KeyPair,
+  change: { readonly facts?: object; readonly org?: string; readonly nonce?: string; readonly signers?: readonly KeyPair[] } = {},
+): Promise<Answer<{ device: string; memberIndex: number; org: string; code: string }>> => {
+  const token = parseToken(tokenText);
+  const challenge = await device<{ nonce: string }>('POST', '/enroll/challenge', { token: token.id, jwk: key.jwk });
+  const statement = { org: change.org ?? plane.context.organisation.orgId, nonce: change.nonce ?? challenge.body.nonce, token: token.id, jkt: thumbprint(key.jwk), facts: change.facts ?? someFacts('laptop') };
+  return device('POST', '/enroll', { jwk: key.jwk, statement: await signGeneral(statement, 'cordon-enroll+jws', change.signers ?? [token.keyPair, key]) });
+};
+
+export const POLICY = `apiVersion: cordon/v1
+kind: ContainmentPolicy
+metadata: { name: coding-agents }
+spec:
+  allow:
+    filesystem: { write: ["\${workspace}"] }
+    network: { hosts: [{ host: api.example.com }] }
+`;
