@@ -21,6 +21,13 @@ const MAX_BUNDLE = 2_000_000;
 /** A checkpoint from further ahead than this is a wrong clock or an attack. */
 const CLOCK_SKEW_MS = 10 * 60_000;
 
+/** What this device has accepted, which only grows: the serial of its state's checkpoint and that of its membership's. */
+export interface Ratchet {
+  readonly epoch: number;
+  readonly serial: number;
+  readonly member: number;
+}
+
 export interface StateInput {
   readonly frame: StateFrame;
   readonly membership: MembershipFrame;
@@ -28,8 +35,7 @@ export interface StateInput {
   readonly fingerprint: string;
   readonly floor: string;
   readonly device: { readonly id: string; readonly memberIndex: number; readonly org: string };
-  /** Highest epoch and serial that this device has accepted. */
-  readonly ratchet: { readonly epoch: number; readonly serial: number };
+  readonly ratchet: Ratchet;
   readonly now: Date;
   /** On receipt an expired checkpoint is refused; at load it is kept and called stale or expired. */
   readonly receipt: boolean;
@@ -38,6 +44,8 @@ export interface StateInput {
 export interface VerifiedState {
   readonly epoch: number;
   readonly serial: number;
+  /** What the ratchet becomes when this is accepted. */
+  readonly ratchet: Ratchet;
   readonly digest: string;
   readonly cohort: string;
   readonly content: BundleContent;
@@ -73,14 +81,14 @@ const demand: (held: boolean, code: string, message: string) => asserts held = (
 };
 
 /** Verifies the checkpoint that a frame carries and that it is not older than what this device has accepted. */
-const openCheckpoint = async (jws: string, keys: Parameters<typeof openCompact>[1]['keys'], input: StateInput): Promise<CheckpointPayload & { payloadText: string }> => {
+const openCheckpoint = async (jws: string, keys: Parameters<typeof openCompact>[1]['keys'], serial: number, input: StateInput): Promise<CheckpointPayload & { payloadText: string }> => {
   const { payload, payloadText } = await openCompact(jws, { typ: 'cordon-checkpoint+jws', keys, maxBytes: 8192 });
   demand(Checkpoint.Check(payload), 'checkpoint.schema', 'not a checkpoint');
   demand(payload.org === input.device.org, 'checkpoint.org', 'the checkpoint is of another organisation');
   demand(Date.parse(payload.issuedAt) <= input.now.getTime() + CLOCK_SKEW_MS, 'checkpoint.future', `the checkpoint was issued at ${payload.issuedAt}, after this device's clock`);
   demand(Date.parse(payload.expiresAt) <= Date.parse(payload.issuedAt) + 4 * CHECKPOINT_LIFETIME_MS, 'checkpoint.lifetime', 'the checkpoint would live too long');
   demand(!input.receipt || Date.parse(payload.expiresAt) > input.now.getTime(), 'checkpoint.expired', `the checkpoint expired at ${payload.expiresAt}`);
-  const { epoch, serial } = input.ratchet;
+  const { epoch } = input.ratchet;
   demand(payload.epoch > epoch || (payload.epoch === epoch && payload.serial >= serial), 'checkpoint.rollback', `epoch ${payload.epoch} serial ${payload.serial} is older than ${epoch}/${serial}`);
   return { ...payload, payloadText };
 };
@@ -96,8 +104,8 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
   const floor = await verifyFloor(input.floor, root);
   // 2. The checkpoints of both frames: by the checkpoint role, fresh, in this epoch, not older than what was accepted.
   const keys = root.keys('checkpoint');
-  const state = await openCheckpoint(frame.checkpoint, keys, input);
-  const member = await openCheckpoint(membership.checkpoint, keys, input);
+  const state = await openCheckpoint(frame.checkpoint, keys, input.ratchet.serial, input);
+  const member = await openCheckpoint(membership.checkpoint, keys, input.ratchet.member, input);
   demand(state.epoch === root.document.epoch && member.epoch === root.document.epoch, 'checkpoint.epoch', `the root is in epoch ${root.document.epoch}`);
   // 3. This device's own place in the members tree names its cohort.
   const { leaf } = membership.member;
@@ -133,14 +141,14 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
     }),
     'bundle.revisions', 'the bundle holds other revisions than its manifest lists',
   );
-  // 7. How fresh it is: the membership's checkpoint is what renewals bring.
-  const newest = Math.max(Date.parse(state.expiresAt), Date.parse(member.expiresAt));
+  // 7. How fresh it is: a renewal brings both, so withholding either makes the device stale.
+  const newest = Math.min(Date.parse(state.expiresAt), Date.parse(member.expiresAt));
   const staleAt = new Date(newest);
   const expiresAt = new Date(Math.min(newest + EXPIRED_AFTER_MS, Date.parse(manifest.expiresAt), Date.parse(root.document.expiresAt)));
   demand(!input.receipt || expiresAt > now, 'manifest.expired', `the bundle expired at ${manifest.expiresAt}`);
   const freshness = now >= expiresAt ? 'expired' : now >= staleAt ? 'stale' : 'current';
   return {
-    epoch: state.epoch, serial: Math.max(state.serial, member.serial), digest: manifest.digest, cohort: leaf.cohort, content: { ...content, policies, exceptions: [] }, floor: floor.document,
+    epoch: state.epoch, serial: state.serial, ratchet: { epoch: state.epoch, serial: state.serial, member: member.serial }, digest: manifest.digest, cohort: leaf.cohort, content: { ...content, policies, exceptions: [] }, floor: floor.document,
     staleAt, expiresAt, freshness, checkpointDigest: sha256Hex(state.serial >= member.serial ? state.payloadText : member.payloadText),
   };
 };

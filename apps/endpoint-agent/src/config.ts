@@ -1,0 +1,41 @@
+/** The only reader of the environment. */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { CordonError } from '@cordon/policy/errors.ts';
+
+export interface AgentConfig {
+  /** Key, enrollment, last good state, spool. Only the daemon's account may enter. */
+  readonly stateDir: string;
+  /** Sockets; short. */
+  readonly runtimeDir: string;
+  /** More accounts that a root daemon serves, by name. */
+  readonly users: readonly string[];
+  /** Host → address, used before DNS. */
+  readonly hosts: Readonly<Record<string, string>>;
+}
+
+const hostsOf = (file: string | undefined): Readonly<Record<string, string>> => {
+  if (file === undefined) return {};
+  const value: unknown = JSON.parse(fs.readFileSync(file, 'utf8'));
+  if (typeof value !== 'object' || value === null || Object.values(value).some((v) => typeof v !== 'string')) throw new CordonError('config.hosts', `${file} must be a JSON object of host to address`, { place: file });
+  return value as Readonly<Record<string, string>>;
+};
+
+export const readConfig = (env: Readonly<Record<string, string | undefined>> = process.env): AgentConfig => {
+  const root = process.getuid?.() === 0;
+  const runtime = env['XDG_RUNTIME_DIR'];
+  return {
+    stateDir: env['CORDON_AGENT_STATE'] ?? (root ? '/var/lib/cordon' : path.join(os.homedir(), '.local/state/cordon')),
+    runtimeDir: env['CORDON_AGENT_RUNTIME'] ?? (root ? '/run/cordon' : runtime === undefined ? `/tmp/cordon-${process.getuid?.() ?? 0}` : path.join(runtime, 'cordon')),
+    users: (env['CORDON_AGENT_USERS'] ?? '').split(',').filter((name) => name !== ''),
+    hosts: hostsOf(env['CORDON_AGENT_HOSTS_FILE']),
+  };
+};
+
+/** The enrollment token of an unattended enrollment; never taken from argv. */
+export const tokenFromEnvironment = (env: Readonly<Record<string, string | undefined>> = process.env): string | undefined => env['CORDON_TOKEN'];
+
+/** Variables of the caller's own environment by name: what a policy passes on into a run. */
+export const callerValues = (names: readonly string[], env: Readonly<Record<string, string | undefined>> = process.env): Record<string, string> =>
+  Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));

@@ -1,0 +1,107 @@
+/** The channel to the control plane: connects, says hello, receives desired state, sends reports, and comes back by itself for as long as the daemon lives. */
+import { setTimeout as wait } from 'node:timers/promises';
+import { Compile } from 'typebox/compile';
+import type WebSocket from 'ws';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { DownFrame, MAX_FRAME_DOWN, type UpFrame } from '@cordon/policy/protocol/channel.ts';
+import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
+import type { KeyPair } from '@cordon/policy/trust/keys.ts';
+import type { Enrollment } from '../identity/enrollment.ts';
+import { backoff } from './backoff.ts';
+import { openSession } from './session.ts';
+
+export interface ChannelOptions {
+  readonly enrollment: Enrollment;
+  readonly key: KeyPair;
+  /** What to say first, made anew for each connection. */
+  readonly hello: () => UpFrame;
+  /** Handles one frame at a time, in order. */
+  readonly onFrame: (frame: DownFrame) => Promise<void>;
+  readonly onConnected: () => void;
+  readonly log: (message: string) => void;
+  readonly signal: AbortSignal;
+  readonly random: () => number;
+}
+
+export interface Channel {
+  /** @returns whether it was handed to an open connection; nothing is queued here */
+  send(frame: UpFrame): boolean;
+  readonly connected: () => boolean;
+  /** Ends when the signal is aborted. */
+  readonly done: Promise<void>;
+}
+
+const Down = Compile(DownFrame);
+/** No frame and no ping for so long: the connection is dead, whatever TCP says. */
+const SILENCE_MS = 90_000;
+const STABLE_MS = 60_000;
+
+const readFrame = (data: WebSocket.RawData, binary: boolean): DownFrame => {
+  if (binary) throw new CordonError('channel.frame', 'a binary frame');
+  const frame = parseStrictJson(new Uint8Array(data as Buffer), { maxBytes: MAX_FRAME_DOWN, maxDepth: 16 });
+  if (!Down.Check(frame)) throw new CordonError('channel.frame', 'a frame that this version does not understand');
+  return frame;
+};
+
+/** One connection, until it ends. */
+const converse = (socket: WebSocket, options: ChannelOptions): Promise<void> =>
+  new Promise((resolve) => {
+    let turn = Promise.resolve();
+    let silence: NodeJS.Timeout;
+    const heard = (): void => {
+      clearTimeout(silence);
+      silence = setTimeout(() => socket.terminate(), SILENCE_MS);
+    };
+    const stop = (): void => socket.close(1000);
+    heard();
+    options.signal.addEventListener('abort', stop, { once: true });
+    socket.on('ping', heard);
+    socket.on('message', (data, binary) => {
+      heard();
+      try {
+        const frame = readFrame(data, binary);
+        turn = turn.then(() => options.onFrame(frame)).catch((error: unknown) => options.log(`frame ${frame.type}: ${error instanceof Error ? error.message : String(error)}`));
+      } catch (error) {
+        options.log(`the server sent what is not understood: ${error instanceof Error ? error.message : String(error)}`);
+        socket.close(4400);
+      }
+    });
+    socket.on('error', (error) => options.log(`channel: ${error.message}`));
+    socket.once('close', (code, reason) => {
+      clearTimeout(silence);
+      options.signal.removeEventListener('abort', stop);
+      options.log(`channel closed (${code}${reason.length > 0 ? ` ${reason.toString('utf8').slice(0, 80)}` : ''})`);
+      void turn.then(resolve);
+    });
+    socket.send(JSON.stringify(options.hello()));
+    options.onConnected();
+  });
+
+export const startChannel = (options: ChannelOptions): Channel => {
+  let socket: WebSocket | undefined;
+  const run = async (): Promise<void> => {
+    for (let attempt = 0; !options.signal.aborted; attempt += 1) {
+      const start = performance.now();
+      try {
+        socket = await openSession(options.enrollment, options.key);
+        await converse(socket, options);
+        if (performance.now() - start > STABLE_MS) attempt = 0;
+      } catch (error) {
+        options.log(`not connected: ${error instanceof Error ? error.message : String(error)}`);
+      }
+      socket = undefined;
+      // An aborted wait is the end that was asked for.
+      await wait(backoff(attempt, options.random()), undefined, { signal: options.signal }).catch(() => undefined);
+    }
+  };
+  const connected = (): boolean => socket?.readyState === 1;
+  return {
+    connected,
+    send: (frame) => {
+      if (socket === undefined || !connected()) return false;
+      socket.send(JSON.stringify(frame));
+      return true;
+    },
+    done: run(),
+  };
+};

@@ -1,0 +1,43 @@
+/** Enrollment (design §6): the root is compared before anything is sent, the token signs and is never sent, the device's key is made here. */
+import { Compile } from 'typebox/compile';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { ChallengeReply, EnrollReply, RootReply, type DeviceFacts } from '@cordon/policy/protocol/enrollment.ts';
+import { signGeneral } from '@cordon/policy/trust/envelope.ts';
+import { verifyFloor } from '@cordon/policy/trust/floor.ts';
+import { verifyRootChain } from '@cordon/policy/trust/root.ts';
+import { parseToken } from '@cordon/policy/trust/token.ts';
+import { call } from './device-api.ts';
+import { ensureDeviceKey } from './device-key.ts';
+import { loadEnrollment, saveEnrollment, type Enrollment } from './enrollment.ts';
+
+const Root = Compile(RootReply);
+const Challenge = Compile(ChallengeReply);
+const Reply = Compile(EnrollReply);
+
+export interface EnrollInput {
+  readonly stateDir: string;
+  readonly server: string;
+  readonly token: string;
+  readonly facts: DeviceFacts;
+  readonly now: Date;
+}
+
+/** @throws CordonError `enroll.already`, `token.malformed`, `root.*`, `floor.*`, `server.*`, or the server's own code */
+export const enroll = async ({ stateDir, server, token, facts, now }: EnrollInput): Promise<Enrollment> => {
+  const already = loadEnrollment(stateDir);
+  if (already !== undefined) throw new CordonError('enroll.already', `this device is enrolled as ${already.device}; a device leaves only when its organisation retires it`);
+  const { id, keyPair, fingerprint } = parseToken(token);
+  // 1. Whose server is this? Nothing has been sent yet but the question.
+  const { org, roots, floor } = await call(server, '/agent/v1/root', undefined, Root);
+  const root = await verifyRootChain(roots, fingerprint, now);
+  if (root.document.org !== org) throw new CordonError('root.org', 'the server names another organisation than its root');
+  await verifyFloor(floor, root);
+  // 2. Both keys sign the same statement: the token's the right to join, the device's its possession.
+  const key = ensureDeviceKey(stateDir);
+  const { nonce } = await call(server, '/agent/v1/enroll/challenge', { token: id, jwk: key.jwk }, Challenge);
+  const statement = await signGeneral({ org, nonce, token: id, jkt: key.kid, facts }, 'cordon-enroll+jws', [keyPair, key]);
+  const { device, memberIndex } = await call(server, '/agent/v1/enroll', { jwk: key.jwk, statement }, Reply);
+  const enrollment: Enrollment = { server, org, device, memberIndex, fingerprint, roots: [...roots], floor };
+  saveEnrollment(stateDir, enrollment);
+  return enrollment;
+};

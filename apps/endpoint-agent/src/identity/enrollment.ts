@@ -1,0 +1,38 @@
+/** What enrollment left on this device: who it is, whose it is, and the root that everything is verified against. */
+import path from 'node:path';
+import { Type, type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { Id } from '@cordon/policy/protocol/enrollment.ts';
+import { readJson, writeDurably } from '../durable.ts';
+
+const Enrollment = Type.Object(
+  {
+    server: Type.String(),
+    org: Type.String(),
+    device: Id,
+    memberIndex: Type.Integer({ minimum: 0 }),
+    fingerprint: Type.String(),
+    roots: Type.Array(Type.String()),
+    floor: Type.String(),
+  },
+  { additionalProperties: false },
+);
+export type Enrollment = Static<typeof Enrollment>;
+const validator = Compile(Enrollment);
+
+const fileIn = (stateDir: string): string => path.join(stateDir, 'enrollment.json');
+
+export const loadEnrollment = (stateDir: string): Enrollment | undefined => {
+  const value = readJson(fileIn(stateDir));
+  return validator.Check(value) ? value : undefined;
+};
+
+/** @throws CordonError `enroll.missing` */
+export const requireEnrollment = (stateDir: string): Enrollment => {
+  const enrollment = loadEnrollment(stateDir);
+  if (enrollment === undefined) throw new CordonError('enroll.missing', `this device is not enrolled (nothing usable in ${stateDir}): run cordon enroll --server URL`, { place: stateDir });
+  return enrollment;
+};
+
+export const saveEnrollment = (stateDir: string, enrollment: Enrollment): void => writeDurably(fileIn(stateDir), JSON.stringify(enrollment));

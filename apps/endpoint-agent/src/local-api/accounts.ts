@@ -1,0 +1,37 @@
+/** Accounts of this machine, as the operating system lists them. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+}
+
+const parse = (line: string): Account[] => {
+  const [name = '', , uid = '', gid = '', , home = ''] = line.split(':');
+  return /^\d+$/.test(uid) && name !== '' ? [{ name, uid: Number(uid), gid: Number(gid), home: home === '' ? '/nonexistent' : home }] : [];
+};
+
+const FIRST_PERSON = 1000;
+const LAST_PERSON = 60_000;
+
+/** Whom this daemon serves: a root daemon root, every person's account and those named; any other only itself. */
+export const servedAccounts = (named: readonly string[]): Account[] => {
+  const me = os.userInfo();
+  if (me.uid !== 0) return [{ name: me.username, uid: me.uid, gid: me.gid, home: me.homedir }];
+  const all = fs.readFileSync('/etc/passwd', 'utf8').split('\n').flatMap(parse);
+  return all.filter(({ uid, name }) => uid === 0 || (uid >= FIRST_PERSON && uid < LAST_PERSON) || named.includes(name));
+};
+
+/** An account by name, also from directory services. */
+export const accountNamed = (name: string): Account | undefined => {
+  if (!/^[A-Za-z0-9_.][A-Za-z0-9_.@-]{0,63}$/.test(name)) return undefined;
+  try {
+    return parse(execFileSync('getent', ['passwd', name], { encoding: 'utf8', timeout: 5000 }).trim())[0];
+  } catch {
+    return undefined; // no such account
+  }
+};

@@ -1,0 +1,69 @@
+/** The local protocol: one byte kind, four bytes length, payload. Control messages are JSON; the rest are the run's own bytes. */
+import type { Explanation } from '@cordon/policy/effective.ts';
+import { CordonError } from '@cordon/policy/errors.ts';
+
+export const KIND = { control: 0, stdin: 1, stdout: 2, stderr: 3 } as const;
+export type Kind = (typeof KIND)[keyof typeof KIND];
+
+export const MAX_FRAME = 1_048_576;
+
+/** Only root's own socket may name another user. */
+interface Who {
+  readonly agent?: string;
+  readonly user?: string;
+  readonly cwd: string;
+}
+
+export type Request =
+  | ({ readonly op: 'run'; readonly argv: readonly string[] } & Who)
+  | ({ readonly op: 'why'; readonly target: string; readonly access: 'read' | 'write' } & Who)
+  | { readonly op: 'status' }
+  | { readonly op: 'environment'; readonly values: Readonly<Record<string, string>> }
+  | { readonly op: 'signal'; readonly signal: 'terminate' };
+
+export interface Status {
+  readonly device: string;
+  readonly organisation: string;
+  readonly server: string;
+  readonly connected: boolean;
+  readonly enforcing: { readonly digest: string; readonly epoch: number; readonly serial: number; readonly freshness: string; readonly policies: readonly string[] } | null;
+  readonly selfTest: { readonly passed: boolean; readonly at: string } | null;
+  readonly spool: { readonly waiting: number; readonly dropped: number };
+  readonly runs: number;
+}
+
+export type Reply =
+  | { readonly type: 'environment'; readonly names: readonly string[] }
+  | { readonly type: 'started'; readonly run: string }
+  | { readonly type: 'ended'; readonly reason: string; readonly exitCode: number }
+  | { readonly type: 'why'; readonly explanation: Explanation }
+  | { readonly type: 'status'; readonly status: Status }
+  | { readonly type: 'error'; readonly code: string; readonly message: string };
+
+export const encode = (kind: Kind, payload: Uint8Array | string): Buffer => {
+  const body = Buffer.from(payload as string);
+  const header = Buffer.alloc(5);
+  header[0] = kind;
+  header.writeUInt32BE(body.length, 1);
+  return Buffer.concat([header, body]);
+};
+
+export const encodeControl = (message: Request | Reply): Buffer => encode(KIND.control, JSON.stringify(message));
+
+/** Splits a stream of bytes, however it is cut, into frames. @returns a function to feed; it throws CordonError `local.frame` on a kind or length that cannot be */
+export const createDecoder = (onFrame: (kind: Kind, payload: Buffer) => void): ((chunk: Buffer) => void) => {
+  let rest: Buffer = Buffer.alloc(0);
+  const isKind = (value: number | undefined): value is Kind => value !== undefined && value <= KIND.stderr;
+  return (chunk) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    while (rest.length >= 5) {
+      const kind = rest[0];
+      const length = rest.readUInt32BE(1);
+      if (!isKind(kind) || length > MAX_FRAME) throw new CordonError('local.frame', 'a malformed message on the local socket');
+      if (rest.length < 5 + length) return;
+      const payload = rest.subarray(5, 5 + length);
+      rest = rest.subarray(5 + length);
+      onFrame(kind, payload);
+    }
+  };
+};

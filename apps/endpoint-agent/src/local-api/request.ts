@@ -1,0 +1,33 @@
+/** What a local caller may ask, as a closed schema: the caller may be the workload itself. */
+import { Type } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { CordonError } from '@cordon/policy/errors.ts';
+import type { Request } from './protocol.ts';
+
+const closed = { additionalProperties: false } as const;
+const who = {
+  agent: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,63}$' })),
+  user: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  cwd: Type.String({ minLength: 1, maxLength: 4096, pattern: '^/' }),
+};
+const validator = Compile(
+  Type.Union([
+    Type.Object({ op: Type.Literal('run'), argv: Type.Array(Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' }), { minItems: 1, maxItems: 4096 }), ...who }, closed),
+    Type.Object({ op: Type.Literal('why'), target: Type.String({ minLength: 1, maxLength: 4096 }), access: Type.Union([Type.Literal('read'), Type.Literal('write')]), ...who }, closed),
+    Type.Object({ op: Type.Literal('status') }, closed),
+    Type.Object({ op: Type.Literal('environment'), values: Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' })) }, closed),
+    Type.Object({ op: Type.Literal('signal'), signal: Type.Literal('terminate') }, closed),
+  ]),
+);
+
+/** @throws CordonError `local.request` */
+export const parseRequest = (payload: Buffer): Request => {
+  let value: unknown;
+  try {
+    value = JSON.parse(payload.toString('utf8'));
+  } catch (cause) {
+    throw new CordonError('local.request', 'not JSON', { cause });
+  }
+  if (!validator.Check(value)) throw new CordonError('local.request', 'not a request that this daemon knows; command and daemon may be of different versions');
+  return value;
+};

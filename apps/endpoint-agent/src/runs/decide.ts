@@ -1,0 +1,33 @@
+/** From what is in force to what one launch may do: the same pure functions for a run, for `why` and for the self-test. */
+import fs from 'node:fs';
+import { compile } from '@cordon/policy/compile/linux.ts';
+import type { EffectivePolicy, LaunchPlan, Subject } from '@cordon/policy/effective.ts';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { explainPath } from '@cordon/policy/explain.ts';
+import { resolve } from '@cordon/policy/resolve.ts';
+import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
+import type { Account } from '../local-api/accounts.ts';
+import { variablesOf } from './subject.ts';
+
+/** @throws CordonError `launch.no-bundle`: nothing valid is in force, so nothing launches and nothing is allowed */
+export const effectiveFor = (state: VerifiedState | undefined, subject: Subject, cwd: string, account: Account): EffectivePolicy => {
+  if (state === undefined) throw new CordonError('launch.no-bundle', 'this device has no valid policy yet: it launches nothing until the control plane has sent one', { retryable: true });
+  return resolve({ policies: state.content.policies, floor: state.floor, subject, variables: variablesOf(cwd, account, subject.agent.id) });
+};
+
+/** @throws CordonError `launch.expired`, `launch.no-policy`, `launch.workspace`, `launch.required-unmet` */
+export const planFor = (state: VerifiedState, effective: EffectivePolicy, cwd: string, installation: readonly string[]): LaunchPlan => {
+  if (state.freshness === 'expired') throw new CordonError('launch.expired', `the policy of this device expired at ${state.expiresAt.toISOString()}: it must reach its control plane before anything new starts`, { retryable: true });
+  if (effective.refused !== undefined) throw new CordonError(effective.refused.code, effective.refused.message);
+  if (cwd !== '/' && explainPath(effective, cwd, 'read').verdict === 'denied') {
+    const why = effective.workspace.allowed ? explainPath(effective, cwd, 'read').reason : effective.workspace.why;
+    throw new CordonError('launch.workspace', `${cwd} is not a place where this may run: ${why}`, { place: cwd });
+  }
+  const plan = compile(effective, {
+    exists: (path) => fs.existsSync(path),
+    isDirectory: (path) => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+    installation,
+  });
+  if (plan.unmet.length > 0) throw new CordonError('launch.required-unmet', `the policy requires what this device cannot enforce: ${plan.unmet.map((c) => `${c.control} (${c.why})`).join('; ')}`);
+  return plan;
+};
