@@ -2,7 +2,7 @@
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
-import Fastify, { type FastifyRequest } from 'fastify';
+import Fastify, { LogController, type FastifyRequest } from 'fastify';
 import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -53,7 +53,7 @@ const createApp = ({ config, log }: Context, bodyLimit: number): App => {
   const { tls, trustProxy } = config;
   return Fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
     routerOptions: { maxParamLength: 200 },
     exposeHeadRoutes: false,

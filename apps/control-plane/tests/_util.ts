@@ -67,7 +67,7 @@ export const startPlane = async (options: StartOptions & { readonly stateDir?: s
     return { status: reply.statusCode, headers: reply.headers, body: (reply.body === '' ? {} : JSON.parse(reply.body)) as T };
   };
   const admin: TestPlane['admin'] = (method, url, { body, token = ownerToken, headers = {} } = {}) =>
-    ask(plane.listeners.admin.app, method, url.startsWith('/api') || url.endsWith('z') ? url : `/api/v1${url}`, body, { ...(token !== '' && { authorization: `Bearer ${token}` }), ...headers });
+    ask(plane.listeners.admin.app, method, url.startsWith('/api/') || url.endsWith('healthz') || url.endsWith('readyz') ? url : `/api/v1${url}`, body, { ...(token !== '' && { authorization: `Bearer ${token}` }), ...headers });
   return {
     plane,
     stateDir,
