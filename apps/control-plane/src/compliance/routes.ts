@@ -8,7 +8,7 @@ import { countStates, readFacts } from './store.ts';
 const closed = { additionalProperties: false } as const;
 const Text = Type.Union([Type.String(), Type.Null()]);
 const Count = Type.Union([Type.Integer(), Type.Null()]);
-const State = Type.Union(STATES.map((state) => Type.Literal(state)));
+const State = Type.Enum([...STATES]);
 
 const Summary = Type.Object({ total: Type.Integer(), states: Type.Record(Type.String(), Type.Integer()), evaluatedAt: Text }, closed);
 const DeviceCompliance = Type.Object(

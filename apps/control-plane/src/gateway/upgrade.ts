@@ -1,11 +1,11 @@
 /** The WebSocket upgrade: ticket, subprotocol, no browser; then a session. Refusals are plain HTTP with a stable code. */
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import { MAX_FRAME_UP } from '@cordon/policy/protocol/channel.ts';
 import { SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
-import { WebSocketServer } from 'ws';
+import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import type { Context } from '../context.ts';
 import { HEARTBEAT_SECONDS } from './heartbeat.ts';
 import type { SessionHub } from './hub.ts';
@@ -43,17 +43,21 @@ export const createUpgrade = ({ context, hub, receiver }: Parts): ((request: htt
   const server = new WebSocketServer({ noServer: true, WebSocket: Channel, maxPayload: MAX_FRAME_UP, perMessageDeflate: false, clientTracking: false, handleProtocols: () => SUBPROTOCOL });
 
   // Shared by all connections: nothing is closed over for each.
-  const onMessage = function (this: Channel, data: Buffer, binary: boolean): void {
-    if (this.session !== undefined) receiver.receive(this.session, data, binary);
+  const sessionOf = (channel: WebSocket): Session | undefined => (channel instanceof Channel ? channel.session : undefined);
+  const onMessage = function (this: WebSocket, data: RawData, binary: boolean): void {
+    const session = sessionOf(this);
+    if (session !== undefined && Buffer.isBuffer(data)) receiver.receive(session, data, binary);
   };
-  const onPong = function (this: Channel): void {
-    if (this.session !== undefined) this.session.heardAt = performance.now();
+  const onPong = function (this: WebSocket): void {
+    const session = sessionOf(this);
+    if (session !== undefined) session.heardAt = performance.now();
   };
-  const onError = function (this: Channel, error: Error): void {
-    log.info({ err: error, device: this.session?.device }, 'a channel broke');
+  const onError = function (this: WebSocket, error: Error): void {
+    log.info({ err: error, device: sessionOf(this)?.device }, 'a channel broke');
   };
-  const onClose = function (this: Channel): void {
-    if (this.session !== undefined) hub.remove(this.session);
+  const onClose = function (this: WebSocket): void {
+    const session = sessionOf(this);
+    if (session !== undefined) hub.remove(session);
   };
 
   const open = (device: string, channel: Channel, socket: Duplex): void => {

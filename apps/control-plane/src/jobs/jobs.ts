@@ -1,5 +1,5 @@
 /** What is truly a job: repeated, coarse, and done once whatever the number of replicas. Never one per device or event. */
-import { createPostgresBackend, Queue, Worker } from 'bullmq';
+import { createPostgresBackend, Queue, Worker, type PgPool } from 'bullmq';
 import pg from 'pg';
 import { evaluateAll } from '../compliance/evaluator.ts';
 import type { Context } from '../context.ts';
@@ -22,16 +22,16 @@ export interface Jobs {
 }
 
 /**
- * Signs the first checkpoint if there is none, starts its renewal (a plain timer in every replica: the first to come does it) and the jobs.
+ * Starts the checkpoint's renewal (a plain timer in every replica: the first to come does it) and the jobs.
  * The queues' tables exist: they are made as the owner at start.
  */
 export const startJobs = async (context: Context): Promise<Jobs> => {
   const { log, database } = context;
-  await renewCheckpoint(context, RENEW_EVERY_MS);
   const renewal = setInterval(() => void renewCheckpoint(context, RENEW_EVERY_MS).catch((error: unknown) => log.error({ err: error }, 'the checkpoint could not be renewed; trying again')), RENEW_LOOK_MS);
   renewal.unref();
 
-  const pool = new pg.Pool({ ...poolConfig(database, 4), options: '-c search_path=bullmq' });
+  // The queue's own description of a pool is narrower than the driver's in the events of its clients alone.
+  const pool = new pg.Pool({ ...poolConfig(database, 4), options: '-c search_path=bullmq' }) as PgPool;
   const onError = (error: Error): void => log.warn({ err: error }, 'the job queue lost the database; it connects again');
   pool.on('error', onError);
   const queue = new Queue(QUEUE, { connection: pool, defaultJobOptions: { removeOnComplete: { count: 20 }, removeOnFail: { count: 100 } } }, createPostgresBackend);

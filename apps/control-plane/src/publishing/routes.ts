@@ -1,5 +1,5 @@
 /** Putting the draft in force, and what was put in force before. */
-import { Type } from 'typebox';
+import { Type, type Static } from 'typebox';
 import { actorOf } from '../auth/guard.ts';
 import type { Feature } from '../context.ts';
 import type { ChangeSet } from '../db/generated/client.ts';
@@ -33,7 +33,7 @@ const Detail = Type.Object(
   closed,
 );
 
-const show = ({ id, title, state, serial, createdBy, createdAt, publishedAt }: ChangeSet): (typeof Summary)['static'] => ({
+const show = ({ id, title, state, serial, createdBy, createdAt, publishedAt }: Omit<ChangeSet, 'content'>): Static<typeof Summary> => ({
   id, title, state, serial, createdBy, createdAt: createdAt.toISOString(), publishedAt: publishedAt?.toISOString() ?? null,
 });
 

@@ -1,5 +1,5 @@
 /** What runs accessed or were denied, newest received first. */
-import { Type } from 'typebox';
+import { Type, type Static } from 'typebox';
 import type { Feature } from '../context.ts';
 import type { TelemetryEvent } from '../db/generated/client.ts';
 import { badRequest } from '../errors.ts';
@@ -39,7 +39,7 @@ const Filter = Type.Object(
   closed,
 );
 
-const show = (event: TelemetryEvent): (typeof Event)['static'] => {
+const show = (event: TelemetryEvent): Static<typeof Event> => {
   const { deviceId: device, boot, seq, at, receivedAt, kind, run, agent, osUser, verdict, rule, target, detail } = event;
   return { device, boot, seq, at: at.toISOString(), receivedAt: receivedAt.toISOString(), kind, run, agent, osUser, verdict, rule, target, detail: detail as Record<string, unknown> | null };
 };
