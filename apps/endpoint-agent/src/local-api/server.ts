@@ -6,6 +6,7 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import type { Account } from './accounts.ts';
 import { createDecoder, encodeControl, KIND, type Reply, type Request } from './protocol.ts';
 import { parseRequest } from './request.ts';
+import { socketFor } from './socket-path.ts';
 
 /** One connection of one caller. */
 export interface Caller {
@@ -19,8 +20,6 @@ export interface Conversation {
   onInput(chunk: Buffer): void;
   onClose(): void;
 }
-
-export const socketFor = (runtimeDir: string, uid: number): string => path.join(runtimeDir, 'users', String(uid), 'cordon.sock');
 
 const serve = (account: Account, socket: net.Socket, converse: (caller: Caller) => Conversation): void => {
   const reply = (message: Reply): void => {

@@ -1,0 +1,51 @@
+/** `cordon run [--agent ID] [--user NAME] -- COMMAND`: the command, contained. Its exit status is the command's; 125 means that it was not started. */
+import type { Readable } from 'node:stream';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { callerValues, readConfig } from '../config.ts';
+import { connectLocal, type LocalClient } from '../local-api/client.ts';
+import { encode, KIND, type Reply } from '../local-api/protocol.ts';
+import { socketFor } from '../local-api/socket-path.ts';
+import { parseArguments } from './arguments.ts';
+import { printError, REFUSED_STATUS } from './output.ts';
+
+/** Standard input to the run, with backpressure; an empty message is its end. */
+const sendInput = (input: Readable, client: LocalClient): void => {
+  input.on('data', (chunk: Buffer) => {
+    if (client.socket.write(encode(KIND.stdin, chunk))) return;
+    input.pause();
+    client.socket.once('drain', () => input.resume());
+  });
+  input.once('end', () => client.socket.write(encode(KIND.stdin, '')));
+};
+
+export const runCommand = async (args: readonly string[]): Promise<number> => {
+  const { options, rest } = parseArguments(args, { options: ['agent', 'user'], flags: [] });
+  if (rest.length === 0) throw new CordonError('cli.usage', 'cordon run [--agent ID] [--user NAME] -- COMMAND [ARGUMENT…]');
+  let settle: (status: number) => void = () => undefined;
+  const status = new Promise<number>((resolve) => (settle = resolve));
+  const onReply = (reply: Reply): void => {
+    if (reply.type === 'environment') client.send({ op: 'environment', values: callerValues(reply.names) });
+    if (reply.type === 'ended') {
+      if (reply.reason !== 'exited') process.stderr.write(`cordon: the run was ended (${reply.reason})\n`);
+      settle(reply.exitCode);
+    }
+    if (reply.type === 'error') {
+      printError(new CordonError(reply.code, reply.message));
+      settle(REFUSED_STATUS);
+    }
+  };
+  const client = await connectLocal(socketFor(readConfig().runtimeDir, process.getuid?.() ?? 0), (kind, payload) => {
+    if (kind === KIND.control) onReply(JSON.parse(payload.toString('utf8')) as Reply);
+    else (kind === KIND.stdout ? process.stdout : process.stderr).write(payload);
+  });
+  const [agent, user] = [options.get('agent'), options.get('user')];
+  client.send({ op: 'run', argv: rest, cwd: process.cwd(), ...(agent !== undefined && { agent }), ...(user !== undefined && { user }) });
+  sendInput(process.stdin, client);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => client.send({ op: 'signal', signal: 'terminate' }));
+  client.socket.once('close', () => {
+    settle(REFUSED_STATUS);
+    process.stdin.pause();
+    process.stdin.unref?.();
+  });
+  return status;
+};

@@ -1,0 +1,169 @@
+/** The daemon: holds the key, the connection, the last good state and the spool, and launches each run as the user who asks. */
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { DownFrame, SelfTest } from '@cordon/policy/protocol/channel.ts';
+import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
+import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
+import type { AgentConfig } from './config.ts';
+import { startChannel, type Channel } from './control/channel.ts';
+import { startEgress } from './egress/egress.ts';
+import { loadDeviceKey } from './identity/device-key.ts';
+import { requireEnrollment } from './identity/enrollment.ts';
+import { AGENT_VERSION } from './identity/facts.ts';
+import { closeInherited } from './launch/descriptors.ts';
+import { installHelpers } from './launch/helpers.ts';
+import { createLauncher } from './launch/launcher.ts';
+import { accountNamed, servedAccounts } from './local-api/accounts.ts';
+import type { Status } from './local-api/protocol.ts';
+import { startLocalApi } from './local-api/server.ts';
+import { lockState } from './lock.ts';
+import { createPolicyState, type Outcome } from './policy-state/policy-state.ts';
+import { createSlots } from './policy-state/slots.ts';
+import { createConversation } from './runs/converse.ts';
+import { applyToRuns } from './runs/apply.ts';
+import { createRunTable, endOrphans } from './runs/run-table.ts';
+import { runCanary } from './self-test/canary.ts';
+import { openSpool } from './telemetry/spool.ts';
+
+const SPOOL_BYTES = 64 * 1024 * 1024;
+const FLUSH_MS = 100;
+const SELF_TEST_MS = 24 * 3_600_000;
+
+/** Runs until the signal is aborted. @throws CordonError `daemon.already-running`, `enroll.missing`, `identity.key`, `launch.*-missing`, `egress.*` */
+export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (message: string) => void): Promise<void> => {
+  closeInherited();
+  process.umask(0o077);
+  const { stateDir, runtimeDir } = config;
+  const root = process.getuid?.() === 0;
+  const enrollment = requireEnrollment(stateDir);
+  const key = loadDeviceKey(stateDir);
+  const lock = await lockState(stateDir);
+  fs.mkdirSync(runtimeDir, { recursive: true });
+  fs.chmodSync(runtimeDir, 0o755);
+  const folder = (name: string, mode: number): string => {
+    const place = path.join(runtimeDir, name);
+    fs.rmSync(place, { recursive: true, force: true });
+    fs.mkdirSync(place, { mode });
+    fs.chmodSync(place, mode);
+    return place;
+  };
+  const orphans = endOrphans(path.join(stateDir, 'runs'));
+  if (orphans > 0) log(`ended ${orphans} runs that an earlier daemon left`);
+  const now = (): Date => new Date();
+  const spool = openSpool(path.join(stateDir, 'spool'), `boot_${randomBytes(12).toString('base64url')}`, SPOOL_BYTES, now);
+  const helpers = installHelpers(path.join(runtimeDir, 'helpers'));
+  const nobody = accountNamed('nobody');
+  const runs = createRunTable(path.join(stateDir, 'runs'));
+  const egress = await startEgress({
+    runtimeDir,
+    hosts: config.hosts,
+    ...(root && { dropTo: { uid: nobody?.uid ?? 65_534, gid: nobody?.gid ?? 65_534 } }),
+    onDecision: ({ run, verdict, host, port, rule, policy, code }) => {
+      const live = runs.all().find((entry) => entry.run.run === run);
+      if (live === undefined) return;
+      spool.append({ kind: 'egress', run, agent: live.subject.agent.id, osUser: live.account.name, verdict, host, port, rule, policy, ...(code !== undefined && { code }) });
+    },
+    onDeath: () => log('the egress process died; runs keep going without a way out, new runs get a new one'),
+  });
+  const launcher = createLauncher({ runtimeDir: folder('launch', 0o700), helpers, egress });
+  const policyState = createPolicyState(enrollment, createSlots(stateDir), log);
+  await policyState.load(now());
+  // Symbolic links on the way would hide the real place from the comparison.
+  const installation = [fs.realpathSync(path.join(import.meta.dirname, '../../..')), fs.realpathSync(stateDir), fs.realpathSync(runtimeDir)];
+  let selfTest: SelfTest | undefined;
+  let channel: Channel | undefined;
+  const canaryFolder = folder('canary', 0o755);
+  const accounts = servedAccounts(config.users);
+  const canaryAccount = root ? nobody : accounts[0];
+  const test = async (state: VerifiedState): Promise<void> => {
+    if (canaryAccount === undefined) return;
+    selfTest = await runCanary({ launcher, state, account: canaryAccount, folder: canaryFolder, installation, now });
+    if (selfTest === undefined) return;
+    if (!selfTest.passed) log(`the self-test failed: ${selfTest.checks.filter(({ passed }) => !passed).map(({ name, detail }) => `${name} (${detail})`).join(', ')}`);
+    channel?.send({ type: 'selftest', result: selfTest });
+  };
+  let tests = Promise.resolve();
+  const testSoon = (state: VerifiedState): void => void (tests = tests.then(() => test(state)).catch((error: unknown) => log(`the self-test could not run: ${String(error)}`)));
+
+  const follow = (outcome: Outcome): void => {
+    if (outcome.kind === 'refused') {
+      const { digest, serial } = outcome.frame.cohort.leaf;
+      const code = outcome.code.slice(0, 64);
+      spool.append({ kind: 'policy', state: 'rejected', digest, serial, code });
+      channel?.send({ type: 'ack', epoch: policyState.current(now())?.epoch ?? 0, serial, digest, phase: 'failed', code });
+      return;
+    }
+    if (outcome.kind === 'waiting' || !outcome.changed) return;
+    const { epoch, serial, digest } = outcome.state;
+    applyToRuns(outcome.state, runs, egress, installation, log);
+    channel?.send({ type: 'ack', epoch, serial, digest, phase: 'enforced', ...(!outcome.persisted && { code: 'state.not-persisted' }) });
+    spool.append({ kind: 'policy', state: 'activated', digest, serial, ...(!outcome.persisted && { code: 'state.not-persisted' }) });
+    log(`enforces ${digest.slice(0, 12)}, serial ${serial}`);
+    testSoon(outcome.state);
+  };
+  const onFrame = async (frame: DownFrame): Promise<void> => {
+    switch (frame.type) {
+      case 'state': return follow(await policyState.onState(frame, now()));
+      case 'membership': return follow(await policyState.onMembership(frame, now()));
+      case 'telemetry.ack':
+        spool.acknowledge(frame.boot, frame.seq);
+        return flush();
+      case 'problem': return log(`the control plane says ${frame.code}: ${frame.detail}`);
+      case 'welcome': return;
+    }
+  };
+  let inFlight = '';
+  const flush = (): void => {
+    const batch = spool.next();
+    const name = batch === undefined ? '' : `${batch.boot}/${batch.seqTo}`;
+    if (batch === undefined || name === inFlight || channel === undefined) return;
+    if (channel.send(batch)) inFlight = name;
+  };
+  const status = (): Status => {
+    const state = policyState.current(now());
+    return {
+      device: enrollment.device, organisation: enrollment.org, server: enrollment.server, connected: channel?.connected() ?? false,
+      enforcing: state === undefined ? null : { digest: state.digest, epoch: state.epoch, serial: state.serial, freshness: state.freshness, policies: state.content.policies.map((p) => `${p.name} revision ${p.revision}`) },
+      selfTest: selfTest === undefined ? null : { passed: selfTest.passed, at: selfTest.at },
+      spool: { waiting: spool.depth(), dropped: spool.dropped() },
+      runs: runs.all().length,
+    };
+  };
+  const local = await startLocalApi(runtimeDir, accounts, createConversation({ launcher, runs, state: () => policyState.current(now()), status, report: spool.append, installation, clock: () => performance.now() }));
+  channel = startChannel({
+    enrollment, key, signal, log, random: Math.random, onFrame,
+    hello: () => {
+      const state = policyState.current(now());
+      return {
+        type: 'hello', protocol: PROTOCOL, boot: spool.boot, agentVersion: AGENT_VERSION,
+        enforcing: state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.digest, cohort: state.cohort },
+        checkpoint: state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.checkpointDigest },
+      };
+    },
+    onConnected: () => {
+      inFlight = '';
+      const state = policyState.current(now());
+      if (state !== undefined) channel?.send({ type: 'ack', epoch: state.epoch, serial: state.serial, digest: state.digest, phase: 'enforced' });
+      if (selfTest !== undefined) channel?.send({ type: 'selftest', result: selfTest });
+      flush();
+    },
+  });
+  log(`serves ${accounts.map(({ name }) => name).join(', ')}; device ${enrollment.device}`);
+  const loaded = policyState.current(now());
+  if (loaded !== undefined) testSoon(loaded);
+  const flusher = setInterval(flush, FLUSH_MS);
+  const tester = setInterval(() => {
+    const state = policyState.current(now());
+    if (state !== undefined) testSoon(state);
+  }, SELF_TEST_MS);
+  await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
+  clearInterval(flusher);
+  clearInterval(tester);
+  local.stop();
+  for (const { run } of runs.all()) run.kill('killed');
+  await Promise.race([Promise.all([...runs.all().map(({ run }) => run.ended), channel.done]), wait(5000)]);
+  egress.stop();
+  lock.release();
+};

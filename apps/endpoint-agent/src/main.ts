@@ -1,0 +1,40 @@
+/** The `cordon` command. Each subcommand is loaded when it is asked for, so that `cordon run` starts fast. */
+
+const USAGE = `cordon: contains AI agents under your organisation's policy
+
+  cordon enroll --server URL [--token-file FILE]   join (the token also by CORDON_TOKEN or standard input)
+  cordon daemon                                    the service of this machine
+  cordon run [--agent ID] -- COMMAND               run a command, contained
+  cordon status [--json]                           what is enforced here
+  cordon why PATH|HOST[:PORT] [--write] [--json]   allowed or denied, and by which rule
+`;
+
+const commands: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<number>>>> = {
+  run: async () => (await import('./cli/run.ts')).runCommand,
+  why: async () => (await import('./cli/why.ts')).whyCommand,
+  status: async () => (await import('./cli/status.ts')).statusCommand,
+  enroll: async () => (await import('./cli/enroll.ts')).enrollCommand,
+  daemon: async () => (await import('./cli/daemon.ts')).daemonCommand,
+};
+
+const main = async (): Promise<number> => {
+  const [name = '', ...args] = process.argv.slice(2);
+  if (name === '--version') {
+    process.stdout.write('cordon 0.1.0\n');
+    return 0;
+  }
+  const load = commands[name];
+  if (load === undefined) {
+    (name === '' || name === '--help' ? process.stdout : process.stderr).write(USAGE);
+    return name === '' || name === '--help' ? 0 : 2;
+  }
+  try {
+    return await (await load())(args);
+  } catch (error) {
+    const { printError } = await import('./cli/output.ts');
+    printError(error);
+    return 125;
+  }
+};
+
+process.exitCode = await main();
