@@ -24,8 +24,11 @@ export const showProof = (show: Show, api: Api, forbidden: string): Promise<void
     });
     for (const event of denials.slice(0, 4)) show.line(`  denied ${visible(event.target ?? '?')} for ${visible(event.osUser ?? '?')}, rule ${visible(event.rule ?? 'default deny')}, run ${visible(event.run ?? '?')}`);
     show.expect('telemetry names each denial, its run and its rule', denials.every((event) => event.run !== null && event.rule !== null));
-    const { items: runs } = await api.get<{ items: Event[] }>('/telemetry/events?kind=run.ended&limit=50');
+    const runs = await until('the end of both runs has arrived', 20_000, async () => {
+      const { items } = await api.get<{ items: Event[] }>('/telemetry/events?kind=run.ended&limit=50');
+      return items.length >= 2 ? items : undefined;
+    });
     show.expect('both runs are in the telemetry', runs.length === 2, `${runs.length} ended`);
     const { items: audit } = await api.get<{ items: { action: string; actor: string }[] }>('/audit?limit=100');
-    show.expect('the audit log has what the admin did', ['policies.create', 'publish', 'devices.enroll'].every((action) => audit.some((entry) => entry.action.includes(action))), [...new Set(audit.map((entry) => entry.action))].join(', '));
+    show.expect('the audit log has what the admin did', ['policy.create', 'changes.publish', 'device.enroll'].every((action) => audit.some((entry) => entry.action === action)), [...new Set(audit.map((entry) => entry.action))].join(', '));
   });
