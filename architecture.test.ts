@@ -11,7 +11,9 @@ const sources = (folder: string): string[] =>
     .sort();
 const text = (file: string): string => fs.readFileSync(path.join(root, file), 'utf8');
 const importsOf = (file: string): string[] =>
-  [...text(file).matchAll(/(?:^|\n)\s*(?:import|export)\b[^'"\n;]*?(?:from\s*)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|\}\s*from\s*['"]([^'"]+)['"]/g)].map((m) => m[1] ?? m[2] ?? m[3] ?? '');
+  [...text(file).matchAll(/^\s*(?:import|export)\s[^'"=;]*?\bfrom\s+'([^']+)'|^\s*import\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm)].map(
+    (m) => m[1] ?? m[2] ?? m[3] ?? '',
+  );
 const isTest = (file: string): boolean => file.endsWith('.test.ts') || file.includes('/tests/');
 const resolved = (file: string, target: string): string => (target.startsWith('.') ? path.join(path.dirname(file), target) : target);
 
@@ -24,8 +26,24 @@ describe('architecture', () => {
   });
 
   it('packages/policy imports nothing of ours and nothing that touches a process, file or network', () => {
-    const allowed = new Set(['typebox', 'typebox/compile', 'typebox/value', 'typebox/format', 'yaml', 'jose', 'node:crypto', 'node:path/posix', 'node:net', 'node:url', 'node:buffer']);
-    const wrong = policy.flatMap((f) => importsOf(f).filter((i) => !i.startsWith('.') && !allowed.has(i)).map((i) => `${f}: ${i}`));
+    const allowed = new Set([
+      'typebox',
+      'typebox/compile',
+      'typebox/value',
+      'typebox/format',
+      'yaml',
+      'jose',
+      'node:crypto',
+      'node:path/posix',
+      'node:net',
+      'node:url',
+      'node:buffer',
+    ]);
+    const wrong = policy.flatMap((f) =>
+      importsOf(f)
+        .filter((i) => !i.startsWith('.') && !allowed.has(i))
+        .map((i) => `${f}: ${i}`),
+    );
     expect(wrong).toEqual([]);
   });
 
@@ -35,12 +53,17 @@ describe('architecture', () => {
   });
 
   it('jose is imported by the envelope module alone', () => {
-    const users = [...policy, ...sources('apps').filter((f) => !isTest(f))].filter((f) => importsOf(f).some((i) => i === 'jose' || i.startsWith('jose/')));
+    const users = [...policy, ...sources('apps').filter((f) => !isTest(f))].filter((f) =>
+      importsOf(f).some((i) => i === 'jose' || i.startsWith('jose/')),
+    );
     expect(users).toEqual(['packages/policy/src/trust/envelope.ts']);
   });
 
   it('an app never imports another app', () => {
-    const wrong = (app: string, other: string): string[] => sources(`apps/${app}`).filter((f) => importsOf(f).some((i) => resolved(f, i).includes(`apps/${other}`) || i.startsWith(`@cordon/${other}`)));
+    const wrong = (app: string, other: string): string[] =>
+      sources(`apps/${app}`).filter((f) =>
+        importsOf(f).some((i) => resolved(f, i).includes(`apps/${other}`) || i.startsWith(`@cordon/${other}`)),
+      );
     expect([...wrong('control-plane', 'endpoint-agent'), ...wrong('endpoint-agent', 'control-plane')]).toEqual([]);
   });
 
@@ -60,7 +83,9 @@ describe('architecture', () => {
   });
 
   it('no source file is longer than 250 lines', () => {
-    const long = [...policy, ...sources('apps'), ...sources('bench'), ...sources('infra')].filter((f) => !isTest(f) && text(f).split('\n').length > 251);
+    const long = [...policy, ...sources('apps'), ...sources('bench'), ...sources('infra')].filter(
+      (f) => !isTest(f) && text(f).split('\n').length > 251,
+    );
     expect(long).toEqual([]);
   });
 });

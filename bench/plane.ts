@@ -1,0 +1,102 @@
+/** A real control plane with its own database in a temporary folder, and as many devices as a benchmark asks for. */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { configFrom } from '../apps/control-plane/src/config.ts';
+import { placeDevices, publish, renewCheckpoint } from '../apps/control-plane/src/publishing/publish.ts';
+import { poolConfig, type DatabaseAccess } from '../apps/control-plane/src/db/client.ts';
+import { startEmbedded } from '../apps/control-plane/src/db/embedded.ts';
+import { createControlPlane, type ControlPlane } from '../apps/control-plane/src/start.ts';
+
+export interface BenchPlane {
+  readonly plane: ControlPlane;
+  readonly port: number;
+  readonly group: string;
+  /** Adds a revision, so that the next publish changes every bundle. */
+  revise(version: number): Promise<void>;
+  tickets(): string[];
+  /** Runs a statement as the database's owner. */
+  asOwner(sql: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+const policyText = (version: number): string => `apiVersion: cordon/v1
+kind: ContainmentPolicy
+metadata: { name: bench, description: revision ${version} }
+spec:
+  allow:
+    filesystem: { write: ["\${workspace}"] }
+    network: { hosts: [${Array.from({ length: 20 }, (_, i) => `{ host: h${i}-${version}.example.com }`).join(', ')}] }
+`;
+
+/** Devices are rows made in bulk: enrollment is not what is measured. */
+const insertDevices = async ({ context: { pool } }: ControlPlane, group: string, devices: number): Promise<string[]> => {
+  await pool.query(
+    `INSERT INTO enrollment_token (id, name, public_key, max_uses, expires_at, created_by) VALUES ('ent_bench', 'bench', 'none', $1, now() + interval '1 day', 'bench')`,
+    [devices],
+  );
+  const { rows } = await pool.query<{ id: string }>(
+    `WITH org AS (UPDATE organisation SET next_member = next_member + $1 RETURNING next_member - $1 AS base)
+     INSERT INTO device (id, name, thumbprint, jwk, member_index, enrollment_token_id, facts)
+     SELECT 'dev_' || lpad(i::text, 20, '0'), 'bench ' || i, 'bench-' || i, '{}', org.base + i, 'ent_bench', '{"assurance":"system"}' FROM org, generate_series(0, $1 - 1) AS i RETURNING id`,
+    [devices],
+  );
+  const ids = rows.map(({ id }) => id);
+  await pool.query('INSERT INTO group_member (group_id, device_id) SELECT $1, unnest($2::text[])', [group, ids]);
+  return ids;
+};
+
+const runOnce = async (access: DatabaseAccess, sql: string): Promise<void> => {
+  const client = new pg.Client(poolConfig(access, 1));
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+};
+
+export const startPlane = async (devices: number): Promise<BenchPlane> => {
+  const stateDir = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-bench-'));
+  fs.chmodSync(stateDir, 0o711);
+  const database = await startEmbedded({ stateDir, port: undefined, secret: randomBytes(32).toString('base64url'), say: () => undefined });
+  const plane = await createControlPlane(
+    configFrom({ CORDON_STATE: path.join(stateDir, 'plane'), CORDON_ADMIN_PORT: '0', CORDON_DEVICE_PORT: '0', CORDON_LOG: 'error' }),
+    { owner: database.owner },
+  );
+  const { context, listeners, bootstrapToken = '' } = plane;
+  const admin = async <T>(url: string, payload: object): Promise<T> => {
+    const reply = await listeners.admin.app.inject({
+      method: 'POST',
+      url: `/api/v1${url}`,
+      payload,
+      headers: { authorization: `Bearer ${bootstrapToken}` },
+    });
+    if (reply.statusCode >= 300) throw new Error(`${url} answered ${reply.statusCode}: ${reply.body}`);
+    return JSON.parse(reply.body) as T;
+  };
+  const group = (await admin<{ id: string }>('/groups', { name: 'bench' })).id;
+  const policy = (await admin<{ id: string }>('/policies', { yaml: policyText(0) })).id;
+  await admin('/assignments', { policyId: policy, groupId: group, mode: 'include' });
+  const ids = await insertDevices(plane, group, devices);
+  await publish(context, { title: 'bench', actor: 'bench' });
+  await placeDevices(context, ids);
+  await renewCheckpoint(context, 0);
+  return {
+    plane,
+    port: Number(new URL(plane.deviceUrl).port),
+    group,
+    revise: async (version) => {
+      await admin(`/policies/${policy}/revisions`, { yaml: policyText(version) });
+    },
+    tickets: () => ids.map((id) => context.tickets.issue(id)?.secret ?? ''),
+    asOwner: (sql) => runOnce(database.owner, sql),
+    close: async () => {
+      await plane.close();
+      await database.close();
+      fs.rmSync(stateDir, { recursive: true, force: true });
+    },
+  };
+};
