@@ -13,7 +13,9 @@ export interface Enrolled {
 }
 
 export const enrol = async (test: TestPlane, groupId?: string): Promise<Enrolled> => {
-  const token = await test.admin<{ token: string }>('POST', '/enrollment-tokens', { body: { name: 'test', ...(groupId !== undefined && { groupId }) } });
+  const token = await test.admin<{ token: string }>('POST', '/enrollment-tokens', {
+    body: { name: 'test', ...(groupId !== undefined && { groupId }) },
+  });
   const { status, body } = await enrolDevice(test, token.body.token, newKey());
   if (status !== 200) throw new Error(`enrollment answered ${status}: ${JSON.stringify(body)}`);
   return { id: body.device, memberIndex: body.memberIndex };
@@ -31,7 +33,11 @@ export interface TestChannel {
   close(): void;
 }
 
-export const upgrade = (test: TestPlane, ticket: string, options: ClientOptions & { readonly protocol?: string; readonly path?: string } = {}): WebSocket =>
+export const upgrade = (
+  test: TestPlane,
+  ticket: string,
+  options: ClientOptions & { readonly protocol?: string; readonly path?: string } = {},
+): WebSocket =>
   new WebSocket(new URL(options.path ?? '/agent/v1/channel', test.plane.deviceUrl.replace('http', 'ws')), options.protocol ?? SUBPROTOCOL, {
     perMessageDeflate: false,
     ...options,
@@ -44,10 +50,12 @@ export const connect = (test: TestPlane, device: string): TestChannel => {
   const socket = upgrade(test, ticketOf(test, device));
   const waiting: DownFrame[] = [];
   const wanted: { type: string; resolve: (frame: DownFrame) => void }[] = [];
-  const closed = new Promise<{ code: number; reason: string }>((resolve) => socket.once('close', (code, reason) => resolve({ code, reason: reason.toString() })));
+  const closed = new Promise<{ code: number; reason: string }>((resolve) =>
+    socket.once('close', (code, reason) => resolve({ code, reason: reason.toString() })),
+  );
   socket.on('error', () => undefined);
   socket.on('message', (data) => {
-    const frame = JSON.parse(String(data)) as DownFrame;
+    const frame = JSON.parse((data as Buffer).toString('utf8')) as DownFrame;
     const index = wanted.findIndex(({ type }) => type === frame.type);
     if (index < 0) waiting.push(frame);
     else wanted.splice(index, 1)[0]?.resolve(frame);
@@ -69,9 +77,22 @@ export const connect = (test: TestPlane, device: string): TestChannel => {
   };
 };
 
-export const hello = (enforcing: object | null = null): object => ({ type: 'hello', protocol: PROTOCOL, boot: 'boot-1', agentVersion: '0.1.0', enforcing, checkpoint: null });
+export const hello = (enforcing: object | null = null): object => ({
+  type: 'hello',
+  protocol: PROTOCOL,
+  boot: 'boot-1',
+  agentVersion: '0.1.0',
+  enforcing,
+  checkpoint: null,
+});
 
-export const verify = ({ plane }: TestPlane, device: Enrolled, frame: StateFrame, membership: MembershipFrame, ratchet: Ratchet = { epoch: 0, serial: 0, member: 0 }): Promise<VerifiedState> => {
+export const verify = (
+  { plane }: TestPlane,
+  device: Enrolled,
+  frame: StateFrame,
+  membership: MembershipFrame,
+  ratchet: Ratchet = { epoch: 0, serial: 0, member: 0 },
+): Promise<VerifiedState> => {
   const { organisation, clock } = plane.context;
   return verifyState({
     frame,
@@ -92,7 +113,17 @@ export const ackOf = ({ epoch, serial, digest }: VerifiedState): object => ({ ty
 export const batchAfter = (before: TelemetryFrame | undefined, count = 3, host = 'evil.example'): TelemetryFrame => {
   const seqFrom = before === undefined ? 1 : before.seqTo + 1;
   const events = Array.from({ length: count }, (_, i): TelemetryEvent => ({
-    seq: seqFrom + i, at: '2026-11-23T10:00:00.000Z', kind: 'egress', run: 'run_1', agent: 'claude-code', osUser: 'dev', verdict: 'denied', host, port: 443, rule: 'default', policy: '',
+    seq: seqFrom + i,
+    at: '2026-11-23T10:00:00.000Z',
+    kind: 'egress',
+    run: 'run_1',
+    agent: 'claude-code',
+    osUser: 'dev',
+    verdict: 'denied',
+    host,
+    port: 443,
+    rule: 'default',
+    policy: '',
   }));
   const batch = { boot: 'boot-1', seqFrom, seqTo: seqFrom + count - 1, prev: before?.hash ?? FIRST_BATCH, events };
   return { type: 'telemetry', ...batch, hash: batchHash(batch) };

@@ -62,12 +62,29 @@ export const startPlane = async (options: StartOptions & { readonly stateDir?: s
   const config = configFrom({ CORDON_STATE: stateDir, CORDON_ADMIN_PORT: '0', CORDON_DEVICE_PORT: '0', CORDON_LOG: 'silent' });
   const plane = await createControlPlane(config, { ...options, owner });
   const ownerToken = fs.readFileSync(path.join(stateDir, 'admin-token'), 'utf8').trim();
-  const ask = async <T>(app: typeof plane.listeners.admin.app, method: string, url: string, body: unknown, headers: Readonly<Record<string, string>>): Promise<Answer<T>> => {
-    const reply = await app.inject({ method: method as 'GET', url, headers: { ...headers }, ...(body !== undefined && { payload: body as object }) });
+  const ask = async <T>(
+    app: typeof plane.listeners.admin.app,
+    method: string,
+    url: string,
+    body: unknown,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<Answer<T>> => {
+    const reply = await app.inject({
+      method: method as 'GET',
+      url,
+      headers: { ...headers },
+      ...(body !== undefined && { payload: body as object }),
+    });
     return { status: reply.statusCode, headers: reply.headers, body: (reply.body === '' ? {} : JSON.parse(reply.body)) as T };
   };
   const admin: TestPlane['admin'] = (method, url, { body, token = ownerToken, headers = {} } = {}) =>
-    ask(plane.listeners.admin.app, method, url.startsWith('/api/') || url.endsWith('healthz') || url.endsWith('readyz') ? url : `/api/v1${url}`, body, { ...(token !== '' && { authorization: `Bearer ${token}` }), ...headers });
+    ask(
+      plane.listeners.admin.app,
+      method,
+      url.startsWith('/api/') || url.endsWith('healthz') || url.endsWith('readyz') ? url : `/api/v1${url}`,
+      body,
+      { ...(token !== '' && { authorization: `Bearer ${token}` }), ...headers },
+    );
   return {
     plane,
     stateDir,
@@ -85,7 +102,15 @@ export const startPlane = async (options: StartOptions & { readonly stateDir?: s
 
 export const newKey = (): KeyPair => keyPairFromSeed(randomBytes(32));
 
-export const someFacts = (name: string): DeviceFacts => ({ name, os: 'linux', osVersion: '6.1', arch: 'x64', agentVersion: '0.1.0', assurance: 'system', language: 'cordon/v1' });
+export const someFacts = (name: string): DeviceFacts => ({
+  name,
+  os: 'linux',
+  osVersion: '6.1',
+  arch: 'x64',
+  agentVersion: '0.1.0',
+  assurance: 'system',
+  language: 'cordon/v1',
+});
 
 /** What a device does with its token. `change` spoils the statement on purpose. */
 export const enrolDevice = async (
@@ -96,8 +121,17 @@ export const enrolDevice = async (
 ): Promise<Answer<{ device: string; memberIndex: number; org: string; code: string }>> => {
   const token = parseToken(tokenText);
   const challenge = await device<{ nonce: string }>('POST', '/enroll/challenge', { token: token.id, jwk: key.jwk });
-  const statement = { org: change.org ?? plane.context.organisation.orgId, nonce: change.nonce ?? challenge.body.nonce, token: token.id, jkt: thumbprint(key.jwk), facts: change.facts ?? someFacts('laptop') };
-  return device('POST', '/enroll', { jwk: key.jwk, statement: await signGeneral(statement, 'cordon-enroll+jws', change.signers ?? [token.keyPair, key]) });
+  const statement = {
+    org: change.org ?? plane.context.organisation.orgId,
+    nonce: change.nonce ?? challenge.body.nonce,
+    token: token.id,
+    jkt: thumbprint(key.jwk),
+    facts: change.facts ?? someFacts('laptop'),
+  };
+  return device('POST', '/enroll', {
+    jwk: key.jwk,
+    statement: await signGeneral(statement, 'cordon-enroll+jws', change.signers ?? [token.keyPair, key]),
+  });
 };
 
 export const POLICY = `apiVersion: cordon/v1

@@ -17,14 +17,27 @@ describe('every route of the admin listener', () => {
   it('is on the list, with a permission', () => {
     const { routes } = test.plane.listeners.admin;
     expect(routes.length).toBeGreaterThan(30);
-    expect(routes.filter(({ permission }) => permission === 'public').map(({ url }) => url).sort()).toEqual(['/api/v1/openapi.json', '/healthz', '/readyz']);
+    expect(
+      routes
+        .filter(({ permission }) => permission === 'public')
+        .map(({ url }) => url)
+        .sort(),
+    ).toEqual(['/api/v1/openapi.json', '/healthz', '/readyz']);
   });
 
   it('refuses who has no token, an unknown one, or something else in the header', async () => {
     for (const { method, url, permission } of test.plane.listeners.admin.routes) {
       if (permission === 'public') continue;
-      for (const authorization of [undefined, 'Bearer cordon_pat_000000000000000000000000_0000000000000000000000000000000000000000000', `Basic ${test.ownerToken}`, `Bearer ${test.ownerToken}x`]) {
-        const { status, body } = await test.admin<{ code: string }>(method, concrete(url), { token: '', ...(authorization !== undefined && { headers: { authorization } }) });
+      for (const authorization of [
+        undefined,
+        'Bearer cordon_pat_000000000000000000000000_0000000000000000000000000000000000000000000',
+        `Basic ${test.ownerToken}`,
+        `Bearer ${test.ownerToken}x`,
+      ]) {
+        const { status, body } = await test.admin<{ code: string }>(method, concrete(url), {
+          token: '',
+          ...(authorization !== undefined && { headers: { authorization } }),
+        });
         expect([status, body.code.startsWith('auth.')], `${method} ${url} ${authorization ?? 'without'}`).toEqual([401, true]);
       }
     }
@@ -33,7 +46,10 @@ describe('every route of the admin listener', () => {
   it.each(ROLES)('lets the role %s do what the table says and nothing else', async (role) => {
     for (const { method, url, permission } of test.plane.listeners.admin.routes) {
       if (permission === 'public' || permission === 'device') continue;
-      const { status } = await test.admin(method, concrete(url), { token: tokens.get(role), ...(method !== 'GET' && method !== 'DELETE' && { body: {} }) });
+      const { status } = await test.admin(method, concrete(url), {
+        token: tokens.get(role),
+        ...(method !== 'GET' && method !== 'DELETE' && { body: {} }),
+      });
       expect(status === 403, `${role} ${method} ${url} (${permission}) answered ${status}`).toBe(!may(role, permission));
       expect(status).not.toBe(401);
       expect(status).toBeLessThan(500);
@@ -41,15 +57,21 @@ describe('every route of the admin listener', () => {
   });
 
   it('takes nothing on the device listener with an admin token, and no device route on the admin listener', async () => {
-    for (const { url } of test.plane.listeners.device.routes.filter((route) => route.url.startsWith('/agent'))) expect((await test.admin('GET', `/api/..${url}`)).status).toBe(404);
-    const reply = await test.plane.listeners.device.app.inject({ url: '/api/v1/devices', headers: { authorization: `Bearer ${test.ownerToken}` } });
+    for (const { url } of test.plane.listeners.device.routes.filter((route) => route.url.startsWith('/agent')))
+      expect((await test.admin('GET', `/api/..${url}`)).status).toBe(404);
+    const reply = await test.plane.listeners.device.app.inject({
+      url: '/api/v1/devices',
+      headers: { authorization: `Bearer ${test.ownerToken}` },
+    });
     expect(reply.statusCode).toBe(404);
   });
 });
 
 describe('API tokens', () => {
   it('are shown once, kept as a hash, and end at once when revoked', async () => {
-    const made = await test.admin<{ id: string; token: string }>('POST', '/api-tokens', { body: { name: 'ci', role: 'gitops', ttlSeconds: 3600 } });
+    const made = await test.admin<{ id: string; token: string }>('POST', '/api-tokens', {
+      body: { name: 'ci', role: 'gitops', ttlSeconds: 3600 },
+    });
     expect(made.status).toBe(201);
     const stored = await test.plane.context.prisma.apiToken.findUniqueOrThrow({ where: { id: made.body.id } });
     expect(JSON.stringify(stored)).not.toContain(made.body.token.split('_').at(-1));
@@ -60,7 +82,9 @@ describe('API tokens', () => {
   });
 
   it('end by themselves', async () => {
-    const made = await test.admin<{ id: string; token: string }>('POST', '/api-tokens', { body: { name: 'short', role: 'auditor', ttlSeconds: 60 } });
+    const made = await test.admin<{ id: string; token: string }>('POST', '/api-tokens', {
+      body: { name: 'short', role: 'auditor', ttlSeconds: 60 },
+    });
     await test.plane.context.prisma.apiToken.update({ where: { id: made.body.id }, data: { expiresAt: new Date(Date.now() - 1000) } });
     expect((await test.admin<{ code: string }>('GET', '/policies', { token: made.body.token })).body.code).toBe('auth.token-expired');
   });

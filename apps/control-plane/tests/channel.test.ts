@@ -15,7 +15,9 @@ beforeAll(async () => {
 afterAll(() => test.close());
 
 const publish = async (title: string): Promise<{ changeSet: string; serial: number; cohorts: number; devices: number }> => {
-  const { status, body } = await test.admin<{ changeSet: string; serial: number; cohorts: number; devices: number }>('POST', '/publish', { body: { title } });
+  const { status, body } = await test.admin<{ changeSet: string; serial: number; cohorts: number; devices: number }>('POST', '/publish', {
+    body: { title },
+  });
   expect(status).toBe(201);
   return body;
 };
@@ -26,9 +28,19 @@ const greet = async (device: Enrolled, enforcing: object | null = null): Promise
   return channel;
 };
 /** Waits for what the server writes down in the background. */
-const eventually = <T>(ask: () => Promise<T>, isThere: (value: T) => boolean): Promise<T> => expect.poll(ask, { timeout: 15_000, interval: 20 }).toSatisfy(isThere).then(ask);
-const progressOf = (id: string) => test.admin<{ devices: number; acknowledged: number; failed: number; lastAckMs: number | null }>('GET', `/change-sets/${id}`).then(({ body }) => body);
-const complianceOf = (id: string) => test.admin<{ state: string; reasons: { code: string }[]; enforced: { digest: string | null }; desired: { digest: string | null } }>('GET', `/devices/${id}/compliance`).then(({ body }) => body);
+const eventually = <T>(ask: () => Promise<T>, isThere: (value: T) => boolean): Promise<T> =>
+  expect.poll(ask, { timeout: 15_000, interval: 20 }).toSatisfy(isThere).then(ask);
+const progressOf = (id: string) =>
+  test
+    .admin<{ devices: number; acknowledged: number; failed: number; lastAckMs: number | null }>('GET', `/change-sets/${id}`)
+    .then(({ body }) => body);
+const complianceOf = (id: string) =>
+  test
+    .admin<{ state: string; reasons: { code: string }[]; enforced: { digest: string | null }; desired: { digest: string | null } }>(
+      'GET',
+      `/devices/${id}/compliance`,
+    )
+    .then(({ body }) => body);
 
 describe('the main flow', () => {
   it('brings a published policy to a device that verifies it, acknowledges it and is compliant', async () => {
@@ -48,10 +60,20 @@ describe('the main flow', () => {
     expect(state.content.policies).toMatchObject([{ policy, revision: 1, because: [{ group, groupName: 'developers' }] }]);
     expect(await progressOf(first.changeSet)).toMatchObject({ devices: 1, acknowledged: 0 });
     channel.send(ackOf(state));
-    const done = await eventually(() => progressOf(first.changeSet), ({ acknowledged }) => acknowledged === 1);
+    const done = await eventually(
+      () => progressOf(first.changeSet),
+      ({ acknowledged }) => acknowledged === 1,
+    );
     expect(done.lastAckMs).toBeGreaterThanOrEqual(0);
-    expect(await complianceOf(device.id)).toMatchObject({ state: 'Compliant', enforced: { digest: state.digest }, desired: { digest: state.digest } });
-    await eventually(() => test.admin<{ states: Record<string, number> }>('GET', '/compliance/summary'), ({ body }) => body.states['Compliant'] === 1);
+    expect(await complianceOf(device.id)).toMatchObject({
+      state: 'Compliant',
+      enforced: { digest: state.digest },
+      desired: { digest: state.digest },
+    });
+    await eventually(
+      () => test.admin<{ states: Record<string, number> }>('GET', '/compliance/summary'),
+      ({ body }) => body.states['Compliant'] === 1,
+    );
 
     // Another revision: the cohort stays, so no new proof of membership is needed, again and again.
     let last = state;
@@ -77,7 +99,10 @@ describe('the main flow', () => {
     const state = await channel.next('state');
     const before = await verify(test, device, state, await channel.next('membership'));
     channel.send(ackOf(before));
-    await eventually(() => complianceOf(device.id), ({ enforced }) => enforced.digest === before.digest);
+    await eventually(
+      () => complianceOf(device.id),
+      ({ enforced }) => enforced.digest === before.digest,
+    );
     await renewCheckpoint(test.plane.context, 0);
     const renewed = await channel.next('state');
     expect(renewed.bundle).toBeNull();
@@ -109,13 +134,18 @@ describe('the main flow', () => {
     const device = await enrol(test, group);
     const channel = await greet(device);
     const first = await verify(test, device, await channel.next('state'), await channel.next('membership'));
-    const { items } = (await test.admin<{ items: { id: string; policyId: string; groupId: string; mode: string }[] }>('GET', '/assignments')).body;
+    const { items } = (
+      await test.admin<{ items: { id: string; policyId: string; groupId: string; mode: string }[] }>('GET', '/assignments')
+    ).body;
     for (const { id } of items) await test.admin('DELETE', `/assignments/${id}`);
     await publish('Nothing');
     const emptied = await verify(test, device, await channel.next('state'), await channel.next('membership'), first.ratchet);
     expect(emptied.content.policies).toEqual([]);
     channel.send(ackOf(emptied));
-    await eventually(() => complianceOf(device.id), ({ state, reasons }) => state === 'NonCompliant' && reasons.some(({ code }) => code === 'compliance.no-policy'));
+    await eventually(
+      () => complianceOf(device.id),
+      ({ state, reasons }) => state === 'NonCompliant' && reasons.some(({ code }) => code === 'compliance.no-policy'),
+    );
     for (const { policyId, groupId, mode } of items) await test.admin('POST', '/assignments', { body: { policyId, groupId, mode } });
     await publish('Back');
     const back = await verify(test, device, await channel.next('state'), await channel.next('membership'), emptied.ratchet);
@@ -125,7 +155,13 @@ describe('the main flow', () => {
 });
 
 describe('telemetry', () => {
-  const eventsOf = (device: string) => test.admin<{ items: { seq: number; target: string }[]; next: string | null }>('GET', `/telemetry/events?device=${device}&kind=egress&verdict=denied&limit=500`).then(({ body }) => body.items);
+  const eventsOf = (device: string) =>
+    test
+      .admin<{ items: { seq: number; target: string }[]; next: string | null }>(
+        'GET',
+        `/telemetry/events?device=${device}&kind=egress&verdict=denied&limit=500`,
+      )
+      .then(({ body }) => body.items);
 
   it('stores each event once however often its batch is sent, and says what is missing', async () => {
     const device = await enrol(test, group);
@@ -226,8 +262,16 @@ describe('the channel refuses', () => {
     ['a member twice', '{"type":"ack","type":"hello"}', 'json.refused'],
     ['an unknown member', JSON.stringify({ ...hello(), more: 1 }), 'channel.frame'],
     ['an unknown kind', '{"type":"command"}', 'channel.frame'],
-    ['a message before hello', JSON.stringify({ type: 'ack', epoch: 0, serial: 1, digest: 'a'.repeat(64), phase: 'enforced' }), 'channel.order'],
-    ['a number that the database cannot hold', JSON.stringify({ type: 'ack', epoch: 0, serial: 2 ** 40, digest: 'a'.repeat(64), phase: 'enforced' }), 'channel.frame'],
+    [
+      'a message before hello',
+      JSON.stringify({ type: 'ack', epoch: 0, serial: 1, digest: 'a'.repeat(64), phase: 'enforced' }),
+      'channel.order',
+    ],
+    [
+      'a number that the database cannot hold',
+      JSON.stringify({ type: 'ack', epoch: 0, serial: 2 ** 40, digest: 'a'.repeat(64), phase: 'enforced' }),
+      'channel.frame',
+    ],
     ['another protocol', JSON.stringify({ ...hello(), protocol: 999 }), 'channel.protocol'],
   ])('%s', async (_name, text, code) => {
     const channel = connect(test, device.id);
@@ -265,7 +309,9 @@ describe('the channel refuses', () => {
     expect((await channel.closed).code).toBe(4401);
     const socket = upgrade(test, ticketOf(test, other.id));
     socket.on('error', () => undefined);
-    expect(await new Promise((resolve) => socket.once('unexpected-response', (_request, response) => resolve(response.statusCode)))).toBe(403);
+    expect(await new Promise((resolve) => socket.once('unexpected-response', (_request, response) => resolve(response.statusCode)))).toBe(
+      403,
+    );
   });
 });
 
@@ -285,7 +331,10 @@ describe('the database', () => {
     expect((await test.admin('POST', '/publish', { body: {} })).status).toBeGreaterThanOrEqual(500);
     await superuser.query(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS true`);
     await superuser.end();
-    await eventually(() => complianceOf(device.id), ({ enforced }) => enforced?.digest === state.digest);
+    await eventually(
+      () => complianceOf(device.id),
+      ({ enforced }) => enforced?.digest === state.digest,
+    );
     // A device repeats what was not acknowledged.
     await expect
       .poll(
@@ -299,7 +348,9 @@ describe('the database', () => {
     const { body } = await test.admin<{ items: unknown[] }>('GET', `/telemetry/events?device=${device.id}`);
     expect(body.items).toHaveLength(5);
     const [policy] = (await test.admin<{ items: { id: string }[] }>('GET', '/policies')).body.items;
-    await test.admin('POST', `/policies/${policy?.id}/revisions`, { body: { yaml: POLICY.replace('api.example.com', 'after.example.com') } });
+    await test.admin('POST', `/policies/${policy?.id}/revisions`, {
+      body: { yaml: POLICY.replace('api.example.com', 'after.example.com') },
+    });
     const { serial } = await publish('After');
     expect((await channel.next('state')).cohort.leaf.serial).toBe(serial);
     channel.close();

@@ -97,9 +97,20 @@ describe('enrollment', () => {
   it('refuses unknown members, weak keys and facts that are not facts, with the place', async () => {
     const { token } = await newToken();
     const key = newKey();
-    const extra = await test.device<{ code: string; detail: string }>('POST', '/enroll/challenge', { token: parseToken(token).id, jwk: key.jwk, admin: true });
-    expect([extra.status, extra.body.code, extra.body.detail]).toEqual([400, 'request.invalid', 'body/admin is not known here; remove it or mend its name']);
-    const weak = await test.device<{ code: string }>('POST', '/enroll/challenge', { token: parseToken(token).id, jwk: { kty: 'OKP', crv: 'Ed25519', x: `AQ${'A'.repeat(41)}` } });
+    const extra = await test.device<{ code: string; detail: string }>('POST', '/enroll/challenge', {
+      token: parseToken(token).id,
+      jwk: key.jwk,
+      admin: true,
+    });
+    expect([extra.status, extra.body.code, extra.body.detail]).toEqual([
+      400,
+      'request.invalid',
+      'body/admin is not known here; remove it or mend its name',
+    ]);
+    const weak = await test.device<{ code: string }>('POST', '/enroll/challenge', {
+      token: parseToken(token).id,
+      jwk: { kty: 'OKP', crv: 'Ed25519', x: `AQ${'A'.repeat(41)}` },
+    });
     expect(refusal(weak)).toEqual([400, 'key.refused']);
     expect(refusal(await enrolDevice(test, token, key, { facts: { ...someFacts('x'), admin: true } }))).toEqual([400, 'enroll.statement']);
     expect((await test.device('POST', '/enroll', { jwk: key.jwk, statement: 'x'.repeat(70_000) })).status).toBe(413);
@@ -116,7 +127,11 @@ describe('enrollment', () => {
 describe('session', () => {
   const open = async (device: string, key = newKey(), change: object = {}): Promise<Answer<{ ticket: string; code: string }>> => {
     const { body } = await test.device<{ nonce: string }>('POST', '/session/challenge', { device });
-    const proof = await signCompact({ org: test.plane.context.organisation.orgId, device, nonce: body.nonce, ...change }, 'cordon-session+jws', key);
+    const proof = await signCompact(
+      { org: test.plane.context.organisation.orgId, device, nonce: body.nonce, ...change },
+      'cordon-session+jws',
+      key,
+    );
     return test.device('POST', '/session', { device, proof });
   };
 

@@ -14,8 +14,16 @@ const prismaFolder = path.join(import.meta.dirname, '../../../../prisma');
  * because the driver would let the URL's database win over the one asked for.
  */
 class WholeScripts extends PrismaPg {
+  readonly #adapters: Awaited<ReturnType<PrismaPg['connect']>>[] = [];
+
+  /** The engine leaves its connection open, and with it the advisory lock: others that start would wait until it idles out. */
+  async dispose(): Promise<void> {
+    for (const adapter of this.#adapters) await adapter.dispose();
+  }
+
   override async connect(): Promise<Awaited<ReturnType<PrismaPg['connect']>>> {
     const adapter = await super.connect();
+    this.#adapters.push(adapter);
     const pool = adapter.underlyingDriver();
     adapter.executeScript = async (script) => {
       await pool.query(script);
@@ -32,7 +40,10 @@ const migrationDirectories = (folder: string): { path: string; migrationFile: { 
     .sort()
     .map((name) => ({
       path: name,
-      migrationFile: { path: 'migration.sql', content: { tag: 'ok', value: fs.readFileSync(path.join(folder, name, 'migration.sql'), 'utf8') } },
+      migrationFile: {
+        path: 'migration.sql',
+        content: { tag: 'ok', value: fs.readFileSync(path.join(folder, name, 'migration.sql'), 'utf8') },
+      },
     }));
 
 /**
@@ -43,10 +54,11 @@ const migrationDirectories = (folder: string): { path: string; migrationFile: { 
 export const applyMigrations = async (owner: DatabaseAccess): Promise<readonly string[]> => {
   const folder = path.join(prismaFolder, 'migrations');
   const { SchemaEngine } = await import('@prisma/schema-engine-wasm');
+  const scripts = new WholeScripts(poolConfig(owner, 1));
   const engine = await SchemaEngine.new(
     { datamodels: [['schema.prisma', fs.readFileSync(path.join(prismaFolder, 'schema.prisma'), 'utf8')]] },
     () => undefined,
-    bindMigrationAwareSqlAdapterFactory(new WholeScripts(poolConfig(owner, 1))),
+    bindMigrationAwareSqlAdapterFactory(scripts),
   );
   try {
     const { appliedMigrationNames } = await engine.applyMigrations({
@@ -64,5 +76,6 @@ export const applyMigrations = async (owner: DatabaseAccess): Promise<readonly s
     throw new CordonError('db.migrate-failed', `the database could not be brought to this version's shape: ${reason}`, { cause: error });
   } finally {
     engine.free();
+    await scripts.dispose();
   }
 };

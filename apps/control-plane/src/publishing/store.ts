@@ -7,10 +7,10 @@ import type { PublishedAssignment, PublishedPolicy, Snapshot } from './cohorts.t
 
 /** Publishers wait for each other here, in all replicas; readers of a whole state share it. Ends with the transaction. */
 export const lockPublishing = async (tx: Tx): Promise<void> => {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(1129272402, 4)`;
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(1129272402, 3)`;
 };
 export const shareLock = async (tx: Tx): Promise<void> => {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock_shared(1129272402, 4)`;
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock_shared(1129272402, 3)`;
 };
 
 export interface CheckpointRow {
@@ -38,11 +38,16 @@ export const readDraft = async (tx: Tx): Promise<Snapshot> => {
 };
 
 export const readSnapshot = async (tx: Tx): Promise<Snapshot | undefined> => {
-  const rows = await tx.$queryRaw<{ content: Snapshot }[]>`SELECT content FROM change_set WHERE state = 'published' ORDER BY serial DESC LIMIT 1`;
+  const rows = await tx.$queryRaw<
+    { content: Snapshot }[]
+  >`SELECT content FROM change_set WHERE state = 'published' ORDER BY serial DESC LIMIT 1`;
   return rows[0]?.content;
 };
 
-export const readDocuments = async (tx: Tx, wanted: readonly PublishedPolicy[]): Promise<{ policy: string; revision: number; document: PolicyDocument }[]> =>
+export const readDocuments = async (
+  tx: Tx,
+  wanted: readonly PublishedPolicy[],
+): Promise<{ policy: string; revision: number; document: PolicyDocument }[]> =>
   tx.$queryRaw`
     SELECT r.policy_id AS policy, r.revision, r.document FROM policy_revision r
     JOIN unnest(${wanted.map(({ id }) => id)}::text[], ${wanted.map(({ revision }) => revision)}::int[]) AS w(id, revision) ON r.policy_id = w.id AND r.revision = w.revision`;
@@ -75,24 +80,46 @@ export const readMembers = (tx: Tx): Promise<{ id: string; index: number; cohort
 export const readCohorts = (tx: Tx): Promise<{ id: string; key: string; index: number; serial: number; digest: string }[]> =>
   tx.$queryRaw`SELECT id, key, leaf_index AS index, serial, digest FROM cohort ORDER BY leaf_index`;
 
-export const readBundles = async (tx: Tx, digests: readonly string[]): Promise<{ digest: string; text: string; manifest: string; expiresAt: Date }[]> => {
+export const readBundles = async (
+  tx: Tx,
+  digests: readonly string[],
+): Promise<{ digest: string; text: string; manifest: string; expiresAt: Date }[]> => {
   const rows = await tx.bundle.findMany({ where: { digest: { in: [...digests] } } });
   return rows.map(({ digest, bytes, manifest, expiresAt }) => ({ digest, text: Buffer.from(bytes).toString('utf8'), manifest, expiresAt }));
 };
 
-export const writeBundle = async (tx: Tx, bundle: { readonly digest: string; readonly text: string; readonly manifest: string; readonly expiresAt: Date }): Promise<void> => {
+export const writeBundle = async (
+  tx: Tx,
+  bundle: { readonly digest: string; readonly text: string; readonly manifest: string; readonly expiresAt: Date },
+): Promise<void> => {
   const { digest, text, manifest, expiresAt } = bundle;
-  await tx.bundle.upsert({ where: { digest }, create: { digest, bytes: Buffer.from(text), manifest, expiresAt }, update: { manifest, expiresAt } });
+  await tx.bundle.upsert({
+    where: { digest },
+    create: { digest, bytes: Buffer.from(text), manifest, expiresAt },
+    update: { manifest, expiresAt },
+  });
 };
 
-export const writeCohorts = async (tx: Tx, cohorts: readonly { readonly id: string; readonly key: string; readonly index: number; readonly serial: number; readonly digest: string }[]): Promise<void> => {
+export const writeCohorts = async (
+  tx: Tx,
+  cohorts: readonly {
+    readonly id: string;
+    readonly key: string;
+    readonly index: number;
+    readonly serial: number;
+    readonly digest: string;
+  }[],
+): Promise<void> => {
   await tx.$executeRaw`
     INSERT INTO cohort (id, key, leaf_index, serial, digest)
     SELECT * FROM unnest(${cohorts.map((c) => c.id)}::text[], ${cohorts.map((c) => c.key)}::text[], ${cohorts.map((c) => c.index)}::int[], ${cohorts.map((c) => c.serial)}::int[], ${cohorts.map((c) => c.digest)}::text[])
     ON CONFLICT (id) DO UPDATE SET serial = excluded.serial, digest = excluded.digest`;
 };
 
-export const writePlaces = async (tx: Tx, moves: readonly { readonly device: string; readonly cohort: string | undefined }[]): Promise<void> => {
+export const writePlaces = async (
+  tx: Tx,
+  moves: readonly { readonly device: string; readonly cohort: string | undefined }[],
+): Promise<void> => {
   await tx.$executeRaw`
     UPDATE device SET cohort_id = nullif(m.cohort, '')
     FROM unnest(${moves.map((m) => m.device)}::text[], ${moves.map((m) => m.cohort ?? '')}::text[]) AS m(id, cohort) WHERE device.id = m.id`;
@@ -100,11 +127,16 @@ export const writePlaces = async (tx: Tx, moves: readonly { readonly device: str
 
 /** The next serial; the organisation's row is locked until the transaction ends. */
 export const nextSerial = async (tx: Tx, newCohorts: number): Promise<number> => {
-  const { serial } = await tx.organisation.update({ where: { id: 1 }, data: { serial: { increment: 1 }, nextCohort: { increment: newCohorts } }, select: { serial: true } });
+  const { serial } = await tx.organisation.update({
+    where: { id: 1 },
+    data: { serial: { increment: 1 }, nextCohort: { increment: newCohorts } },
+    select: { serial: true },
+  });
   return serial;
 };
 
-export const currentSerial = async (tx: Tx): Promise<number> => (await tx.organisation.findUniqueOrThrow({ where: { id: 1 }, select: { serial: true } })).serial;
+export const currentSerial = async (tx: Tx): Promise<number> =>
+  (await tx.organisation.findUniqueOrThrow({ where: { id: 1 }, select: { serial: true } })).serial;
 
 /** Wakes every replica when, and only if, the transaction commits. */
 export const notify = async (tx: Tx, digest: string): Promise<void> => {
@@ -128,7 +160,10 @@ export const findChangeSet = async (prisma: PrismaClient, id: string): Promise<S
 };
 
 /** How far the devices in a change set's cohorts have come. A device counts when it enforces this change set's bundle or a later one. */
-export const readProgress = async (prisma: PrismaClient, { serial, publishedAt, content }: StoredChangeSet): Promise<{ devices: number; acknowledged: number; failed: number; lastAckMs: number | null }> => {
+export const readProgress = async (
+  prisma: PrismaClient,
+  { serial, publishedAt, content }: StoredChangeSet,
+): Promise<{ devices: number; acknowledged: number; failed: number; lastAckMs: number | null }> => {
   const [found] = await prisma.$queryRaw<{ devices: number; acknowledged: number; failed: number; last: Date | null }[]>`
     SELECT count(*)::int AS devices,
       count(*) FILTER (WHERE s.phase = 'enforced' AND s.serial >= ${serial} AND (c.serial <> ${serial} OR s.digest = c.digest))::int AS acknowledged,
@@ -137,5 +172,10 @@ export const readProgress = async (prisma: PrismaClient, { serial, publishedAt, 
     FROM device d JOIN cohort c ON c.id = d.cohort_id LEFT JOIN device_status s ON s.device_id = d.id
     WHERE d.cohort_id = ANY(${[...content.cohorts]}::text[]) AND d.revoked_at IS NULL`;
   const { devices = 0, acknowledged = 0, failed = 0, last = null } = found ?? {};
-  return { devices, acknowledged, failed, lastAckMs: last === null || publishedAt === null ? null : last.getTime() - publishedAt.getTime() };
+  return {
+    devices,
+    acknowledged,
+    failed,
+    lastAckMs: last === null || publishedAt === null ? null : last.getTime() - publishedAt.getTime(),
+  };
 };

@@ -1,0 +1,86 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { appendAudit } from '../src/audit/audit.ts';
+import { firstBroken, GENESIS, type ChainedEntry } from '../src/audit/entry.ts';
+import { poolConfig } from '../src/db/client.ts';
+import { POLICY, startPlane, type TestPlane } from './_util.ts';
+
+let test: TestPlane;
+beforeAll(async () => {
+  test = await startPlane();
+});
+afterAll(() => test.close());
+
+/** As anyone with the permission reads it, page by page, oldest first. */
+const readAll = async (): Promise<ChainedEntry[]> => {
+  const entries: ChainedEntry[] = [];
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const { body }: { body: { items: (Omit<ChainedEntry, 'at'> & { at: string })[]; next: string | null } } = await test.admin(
+      'GET',
+      `/audit?limit=7${cursor === '' ? '' : `&cursor=${cursor}`}`,
+    );
+    entries.push(...body.items.map((item) => ({ ...item, at: new Date(item.at) })));
+    cursor = body.next;
+  }
+  return entries.reverse();
+};
+
+describe('the audit log', () => {
+  it('has an entry for every change, in one chain that anyone can verify', async () => {
+    await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        test.admin('POST', '/groups', { body: { name: `group ${i}`, description: 'ünïcode "quotes" \u2028' } }),
+      ),
+    );
+    await test.admin('POST', '/policies', { body: { yaml: POLICY } });
+    const entries = await readAll();
+    expect(entries.filter(({ action }) => action === 'group.create')).toHaveLength(20);
+    expect(entries[0]?.prevHash).toBe(GENESIS);
+    expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_, i) => i + 1));
+    expect(firstBroken(entries)).toBeUndefined();
+    const changed = entries.map((entry, i) => (i === 3 ? { ...entry, actor: 'token:somebody-else' } : entry));
+    expect(firstBroken(changed)?.seq).toBe(4);
+    expect(firstBroken(entries.filter((_, i) => i !== 5))?.seq).toBe(7);
+  });
+
+  it('has nothing of what did not happen', async () => {
+    const before = (await readAll()).length;
+    expect((await test.admin('POST', '/groups', { body: { name: 'group 0' } })).status).toBe(409);
+    expect((await test.admin('POST', '/policies', { body: { yaml: 'kind: Nonsense' } })).status).toBe(400);
+    const { prisma } = test.plane.context;
+    const failed = prisma.$transaction(async (tx) => {
+      await appendAudit(tx, { actor: 'system', action: 'test', subject: 'x', detail: {}, at: new Date() });
+      throw new Error('after all not');
+    });
+    await expect(failed).rejects.toThrow('after all not');
+    expect(await readAll()).toHaveLength(before);
+  });
+
+  it.each([
+    "UPDATE audit_entry SET actor = 'nobody'",
+    'DELETE FROM audit_entry',
+    'TRUNCATE audit_entry',
+    "UPDATE policy_revision SET source = ''",
+    'DELETE FROM policy_revision',
+  ])('cannot be changed in the database: %s', async (sql) => {
+    await expect(test.plane.context.pool.query(sql)).rejects.toThrow(/permission denied/);
+    const client = new pg.Client(poolConfig(test.owner, 1));
+    await client.connect();
+    await expect(client.query(sql)).rejects.toThrow(/immutable/);
+    await client.end();
+  });
+
+  it('is out of reach for the application in every other way as well', async () => {
+    for (const sql of [
+      'ALTER TABLE audit_entry DISABLE TRIGGER ALL',
+      'DROP TABLE audit_entry',
+      'CREATE TABLE x (a int)',
+      'DELETE FROM device',
+      'UPDATE telemetry_event SET kind = $$x$$',
+      'SET ROLE cordon_owner',
+      'DELETE FROM _prisma_migrations',
+    ]) {
+      await expect(test.plane.context.pool.query(sql), sql).rejects.toThrow(/permission denied|must be owner/);
+    }
+  });
+});

@@ -1,0 +1,129 @@
+import fs from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import pg from 'pg';
+import { inject, describe, expect, it, onTestFinished } from 'vitest';
+import { configFrom } from '../src/config.ts';
+import { poolConfig } from '../src/db/client.ts';
+import { startEmbedded } from '../src/db/embedded.ts';
+import { createControlPlane } from '../src/start.ts';
+import { createDatabase, enrolDevice, makeStateDir, newKey, startPlane, type TestPlane } from './_util.ts';
+
+const plane = async (options: Parameters<typeof startPlane>[0] = {}): Promise<TestPlane> => {
+  const started = await startPlane(options);
+  onTestFinished(() => started.close());
+  return started;
+};
+const silent = (more: Record<string, string> = {}): ReturnType<typeof configFrom> =>
+  configFrom({ CORDON_STATE: makeStateDir(), CORDON_ADMIN_PORT: '0', CORDON_DEVICE_PORT: '0', CORDON_LOG: 'silent', ...more });
+
+describe('starting', () => {
+  it('again finds everything as it was, and makes no second owner', async () => {
+    const first = await startPlane();
+    const { token } = (await first.admin<{ token: string }>('POST', '/enrollment-tokens', { body: { name: 'x', maxUses: 5 } })).body;
+    const { device } = (await enrolDevice(first, token, newKey())).body;
+    await first.plane.close();
+    const second = await plane({ stateDir: first.stateDir, owner: first.owner });
+    expect(second.plane.bootstrapToken).toBeUndefined();
+    expect(second.plane.context.organisation).toEqual(first.plane.context.organisation);
+    expect((await second.admin<{ id: string }>('GET', `/devices/${device}`)).body.id).toBe(device);
+    expect((await enrolDevice(second, token, newKey())).status).toBe(200);
+  });
+
+  it('refuses a state folder that another control plane uses', async () => {
+    const { stateDir } = await plane();
+    await expect(createControlPlane(silent({ CORDON_STATE: stateDir }), { owner: await createDatabase() })).rejects.toMatchObject({
+      code: 'state.in-use',
+    });
+  });
+
+  it('refuses a port that is taken, and stops what it had started', async () => {
+    const blocker = http.createServer();
+    const port = await new Promise<number>((resolve) =>
+      blocker.listen(0, '127.0.0.1', () => resolve((blocker.address() as { port: number }).port)),
+    );
+    const config = silent({ CORDON_DEVICE_PORT: String(port) });
+    const owner = await createDatabase();
+    await expect(createControlPlane(config, { owner })).rejects.toMatchObject({ code: 'listen.port-taken', place: 'CORDON_DEVICE_PORT' });
+    await new Promise((resolve) => blocker.close(resolve));
+    const started = await createControlPlane(config, { owner });
+    await started.close();
+  });
+
+  it('refuses clear text beyond loopback unless a proxy ends TLS', async () => {
+    await expect(createControlPlane(silent({ CORDON_HOST: '0.0.0.0' }))).rejects.toMatchObject({ code: 'config.plaintext' });
+  });
+
+  it("refuses a database whose organisation names another signer's keys", async () => {
+    const first = await startPlane();
+    await first.plane.close();
+    await expect(startPlane({ owner: first.owner })).rejects.toMatchObject({ code: 'organisation.no-signer-keys' });
+    const other = await startPlane();
+    await other.plane.close();
+    fs.rmSync(path.join(first.stateDir, 'signer'), { recursive: true });
+    fs.cpSync(path.join(other.stateDir, 'signer'), path.join(first.stateDir, 'signer'), {
+      recursive: true,
+      filter: (file) => !file.endsWith('.sock'),
+    });
+    const mixed = createControlPlane(silent({ CORDON_STATE: first.stateDir }), { owner: first.owner }).then(() => 'started');
+    await expect(mixed).rejects.toMatchObject({ code: 'organisation.signer-unknown' });
+  });
+
+  it('names the variable that is wrong', () => {
+    expect(() => configFrom({ CORDON_ADMIN_PORT: '70000' })).toThrow(
+      expect.objectContaining({ code: 'config.invalid', place: 'CORDON_ADMIN_PORT' }),
+    );
+    expect(() => configFrom({ CORDON_TLS_CERT: '/x' })).toThrow(expect.objectContaining({ place: 'CORDON_TLS_KEY' }));
+    expect(() => configFrom({ DATABASE_URL: 'mysql://x' })).toThrow(expect.objectContaining({ place: 'DATABASE_URL' }));
+  });
+});
+
+describe('a database that is gone', () => {
+  it('makes the service unready, not dead; when it is back, so is the service', async () => {
+    const { admin, owner } = await plane();
+    const client = new pg.Client(poolConfig(inject('database').superuser, 1));
+    await client.connect();
+    onTestFinished(() => client.end());
+    await client.query(`ALTER DATABASE ${owner.database} ALLOW_CONNECTIONS false`);
+    await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [owner.database]);
+    expect((await admin('GET', '/readyz')).status).toBe(503);
+    const refused = await admin<{ code: string }>('POST', '/groups', { body: { name: 'while gone' } });
+    expect([refused.status, refused.body.code]).toEqual([503, 'db.unavailable']);
+    expect((await admin('GET', '/healthz')).status).toBe(200);
+    await client.query(`ALTER DATABASE ${owner.database} ALLOW_CONNECTIONS true`);
+    await expect.poll(async () => (await admin('GET', '/readyz')).status, { timeout: 10_000 }).toBe(200);
+    expect((await admin('POST', '/groups', { body: { name: 'while gone' } })).status).toBe(201);
+  });
+});
+
+describe('the embedded database', () => {
+  it('comes back at the same port when it is killed, takes over what a killed control plane left, and says when its port is taken', async () => {
+    const stateDir = makeStateDir();
+    fs.chmodSync(stateDir, 0o711);
+    onTestFinished(() => fs.rmSync(stateDir, { recursive: true, force: true }));
+    const said: string[] = [];
+    const options = { stateDir, port: undefined, secret: 'test', say: (message: string) => void said.push(message), durable: false };
+    const first = await startEmbedded(options);
+    const ask = async (): Promise<number | null> => {
+      const client = new pg.Client(poolConfig(first.owner, 1));
+      client.on('error', () => undefined);
+      try {
+        await client.connect();
+        return (await client.query('SELECT 1')).rowCount;
+      } catch {
+        return null;
+      } finally {
+        await client.end().catch(() => undefined);
+      }
+    };
+    const pid = Number(fs.readFileSync(path.join(stateDir, 'postgres/postmaster.pid'), 'utf8').split('\n')[0]);
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(ask, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => said.join()).toContain('starting it again');
+    const other = makeStateDir();
+    fs.chmodSync(other, 0o711);
+    await expect(startEmbedded({ ...options, stateDir: other, port: first.owner.port })).rejects.toMatchObject({ code: 'db.port-taken' });
+    await first.close();
+    expect(await ask()).toBeNull();
+  });
+});
