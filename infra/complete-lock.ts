@@ -23,7 +23,11 @@ const platformOf = (name: string): Record<string, string[]> => {
   const words = tokens(name);
   const os = systems.filter((system) => words.includes(system));
   const cpu = processors.filter((processor) => words.includes(processor));
-  const libc = words.some((w) => w.startsWith('musl')) ? ['musl'] : words.some((w) => w === 'gnu' || w.startsWith('gnueabi')) ? ['glibc'] : [];
+  const libc = words.some((w) => w.startsWith('musl'))
+    ? ['musl']
+    : words.some((w) => w === 'gnu' || w.startsWith('gnueabi'))
+      ? ['glibc']
+      : [];
   return { ...(os.length > 0 && { os }), ...(cpu.length > 0 && { cpu }), ...(os.includes('linux') && libc.length > 0 && { libc }) };
 };
 

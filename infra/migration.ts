@@ -20,7 +20,10 @@ const migrations = fs
   .sort()
   .map((name) => ({
     path: name,
-    migrationFile: { path: 'migration.sql', content: { tag: 'ok' as const, value: fs.readFileSync(path.join(folder, name, 'migration.sql'), 'utf8') } },
+    migrationFile: {
+      path: 'migration.sql',
+      content: { tag: 'ok' as const, value: fs.readFileSync(path.join(folder, name, 'migration.sql'), 'utf8') },
+    },
   }));
 
 const engine = await SchemaEngine.new(

@@ -17,7 +17,13 @@ declare module 'vitest' {
 export default async (project: TestProject): Promise<() => Promise<void>> => {
   const stateDir = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-test-'));
   fs.chmodSync(stateDir, 0o711);
-  const database = await startEmbedded({ stateDir, port: undefined, secret: randomBytes(32).toString('base64url'), say: () => undefined, durable: false });
+  const database = await startEmbedded({
+    stateDir,
+    port: undefined,
+    secret: randomBytes(32).toString('base64url'),
+    say: () => undefined,
+    durable: false,
+  });
   project.provide('database', { superuser: database.superuser, owner: database.owner });
   return async () => {
     await database.close();

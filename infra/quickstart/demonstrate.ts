@@ -6,7 +6,8 @@ import { until, type Api } from './api.ts';
 import { ALLOWED_HOST, FORBIDDEN_HOST, policyYaml, workload } from './policy.ts';
 import { showProof } from './proof.ts';
 import { startEndpoint, type ControlPlane, type Endpoint } from './services.ts';
-import { visible, type Show } from './show.ts';
+import { visible } from '@cordon/policy/visible.ts';
+import type { Show } from './show.ts';
 import { createSite, type Site, type World } from './world.ts';
 
 interface Setting {
@@ -42,13 +43,20 @@ const contained = async (world: World, endpoint: Endpoint, script: string): Prom
   const as = process.getuid?.() === 0 ? ['--user', world.account.name] : [];
   const { status, stdout, stderr } = await endpoint.cordonAsync(['run', ...as, '--', 'sh', file], { cwd: world.workspace });
   if (status !== 0) throw new Error(`cordon run ended with ${String(status)}: ${visible(stderr.slice(-800))}`);
-  return new Map(stdout.split('\n').filter((line) => line.includes('\t')).map((line) => line.split('\t')).map(([name = '', code = '', text = '']) => [name, { status: Number(code), text }]));
+  return new Map(
+    stdout
+      .split('\n')
+      .filter((line) => line.includes('\t'))
+      .map((line) => line.split('\t'))
+      .map(([name = '', code = '', text = '']) => [name, { status: Number(code), text }]),
+  );
 };
 
 const judge = (show: Show, world: World, results: Map<string, { status: number; text: string }>, allowed: Site, forbidden: Site): void => {
   const of = (name: string): { status: number; text: string } => results.get(name) ?? { status: -1, text: 'did not run' };
   const works = (name: string, what: string): void => show.expect(`allowed: ${what}`, of(name).status === 0, of(name).text);
-  const fails = (name: string, what: string, host: boolean): void => show.expect(`denied:  ${what}`, of(name).status > 0 && host, of(name).text);
+  const fails = (name: string, what: string, host: boolean): void =>
+    show.expect(`denied:  ${what}`, of(name).status > 0 && host, of(name).text);
   works('git-work', 'git works in the workspace');
   works('fetch-allowed', `curl fetches from ${ALLOWED_HOST}`);
   works('node-work', 'node works, writes and fetches');
@@ -83,13 +91,21 @@ export const demonstrate = async ({ world, show, plane, api, onStop }: Setting):
   });
 
   const endpoint = await show.step('3. This machine enrols by itself, and its daemon connects', async () => {
-    const started = startEndpoint(world, plane.deviceUrl, token, { [ALLOWED_HOST]: '127.0.0.1', [FORBIDDEN_HOST]: '127.0.0.1' }, randomBytes(8).toString('hex'));
+    const started = startEndpoint(
+      world,
+      plane.deviceUrl,
+      token,
+      { [ALLOWED_HOST]: '127.0.0.1', [FORBIDDEN_HOST]: '127.0.0.1' },
+      randomBytes(8).toString('hex'),
+    );
     onStop(() => started.service.stop());
     const device = await until('the device enforces the policy', 30_000, async () => {
       const { items } = await api.get<{ items: { id: string; name: string }[] }>('/devices');
       const found = items[0];
       if (found === undefined) return undefined;
-      const compliance = await api.get<{ enforced: { digest: string | null }; desired: { digest: string | null } }>(`/devices/${found.id}/compliance`);
+      const compliance = await api.get<{ enforced: { digest: string | null }; desired: { digest: string | null } }>(
+        `/devices/${found.id}/compliance`,
+      );
       return compliance.enforced.digest !== null && compliance.enforced.digest === compliance.desired.digest ? found : undefined;
     });
     show.line(`  ${device.name} (${device.id}) enforces it`);
@@ -101,18 +117,34 @@ export const demonstrate = async ({ world, show, plane, api, onStop }: Setting):
   });
 
   await show.step('5. Why, answered by the endpoint itself', async () => {
-    for (const [target, denied] of [[world.credential, true], [path.join(world.outside, 'planted'), true], [world.workspace, false], [`${FORBIDDEN_HOST}:${forbidden.port}`, true], [`${ALLOWED_HOST}:${allowed.port}`, false]] as const) {
+    for (const [target, denied] of [
+      [world.credential, true],
+      [path.join(world.outside, 'planted'), true],
+      [world.workspace, false],
+      [`${FORBIDDEN_HOST}:${forbidden.port}`, true],
+      [`${ALLOWED_HOST}:${allowed.port}`, false],
+    ] as const) {
       const answer = endpoint.cordon(['why', target, ...(process.getuid?.() === 0 ? ['--user', world.account.name] : [])]);
-      show.expect(`cordon why ${target.replace(world.root, '…')}`, answer.status === (denied ? 3 : 0), answer.stdout.trim().split('\n').slice(0, 3).join(' | '));
+      show.expect(
+        `cordon why ${target.replace(world.root, '…')}`,
+        answer.status === (denied ? 3 : 0),
+        answer.stdout.trim().split('\n').slice(0, 3).join(' | '),
+      );
     }
   });
 
   await show.step('6. The admin changes the policy; the endpoint enforces the new one', async () => {
-    await api.post(`/policies/${policy}/revisions`, { yaml: policyYaml(world, [...allow, { host: FORBIDDEN_HOST, port: forbidden.port }]) });
+    await api.post(`/policies/${policy}/revisions`, {
+      yaml: policyYaml(world, [...allow, { host: FORBIDDEN_HOST, port: forbidden.port }]),
+    });
     const { serial, ms } = await publish(api, 'Allow the paste site');
     show.line(`  serial ${serial}: published, enforced and acknowledged in ${ms.toFixed(0)} ms`);
     const results = await contained(world, endpoint, workload(world, allowed.port, forbidden.port));
-    show.expect('the host that was forbidden is allowed now', results.get('forbidden-name')?.status === 0 && forbidden.requests.length === 1, results.get('forbidden-name')?.text);
+    show.expect(
+      'the host that was forbidden is allowed now',
+      results.get('forbidden-name')?.status === 0 && forbidden.requests.length === 1,
+      results.get('forbidden-name')?.text,
+    );
     show.expect('the credential is still hidden', (results.get('read-credential')?.status ?? 0) > 0);
   });
 

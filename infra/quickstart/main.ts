@@ -11,7 +11,10 @@ import { createShow } from './show.ts';
 import { createWorld } from './world.ts';
 
 const leave = process.argv.includes('--exit');
-const show = createShow((text) => process.stdout.write(text), () => performance.now());
+const show = createShow(
+  (text) => process.stdout.write(text),
+  () => performance.now(),
+);
 const world = createWorld(`planted-${randomBytes(12).toString('hex')}`);
 const stops: (() => Promise<void>)[] = [];
 let stopping: Promise<void> | undefined;
@@ -20,7 +23,8 @@ const stopAll = (): Promise<void> =>
     for (const stop of stops.reverse()) await stop();
     fs.rmSync(world.root, { recursive: true, force: true });
   })());
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stopAll().then(() => process.exit(signal === 'SIGINT' ? 130 : 143)));
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void stopAll().then(() => process.exit(signal === 'SIGINT' ? 130 : 143)));
 
 show.line(`Cordon quickstart: the agent runs as ${world.account.name}, everything lies in ${world.root}`);
 show.line('The keys made here are thrown away with it: a real organisation keeps root and floor keys offline.');

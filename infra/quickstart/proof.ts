@@ -1,6 +1,7 @@
 /** What the auditor sees: compliance, telemetry and the audit log, as the API tells them. */
 import { until, type Api } from './api.ts';
-import { visible, type Show } from './show.ts';
+import { visible } from '@cordon/policy/visible.ts';
+import type { Show } from './show.ts';
 
 interface Event {
   readonly kind: string;
@@ -22,13 +23,23 @@ export const showProof = (show: Show, api: Api, forbidden: string): Promise<void
       const { items } = await api.get<{ items: Event[] }>('/telemetry/events?kind=egress&verdict=denied&limit=50');
       return items.some((event) => event.target?.startsWith(forbidden)) ? items : undefined;
     });
-    for (const event of denials.slice(0, 4)) show.line(`  denied ${visible(event.target ?? '?')} for ${visible(event.osUser ?? '?')}, rule ${visible(event.rule ?? 'default deny')}, run ${visible(event.run ?? '?')}`);
-    show.expect('telemetry names each denial, its run and its rule', denials.every((event) => event.run !== null && event.rule !== null));
+    for (const event of denials.slice(0, 4))
+      show.line(
+        `  denied ${visible(event.target ?? '?')} for ${visible(event.osUser ?? '?')}, rule ${visible(event.rule ?? 'default deny')}, run ${visible(event.run ?? '?')}`,
+      );
+    show.expect(
+      'telemetry names each denial, its run and its rule',
+      denials.every((event) => event.run !== null && event.rule !== null),
+    );
     const runs = await until('the end of both runs has arrived', 20_000, async () => {
       const { items } = await api.get<{ items: Event[] }>('/telemetry/events?kind=run.ended&limit=50');
       return items.length >= 2 ? items : undefined;
     });
     show.expect('both runs are in the telemetry', runs.length === 2, `${runs.length} ended`);
     const { items: audit } = await api.get<{ items: { action: string; actor: string }[] }>('/audit?limit=100');
-    show.expect('the audit log has what the admin did', ['policy.create', 'changes.publish', 'device.enroll'].every((action) => audit.some((entry) => entry.action === action)), [...new Set(audit.map((entry) => entry.action))].join(', '));
+    show.expect(
+      'the audit log has what the admin did',
+      ['policy.create', 'changes.publish', 'device.enroll'].every((action) => audit.some((entry) => entry.action === action)),
+      [...new Set(audit.map((entry) => entry.action))].join(', '),
+    );
   });

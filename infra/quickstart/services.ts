@@ -24,7 +24,13 @@ export const startControlPlane = async (world: World): Promise<ControlPlane> => 
   const log = path.join(world.root, 'control-plane.log');
   const adminPort = await freePort(7400);
   const devicePort = await freePort(adminPort + 1);
-  const env = { PATH, CORDON_STATE: state, CORDON_ADMIN_PORT: String(adminPort), CORDON_DEVICE_PORT: String(devicePort), NODE_COMPILE_CACHE: path.join(repository, '.cache/compile') };
+  const env = {
+    PATH,
+    CORDON_STATE: state,
+    CORDON_ADMIN_PORT: String(adminPort),
+    CORDON_DEVICE_PORT: String(devicePort),
+    NODE_COMPILE_CACHE: path.join(repository, '.cache/compile'),
+  };
   const service = supervise('control plane', program('apps/control-plane/src/main.ts'), env, log);
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   try {
@@ -33,7 +39,13 @@ export const startControlPlane = async (world: World): Promise<ControlPlane> => 
     await service.stop();
     throw new Error(`${error instanceof Error ? error.message : String(error)}\nThe control plane said:\n${tail(log)}`, { cause: error });
   }
-  return { service, adminUrl, deviceUrl: `http://127.0.0.1:${devicePort}`, token: () => fs.readFileSync(path.join(state, 'admin-token'), 'utf8').trim(), log };
+  return {
+    service,
+    adminUrl,
+    deviceUrl: `http://127.0.0.1:${devicePort}`,
+    token: () => fs.readFileSync(path.join(state, 'admin-token'), 'utf8').trim(),
+    log,
+  };
 };
 
 export interface Outcome {
@@ -57,7 +69,13 @@ export interface Endpoint {
 }
 
 /** @param token goes into a file that only this user can read, never into argv */
-export const startEndpoint = (world: World, deviceUrl: string, token: string, hosts: Readonly<Record<string, string>>, canary: string): Endpoint => {
+export const startEndpoint = (
+  world: World,
+  deviceUrl: string,
+  token: string,
+  hosts: Readonly<Record<string, string>>,
+  canary: string,
+): Endpoint => {
   const runtime = fs.mkdtempSync('/tmp/cordon-');
   fs.chmodSync(runtime, 0o755);
   const hostsFile = path.join(world.root, 'hosts.json');
@@ -74,12 +92,22 @@ export const startEndpoint = (world: World, deviceUrl: string, token: string, ho
   };
   const cordon: Endpoint['cordon'] = (args, options = {}) => {
     const [node = '', ...before] = program('apps/endpoint-agent/src/main.ts');
-    const result = spawnSync(node, [...before, ...args], { cwd: options.cwd ?? world.workspace, env: { ...env, ...options.env }, encoding: 'utf8', timeout: 120_000 });
+    const result = spawnSync(node, [...before, ...args], {
+      cwd: options.cwd ?? world.workspace,
+      env: { ...env, ...options.env },
+      encoding: 'utf8',
+      timeout: 120_000,
+    });
     return { status: result.status, stdout: result.stdout, stderr: result.stderr };
   };
   const cordonAsync: Endpoint['cordonAsync'] = async (args, options = {}) => {
     const [node = '', ...before] = program('apps/endpoint-agent/src/main.ts');
-    const child = spawn(node, [...before, ...args], { cwd: options.cwd ?? world.workspace, env: { ...env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'], timeout: 240_000 });
+    const child = spawn(node, [...before, ...args], {
+      cwd: options.cwd ?? world.workspace,
+      env: { ...env, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 240_000,
+    });
     const ended = new Promise<number | null>((resolve) => child.on('exit', (code) => resolve(code)));
     const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
     return { status, stdout, stderr };

@@ -41,7 +41,16 @@ export const createWorld = (secret: string): World => {
     fs.chownSync(place, account.uid, account.gid);
     return place;
   };
-  const world = { root, account, workspace: folder('workspace'), tools: folder('tools'), shared: folder('shared'), outside: folder('outside'), credential: path.join(folder('shared/credentials'), 'token'), secret };
+  const world = {
+    root,
+    account,
+    workspace: folder('workspace'),
+    tools: folder('tools'),
+    shared: folder('shared'),
+    outside: folder('outside'),
+    credential: path.join(folder('shared/credentials'), 'token'),
+    secret,
+  };
   fs.writeFileSync(world.credential, `${secret}\n`, { mode: 0o600 });
   fs.chownSync(world.credential, account.uid, account.gid);
   fs.writeFileSync(path.join(world.shared, 'readme.txt'), 'shared notes\n');

@@ -41,7 +41,9 @@ describe('Claude Code under containment', () => {
     await api.post('/assignments', { policyId: policy.id, groupId: group.id, mode: 'include' });
     await api.post('/publish', { title: 'contain agents' });
     endpoint = startEndpoint(world, plane.deviceUrl, enrollment.token, { [MODEL_HOST]: '127.0.0.1', [EVIL_HOST]: '127.0.0.1' }, 'canary');
-    await until('the policy is enforced', 60_000, async () => (endpoint.cordon(['why', world.workspace, ...asUser(world)]).status === 0 ? true : undefined));
+    await until('the policy is enforced', 60_000, async () =>
+      endpoint.cordon(['why', world.workspace, ...asUser(world)]).status === 0 ? true : undefined,
+    );
     const start = [
       'export HOME=/tmp/home SHELL=/bin/bash ANTHROPIC_API_KEY=none DISABLE_AUTOUPDATER=1 CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1',
       `export ANTHROPIC_BASE_URL=http://${MODEL_HOST}:${model.port}`,
@@ -80,7 +82,9 @@ describe('Claude Code under containment', () => {
     expect(evil.requests).toEqual([]);
     const api = createApi(plane.adminUrl, plane.token);
     const denied = await until('the denial arrives', 30_000, async () => {
-      const { items } = await api.get<{ items: { target: string | null; agent: string | null }[] }>('/telemetry/events?kind=egress&verdict=denied&limit=100');
+      const { items } = await api.get<{ items: { target: string | null; agent: string | null }[] }>(
+        '/telemetry/events?kind=egress&verdict=denied&limit=100',
+      );
       return items.find((event) => event.target?.startsWith(EVIL_HOST));
     });
     expect(denied.target).toContain(EVIL_HOST);

@@ -11,7 +11,20 @@ export const installClaudeCode = (): string => {
   const program = path.join(cache, `node_modules/@anthropic-ai/claude-code-linux-${process.arch}/claude`);
   if (!fs.existsSync(program)) {
     fs.mkdirSync(cache, { recursive: true });
-    execFileSync('npm', ['install', '--prefix', cache, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', `@anthropic-ai/claude-code@${CLAUDE_CODE}`], { stdio: 'inherit' });
+    execFileSync(
+      'npm',
+      [
+        'install',
+        '--prefix',
+        cache,
+        '--ignore-scripts',
+        '--no-audit',
+        '--no-fund',
+        '--loglevel=error',
+        `@anthropic-ai/claude-code@${CLAUDE_CODE}`,
+      ],
+      { stdio: 'inherit' },
+    );
   }
   return program;
 };

@@ -22,13 +22,21 @@ export interface ScriptedModel {
   close(): Promise<void>;
 }
 
-const stream = (response: http.ServerResponse, message: object, block: { type: string; input?: unknown; text?: string }, stopReason: string): void => {
+const stream = (
+  response: http.ServerResponse,
+  message: object,
+  block: { type: string; input?: unknown; text?: string },
+  stopReason: string,
+): void => {
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   const event = (type: string, data: object): void => void response.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`);
   const tool = block.type === 'tool_use';
   event('message_start', { message });
   event('content_block_start', { index: 0, content_block: tool ? { ...block, input: {} } : { type: 'text', text: '' } });
-  event('content_block_delta', { index: 0, delta: tool ? { type: 'input_json_delta', partial_json: JSON.stringify(block.input) } : { type: 'text_delta', text: block.text } });
+  event('content_block_delta', {
+    index: 0,
+    delta: tool ? { type: 'input_json_delta', partial_json: JSON.stringify(block.input) } : { type: 'text_delta', text: block.text },
+  });
   event('content_block_stop', { index: 0 });
   event('message_delta', { delta: { stop_reason: stopReason, stop_sequence: null }, usage: { output_tokens: 1 } });
   event('message_stop', {});
@@ -45,13 +53,29 @@ export const startScriptedModel = async (script: readonly string[]): Promise<Scr
       if (!request.url?.startsWith('/v1/messages')) return json({});
       if (request.url.includes('count_tokens')) return json({ input_tokens: 10 });
       const asked = JSON.parse(body) as MessagesRequest;
-      const results = asked.messages.flatMap((m) => (typeof m.content === 'string' ? [] : m.content)).filter((block) => block.type === 'tool_result');
+      const results = asked.messages
+        .flatMap((m) => (typeof m.content === 'string' ? [] : m.content))
+        .filter((block) => block.type === 'tool_result');
       answers.splice(0, answers.length, ...results.map((result) => JSON.stringify(result.content)));
       const next = (asked.tools ?? []).some((tool) => tool.name === 'Bash') && results.length < script.length;
       const block = next
-        ? { type: 'tool_use', id: `toolu_${results.length}`, name: 'Bash', input: { command: script[results.length], description: 'scripted' } }
+        ? {
+            type: 'tool_use',
+            id: `toolu_${results.length}`,
+            name: 'Bash',
+            input: { command: script[results.length], description: 'scripted' },
+          }
         : { type: 'text', text: 'done' };
-      const message = { id: 'msg_1', type: 'message', role: 'assistant', model: asked.model, content: [], stop_reason: null, stop_sequence: null, usage: { input_tokens: 1, output_tokens: 1 } };
+      const message = {
+        id: 'msg_1',
+        type: 'message',
+        role: 'assistant',
+        model: asked.model,
+        content: [],
+        stop_reason: null,
+        stop_sequence: null,
+        usage: { input_tokens: 1, output_tokens: 1 },
+      };
       const stopReason = next ? 'tool_use' : 'end_turn';
       if (asked.stream === true) return stream(response, message, block, stopReason);
       return json({ ...message, content: [block], stop_reason: stopReason });

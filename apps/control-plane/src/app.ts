@@ -64,23 +64,37 @@ const createApp = ({ config, log }: Context, bodyLimit: number): App => {
     // The validator's defaults drop unknown members silently and turn "1" into 1; both are errors here.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
     serverFactory: (handler) =>
-      tls === undefined ? http.createServer(handler) : https.createServer({ cert: fs.readFileSync(tls.cert), key: fs.readFileSync(tls.key), minVersion: 'TLSv1.2' }, handler),
+      tls === undefined
+        ? http.createServer(handler)
+        : https.createServer({ cert: fs.readFileSync(tls.cert), key: fs.readFileSync(tls.key), minVersion: 'TLSv1.2' }, handler),
   });
 };
 
-const tooMany = (_request: FastifyRequest, { after }: { after: string }): Refusal => new Refusal(429, 'request.too-many', `too many requests; try again in ${after}`, { retryable: true });
+const tooMany = (_request: FastifyRequest, { after }: { after: string }): Refusal =>
+  new Refusal(429, 'request.too-many', `too many requests; try again in ${after}`, { retryable: true });
 
 /** A device proves nothing before its key or id is in the body; whoever has neither is counted by address. */
 const deviceKey = (request: FastifyRequest): string => {
   const body: unknown = request.body;
   if (typeof body !== 'object' || body === null) return request.ip;
   if ('device' in body && typeof body.device === 'string') return body.device.slice(0, 64);
-  if ('jwk' in body && typeof body.jwk === 'object' && body.jwk !== null && 'x' in body.jwk && typeof body.jwk.x === 'string') return body.jwk.x.slice(0, 64);
+  if ('jwk' in body && typeof body.jwk === 'object' && body.jwk !== null && 'x' in body.jwk && typeof body.jwk.x === 'string')
+    return body.jwk.x.slice(0, 64);
   return request.ip;
 };
 
-const assemble = async (context: Context, options: { readonly bodyLimit: number; readonly prefix: string; readonly limit: Parameters<typeof rateLimit>[1]; readonly features: readonly Feature[]; readonly before?: Feature }): Promise<Listener> => {
+const assemble = async (
+  context: Context,
+  options: {
+    readonly bodyLimit: number;
+    readonly prefix: string;
+    readonly limit: Parameters<typeof rateLimit>[1];
+    readonly features: readonly Feature[];
+    readonly before?: Feature;
+  },
+): Promise<Listener> => {
   const app = createApp(context, options.bodyLimit);
+  app.removeContentTypeParser('text/plain');
   const routes = enforceRouteRules(app);
   registerErrors(app);
   await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
@@ -102,20 +116,36 @@ export const buildAdmin = (context: Context): Promise<Listener> =>
   assemble(context, {
     bodyLimit: 1_048_576,
     prefix: '/api/v1',
-    limit: { max: 6000, timeWindow: 60_000, cache: 20_000, keyGenerator: (request) => parseBearer(request.headers.authorization)?.id ?? request.ip },
+    limit: {
+      max: 6000,
+      timeWindow: 60_000,
+      cache: 20_000,
+      keyGenerator: (request) => parseBearer(request.headers.authorization)?.id ?? request.ip,
+    },
     before: async (app) => {
       app.decorateRequest('actor', null);
       registerGuard(app, context);
       await app.register(swagger, {
         openapi: {
           openapi: '3.1.0',
-          info: { title: 'Cordon', version: '1', description: 'Containment policies for AI agents: write once, assign to groups, see the fleet comply.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+          info: {
+            title: 'Cordon',
+            version: '1',
+            description: 'Containment policies for AI agents: write once, assign to groups, see the fleet comply.',
+            license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+          },
           components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'API token: cordon_pat_…' } } },
           security: [{ token: [] }],
         },
-        refResolver: { buildLocalReference: (schema, _base, _fragment, index) => (typeof schema['$id'] === 'string' ? schema['$id'] : `schema-${index}`) },
+        refResolver: {
+          buildLocalReference: (schema, _base, _fragment, index) => (typeof schema['$id'] === 'string' ? schema['$id'] : `schema-${index}`),
+        },
       });
-      app.get('/api/v1/openapi.json', { config: { permission: 'public' }, schema: { hide: true, response: { 200: { type: 'object', additionalProperties: true } } } }, () => ({ ...app.swagger() }));
+      app.get(
+        '/api/v1/openapi.json',
+        { config: { permission: 'public' }, schema: { hide: true, response: { 200: { type: 'object', additionalProperties: true } } } },
+        () => ({ ...app.swagger() }),
+      );
     },
     features: ADMIN_FEATURES,
   });

@@ -23,7 +23,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
-const wrong = (name: string, expected: string): CordonError => new CordonError('config.invalid', `${name} must be ${expected}; change it or leave it out`, { place: name });
+const wrong = (name: string, expected: string): CordonError =>
+  new CordonError('config.invalid', `${name} must be ${expected}; change it or leave it out`, { place: name });
 
 const port = (env: Environment, name: string, fallback: number): number => {
   const text = env[name];
@@ -38,9 +39,11 @@ export const configFrom = (env: Environment): Config => {
   const optional = (name: string): string | undefined => (env[name] === '' ? undefined : env[name]);
   const cert = optional('CORDON_TLS_CERT');
   const key = optional('CORDON_TLS_KEY');
-  if ((cert === undefined) !== (key === undefined)) throw wrong(cert === undefined ? 'CORDON_TLS_CERT' : 'CORDON_TLS_KEY', 'set when the other of certificate and key is');
+  if ((cert === undefined) !== (key === undefined))
+    throw wrong(cert === undefined ? 'CORDON_TLS_CERT' : 'CORDON_TLS_KEY', 'set when the other of certificate and key is');
   const databaseUrl = optional('DATABASE_URL');
-  if (databaseUrl !== undefined && !/^postgres(ql)?:\/\//.test(databaseUrl)) throw wrong('DATABASE_URL', 'a URL like postgresql://owner:password@host:5432/database');
+  if (databaseUrl !== undefined && !/^postgres(ql)?:\/\//.test(databaseUrl))
+    throw wrong('DATABASE_URL', 'a URL like postgresql://owner:password@host:5432/database');
   const level = LEVELS.find((known) => known === (optional('CORDON_LOG') ?? 'info'));
   if (level === undefined) throw wrong('CORDON_LOG', `one of ${LEVELS.join(', ')}`);
   return {
@@ -51,7 +54,10 @@ export const configFrom = (env: Environment): Config => {
     adminPort: port(env, 'CORDON_ADMIN_PORT', 7400),
     devicePort: port(env, 'CORDON_DEVICE_PORT', 7401),
     tls: cert !== undefined && key !== undefined ? { cert, key } : undefined,
-    trustProxy: (optional('CORDON_TRUST_PROXY') ?? '').split(',').map((address) => address.trim()).filter(Boolean),
+    trustProxy: (optional('CORDON_TRUST_PROXY') ?? '')
+      .split(',')
+      .map((address) => address.trim())
+      .filter(Boolean),
     logLevel: level,
   };
 };

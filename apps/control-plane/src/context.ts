@@ -10,7 +10,13 @@ import type { DevicePermission, Permission, Role } from './auth/permissions.ts';
 import type { Tickets } from './auth/tickets.ts';
 import type { Published } from './publishing/published.ts';
 
-export type App = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, TypeBoxTypeProvider>;
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
 
 /** A transaction of the application role. Every mutation and its audit entry share one. */
 export type Tx = Prisma.TransactionClient;
@@ -46,7 +52,12 @@ export interface Context {
   /** Single-use tickets that a signed session challenge gives and the channel redeems. */
   readonly tickets: Tickets;
   /** The organisation's id, root chain and floor: the exact bytes that devices verify. Constant while the process lives. */
-  readonly organisation: { readonly orgId: string; readonly roots: readonly string[]; readonly floor: string; readonly fingerprint: string };
+  readonly organisation: {
+    readonly orgId: string;
+    readonly roots: readonly string[];
+    readonly floor: string;
+    readonly fingerprint: string;
+  };
 }
 
 /** Who asks on the admin listener. */

@@ -3,13 +3,19 @@ import { Type, type Static, type TSchema, type TArray, type TNull, type TObject,
 import { badRequest, Refusal } from './errors.ts';
 
 export const PageQuery = Type.Object(
-  { limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })), cursor: Type.Optional(Type.String({ maxLength: 256, pattern: '^[A-Za-z0-9_-]+$' })) },
+  {
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
+    cursor: Type.Optional(Type.String({ maxLength: 256, pattern: '^[A-Za-z0-9_-]+$' })),
+  },
   { additionalProperties: false },
 );
 export type PageQuery = Static<typeof PageQuery>;
 
 /** `/things/:id` */
-export const ById = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9_-]+$' }) }, { additionalProperties: false });
+export const ById = Type.Object(
+  { id: Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9_-]+$' }) },
+  { additionalProperties: false },
+);
 
 /** The schema of one page of a list. */
 export const Page = <T extends TSchema>(item: T): TObject<{ items: TArray<T>; next: TUnion<[TString, TNull]> }> =>
@@ -28,12 +34,18 @@ export const encodeCursor = ({ at, id }: Key): string => Buffer.from(`${at.toISO
 export const decodeCursor = (cursor: string): Key => {
   const [time = '', id = ''] = Buffer.from(cursor, 'base64url').toString('utf8').split(' ');
   const at = new Date(time);
-  if (Number.isNaN(at.getTime()) || id === '') throw badRequest('request.cursor', 'the cursor is not one that a list gave; leave it out to begin at the start', 'cursor');
+  if (Number.isNaN(at.getTime()) || id === '')
+    throw badRequest('request.cursor', 'the cursor is not one that a list gave; leave it out to begin at the start', 'cursor');
   return { at, id };
 };
 
 /** @param rows one more than `limit` if there are more */
-export const pageOf = <Row, Item>(rows: readonly Row[], limit: number, keyOf: (row: Row) => Key, show: (row: Row) => Item): { items: Item[]; next: string | null } => {
+export const pageOf = <Row, Item>(
+  rows: readonly Row[],
+  limit: number,
+  keyOf: (row: Row) => Key,
+  show: (row: Row) => Item,
+): { items: Item[]; next: string | null } => {
   const items = rows.slice(0, limit);
   const last = items.at(-1);
   return { items: items.map(show), next: rows.length > limit && last !== undefined ? encodeCursor(keyOf(last)) : null };
@@ -53,7 +65,8 @@ export const etagOf = (version: number): string => `"${version}"`;
  * @throws Refusal request.if-match-required (428) or request.stale (412)
  */
 export const requireMatch = (header: string | undefined, version: number): void => {
-  if (header === undefined) throw new Refusal(428, 'request.if-match-required', `send If-Match with the ETag of the version that you saw (now ${etagOf(version)})`);
+  if (header === undefined)
+    throw new Refusal(428, 'request.if-match-required', `send If-Match with the ETag of the version that you saw (now ${etagOf(version)})`);
   checkMatch(header, version);
 };
 

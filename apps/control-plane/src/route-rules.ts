@@ -11,7 +11,10 @@ export interface KnownRoute {
   readonly permission: Permission | DevicePermission;
 }
 
-const isClosed = (schema: unknown): boolean => typeof schema === 'object' && schema !== null && (('additionalProperties' in schema && schema.additionalProperties === false) || 'anyOf' in schema);
+const isClosed = (schema: unknown): boolean =>
+  typeof schema === 'object' &&
+  schema !== null &&
+  (('additionalProperties' in schema && schema.additionalProperties === false) || 'anyOf' in schema);
 
 /**
  * Demands of each route a permission, response schemas, and closed schemas for body and query; converts query strings, which carry only text.
@@ -24,10 +27,13 @@ export const enforceRouteRules = (app: App): readonly KnownRoute[] => {
   const problem = { $ref: 'Problem#' };
   app.addHook('onRoute', (route) => {
     const permission = route.config?.permission;
-    if (permission === undefined || !(permission === 'device' || isPermission(permission))) throw broken('route.no-permission', route.url, 'name its permission in config.permission');
+    if (permission === undefined || !(permission === 'device' || isPermission(permission)))
+      throw broken('route.no-permission', route.url, 'name its permission in config.permission');
     const schema = route.schema;
     if (schema?.response === undefined) throw broken('route.no-response', route.url, 'describe its answers in schema.response');
-    for (const part of ['body', 'querystring'] as const) if (schema[part] !== undefined && !isClosed(schema[part])) throw broken('route.open-schema', route.url, `${part} must refuse unknown members`);
+    for (const part of ['body', 'querystring'] as const)
+      if (schema[part] !== undefined && !isClosed(schema[part]))
+        throw broken('route.open-schema', route.url, `${part} must refuse unknown members`);
     schema.response = { ...schema.response, '4xx': problem, '5xx': problem };
     if (permission === 'public') schema.security = [];
     for (const method of [route.method].flat()) routes.push({ method, url: route.url, permission });

@@ -34,8 +34,11 @@ export const loadSecrets = (stateDir: string): Secrets => {
   const file = path.join(stateDir, 'secrets.json');
   if (!fs.existsSync(file)) writeSecret(file, JSON.stringify({ database: randomBytes(32).toString('base64url') }));
   const read: unknown = JSON.parse(fs.readFileSync(file, 'utf8'));
-  if (typeof read === 'object' && read !== null && 'database' in read && typeof read.database === 'string') return { database: read.database };
-  throw new CordonError('state.damaged', `${file} is not what Cordon wrote: restore it from the backup of the state folder`, { place: file });
+  if (typeof read === 'object' && read !== null && 'database' in read && typeof read.database === 'string')
+    return { database: read.database };
+  throw new CordonError('state.damaged', `${file} is not what Cordon wrote: restore it from the backup of the state folder`, {
+    place: file,
+  });
 };
 
 export interface StateLock {
@@ -63,7 +66,10 @@ export const lockState = async (stateDir: string): Promise<StateLock> => {
   const folder = fs.realpathSync(stateDir);
   // Socket paths are at most 107 bytes: relative to the folder's descriptor where the system has such paths.
   const handle = process.platform === 'linux' ? fs.openSync(folder, 'r') : undefined;
-  const socket = process.platform === 'win32' ? `\\\\.\\pipe\\${folder.replaceAll(/[\\/:]/g, '-')}` : path.join(handle === undefined ? folder : `/proc/self/fd/${handle}`, 'lock');
+  const socket =
+    process.platform === 'win32'
+      ? `\\\\.\\pipe\\${folder.replaceAll(/[\\/:]/g, '-')}`
+      : path.join(handle === undefined ? folder : `/proc/self/fd/${handle}`, 'lock');
   let server = await listen(socket);
   if (server === undefined && !(await somebodyAnswers(socket))) {
     fs.rmSync(path.join(folder, 'lock'), { force: true });
@@ -71,7 +77,9 @@ export const lockState = async (stateDir: string): Promise<StateLock> => {
   }
   if (server === undefined) {
     if (handle !== undefined) fs.closeSync(handle);
-    throw new CordonError('state.in-use', `another control plane uses ${stateDir}: stop it, or give this one its own CORDON_STATE`, { place: stateDir });
+    throw new CordonError('state.in-use', `another control plane uses ${stateDir}: stop it, or give this one its own CORDON_STATE`, {
+      place: stateDir,
+    });
   }
   const held = server;
   held.unref();

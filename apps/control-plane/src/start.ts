@@ -17,7 +17,7 @@ import { createHub } from './gateway/hub.ts';
 import { startJobs } from './jobs/jobs.ts';
 import { checkSigner, ensureOrganisation } from './organisation/setup.ts';
 import { Published } from './publishing/published.ts';
-import { RENEW_EVERY_MS, renewCheckpoint } from './publishing/publish.ts';
+import { renewCheckpoint } from './publishing/publish.ts';
 import { loadSecrets, lockState, prepareStateFolder, writeSecret } from './secrets.ts';
 import { startSigner } from './signer/client.ts';
 
@@ -43,7 +43,11 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 /** Tokens and telemetry do not travel in clear text beyond this machine. @throws CordonError config.plaintext */
 const refusePlaintext = ({ host, tls, trustProxy }: Config): void => {
   if (LOOPBACK.has(host) || tls !== undefined || trustProxy.length > 0) return;
-  throw new CordonError('config.plaintext', `without TLS only loopback is served, not ${host}: set CORDON_TLS_CERT and CORDON_TLS_KEY, or CORDON_TRUST_PROXY to the address of the proxy that ends TLS`, { place: 'CORDON_HOST' });
+  throw new CordonError(
+    'config.plaintext',
+    `without TLS only loopback is served, not ${host}: set CORDON_TLS_CERT and CORDON_TLS_KEY, or CORDON_TRUST_PROXY to the address of the proxy that ends TLS`,
+    { place: 'CORDON_HOST' },
+  );
 };
 
 const listen = async ({ app }: Listener, { host, tls }: Config, port: number, variable: string): Promise<string> => {
@@ -51,7 +55,11 @@ const listen = async ({ app }: Listener, { host, tls }: Config, port: number, va
     await app.listen({ host, port });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw new CordonError('listen.port-taken', `port ${port} on ${host} is taken: end the program that has it, or set ${variable} to another`, { place: variable, cause: error });
+    throw new CordonError(
+      'listen.port-taken',
+      `port ${port} on ${host} is taken: end the program that has it, or set ${variable} to another`,
+      { place: variable, cause: error },
+    );
   }
   const address = app.server.address();
   if (address === null || typeof address === 'string') throw new CordonError('listen.failed', 'the listener has no port');
@@ -59,7 +67,10 @@ const listen = async ({ app }: Listener, { host, tls }: Config, port: number, va
 };
 
 /** @throws CordonError config.*, state.*, db.*, organisation.*, signer.*, listen.*: each says what to do; whatever was started is stopped again */
-export const createControlPlane = async (config: Config, { clock = () => new Date(), owner: given }: StartOptions = {}): Promise<ControlPlane> => {
+export const createControlPlane = async (
+  config: Config,
+  { clock = () => new Date(), owner: given }: StartOptions = {},
+): Promise<ControlPlane> => {
   const { log } = Fastify({ logger: config.logLevel === 'silent' ? false : { level: config.logLevel, base: null } });
   const stops: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
@@ -73,7 +84,12 @@ export const createControlPlane = async (config: Config, { clock = () => new Dat
 
     let owner = given ?? (config.databaseUrl === undefined ? undefined : parseDatabaseUrl(config.databaseUrl));
     if (owner === undefined) {
-      const embedded = await startEmbedded({ stateDir: config.stateDir, port: config.databasePort, secret: loadSecrets(config.stateDir).database, say: (message) => log.info(message) });
+      const embedded = await startEmbedded({
+        stateDir: config.stateDir,
+        port: config.databasePort,
+        secret: loadSecrets(config.stateDir).database,
+        say: (message) => log.info(message),
+      });
       stops.push(embedded.close);
       owner = embedded.owner;
     }
@@ -88,8 +104,21 @@ export const createControlPlane = async (config: Config, { clock = () => new Dat
     const signer = await startSigner(signerFolder);
     stops.push(() => signer.close());
     const published = new Published(organisation.orgId);
-    const context: Context = { config, prisma, pool, database, signer, clock, log, organisation, published, hub: createHub(), tickets: createTickets(clock, randomBytes) };
-    await renewCheckpoint(context, RENEW_EVERY_MS);
+    const context: Context = {
+      config,
+      prisma,
+      pool,
+      database,
+      signer,
+      clock,
+      log,
+      organisation,
+      published,
+      hub: createHub(),
+      tickets: createTickets(clock, randomBytes),
+    };
+    // Always: what the signer signs now shows whether it is the right one.
+    await renewCheckpoint(context, 0);
     if (published.checkpoint !== undefined) await checkSigner(organisation, published.checkpoint.jws, clock());
 
     const bootstrapToken = await bootstrapOwner(context);

@@ -18,7 +18,8 @@ export interface AgentConfig {
 const hostsOf = (file: string | undefined): Readonly<Record<string, string>> => {
   if (file === undefined) return {};
   const value: unknown = JSON.parse(fs.readFileSync(file, 'utf8'));
-  if (typeof value !== 'object' || value === null || Object.values(value).some((v) => typeof v !== 'string')) throw new CordonError('config.hosts', `${file} must be a JSON object of host to address`, { place: file });
+  if (typeof value !== 'object' || value === null || Object.values(value).some((v) => typeof v !== 'string'))
+    throw new CordonError('config.hosts', `${file} must be a JSON object of host to address`, { place: file });
   return value as Readonly<Record<string, string>>;
 };
 
@@ -27,15 +28,20 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
   const runtime = env['XDG_RUNTIME_DIR'];
   return {
     stateDir: env['CORDON_AGENT_STATE'] ?? (root ? '/var/lib/cordon' : path.join(os.homedir(), '.local/state/cordon')),
-    runtimeDir: env['CORDON_AGENT_RUNTIME'] ?? (root ? '/run/cordon' : runtime === undefined ? `/tmp/cordon-${process.getuid?.() ?? 0}` : path.join(runtime, 'cordon')),
+    runtimeDir:
+      env['CORDON_AGENT_RUNTIME'] ??
+      (root ? '/run/cordon' : runtime === undefined ? `/tmp/cordon-${process.getuid?.() ?? 0}` : path.join(runtime, 'cordon')),
     users: (env['CORDON_AGENT_USERS'] ?? '').split(',').filter((name) => name !== ''),
     hosts: hostsOf(env['CORDON_AGENT_HOSTS_FILE']),
   };
 };
 
 /** The enrollment token of an unattended enrollment; never taken from argv. */
-export const tokenFromEnvironment = (env: Readonly<Record<string, string | undefined>> = process.env): string | undefined => env['CORDON_TOKEN'];
+export const tokenFromEnvironment = (env: Readonly<Record<string, string | undefined>> = process.env): string | undefined =>
+  env['CORDON_TOKEN'];
 
 /** Variables of the caller's own environment by name: what a policy passes on into a run. */
-export const callerValues = (names: readonly string[], env: Readonly<Record<string, string | undefined>> = process.env): Record<string, string> =>
-  Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+export const callerValues = (
+  names: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Record<string, string> => Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));

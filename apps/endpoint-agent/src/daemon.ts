@@ -63,7 +63,18 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     onDecision: ({ run, verdict, host, port, rule, policy, code }) => {
       const live = runs.all().find((entry) => entry.run.run === run);
       if (live === undefined) return;
-      spool.append({ kind: 'egress', run, agent: live.subject.agent.id, osUser: live.account.name, verdict, host, port, rule, policy, ...(code !== undefined && { code }) });
+      spool.append({
+        kind: 'egress',
+        run,
+        agent: live.subject.agent.id,
+        osUser: live.account.name,
+        verdict,
+        host,
+        port,
+        rule,
+        policy,
+        ...(code !== undefined && { code }),
+      });
     },
     onDeath: () => log('the egress process died; runs keep going without a way out, new runs get a new one'),
   });
@@ -71,7 +82,11 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   const policyState = createPolicyState(enrollment, createSlots(stateDir), log);
   await policyState.load(now());
   // Symbolic links on the way would hide the real place from the comparison.
-  const installation = [fs.realpathSync(path.join(import.meta.dirname, '../../..')), fs.realpathSync(stateDir), fs.realpathSync(runtimeDir)];
+  const installation = [
+    fs.realpathSync(path.join(import.meta.dirname, '../../..')),
+    fs.realpathSync(stateDir),
+    fs.realpathSync(runtimeDir),
+  ];
   let selfTest: SelfTest | undefined;
   let channel: Channel | undefined;
   const canaryFolder = folder('canary', 0o755);
@@ -81,11 +96,18 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     if (canaryAccount === undefined) return;
     selfTest = await runCanary({ launcher, state, account: canaryAccount, folder: canaryFolder, installation, now });
     if (selfTest === undefined) return;
-    if (!selfTest.passed) log(`the self-test failed: ${selfTest.checks.filter(({ passed }) => !passed).map(({ name, detail }) => `${name} (${detail})`).join(', ')}`);
+    if (!selfTest.passed)
+      log(
+        `the self-test failed: ${selfTest.checks
+          .filter(({ passed }) => !passed)
+          .map(({ name, detail }) => `${name} (${detail})`)
+          .join(', ')}`,
+      );
     channel?.send({ type: 'selftest', result: selfTest });
   };
   let tests = Promise.resolve();
-  const testSoon = (state: VerifiedState): void => void (tests = tests.then(() => test(state)).catch((error: unknown) => log(`the self-test could not run: ${String(error)}`)));
+  const testSoon = (state: VerifiedState): void =>
+    void (tests = tests.then(() => test(state)).catch((error: unknown) => log(`the self-test could not run: ${String(error)}`)));
 
   const follow = (outcome: Outcome): void => {
     if (outcome.kind === 'refused') {
@@ -105,13 +127,17 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   };
   const onFrame = async (frame: DownFrame): Promise<void> => {
     switch (frame.type) {
-      case 'state': return follow(await policyState.onState(frame, now()));
-      case 'membership': return follow(await policyState.onMembership(frame, now()));
+      case 'state':
+        return follow(await policyState.onState(frame, now()));
+      case 'membership':
+        return follow(await policyState.onMembership(frame, now()));
       case 'telemetry.ack':
         spool.acknowledge(frame.boot, frame.seq);
         return flush();
-      case 'problem': return log(`the control plane says ${frame.code}: ${frame.detail}`);
-      case 'welcome': return;
+      case 'problem':
+        return log(`the control plane says ${frame.code}: ${frame.detail}`);
+      case 'welcome':
+        return;
     }
   };
   let inFlight = '';
@@ -124,20 +150,52 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   const status = (): Status => {
     const state = policyState.current(now());
     return {
-      device: enrollment.device, organisation: enrollment.org, server: enrollment.server, connected: channel?.connected() ?? false,
-      enforcing: state === undefined ? null : { digest: state.digest, epoch: state.epoch, serial: state.serial, freshness: state.freshness, policies: state.content.policies.map((p) => `${p.name} revision ${p.revision}`) },
+      device: enrollment.device,
+      organisation: enrollment.org,
+      server: enrollment.server,
+      connected: channel?.connected() ?? false,
+      enforcing:
+        state === undefined
+          ? null
+          : {
+              digest: state.digest,
+              epoch: state.epoch,
+              serial: state.serial,
+              freshness: state.freshness,
+              policies: state.content.policies.map((p) => `${p.name} revision ${p.revision}`),
+            },
       selfTest: selfTest === undefined ? null : { passed: selfTest.passed, at: selfTest.at },
       spool: { waiting: spool.depth(), dropped: spool.dropped() },
       runs: runs.all().length,
     };
   };
-  const local = await startLocalApi(runtimeDir, accounts, createConversation({ launcher, runs, state: () => policyState.current(now()), status, report: spool.append, installation, clock: () => performance.now() }));
+  const local = await startLocalApi(
+    runtimeDir,
+    accounts,
+    createConversation({
+      launcher,
+      runs,
+      state: () => policyState.current(now()),
+      status,
+      report: spool.append,
+      installation,
+      clock: () => performance.now(),
+    }),
+  );
   channel = startChannel({
-    enrollment, key, signal, log, random: Math.random, onFrame,
+    enrollment,
+    key,
+    signal,
+    log,
+    random: Math.random,
+    onFrame,
     hello: () => {
       const state = policyState.current(now());
       return {
-        type: 'hello', protocol: PROTOCOL, boot: spool.boot, agentVersion: AGENT_VERSION,
+        type: 'hello',
+        protocol: PROTOCOL,
+        boot: spool.boot,
+        agentVersion: AGENT_VERSION,
         enforcing: state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.digest, cohort: state.cohort },
         checkpoint: state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.checkpointDigest },
       };
@@ -145,7 +203,8 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     onConnected: () => {
       inFlight = '';
       const state = policyState.current(now());
-      if (state !== undefined) channel?.send({ type: 'ack', epoch: state.epoch, serial: state.serial, digest: state.digest, phase: 'enforced' });
+      if (state !== undefined)
+        channel?.send({ type: 'ack', epoch: state.epoch, serial: state.serial, digest: state.digest, phase: 'enforced' });
       if (selfTest !== undefined) channel?.send({ type: 'selftest', result: selfTest });
       flush();
     },

@@ -22,7 +22,12 @@ export const writeDurably = (file: string, content: string): void => {
       fs.closeSync(folder);
     }
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOSPC') throw new CordonError('state.disk-full', `${file} cannot be written: the disk is full. Free some space; what was in force stays in force`, { place: file, retryable: true, cause });
+    if ((cause as NodeJS.ErrnoException).code === 'ENOSPC')
+      throw new CordonError(
+        'state.disk-full',
+        `${file} cannot be written: the disk is full. Free some space; what was in force stays in force`,
+        { place: file, retryable: true, cause },
+      );
     throw cause;
   }
 };

@@ -22,13 +22,19 @@ export const lockState = async (stateDir: string): Promise<{ release(): void }> 
   if (fs.existsSync(file)) {
     if (await answers(socket)) {
       fs.closeSync(handle);
-      throw new CordonError('daemon.already-running', `another daemon uses ${stateDir}: stop it, or give this one its own CORDON_AGENT_STATE`, { place: stateDir });
+      throw new CordonError(
+        'daemon.already-running',
+        `another daemon uses ${stateDir}: stop it, or give this one its own CORDON_AGENT_STATE`,
+        { place: stateDir },
+      );
     }
     fs.rmSync(file);
   }
   const server = net.createServer((peer) => peer.destroy());
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(new CordonError('daemon.already-running', `${stateDir} cannot be locked`, { place: stateDir, cause })));
+    server.once('error', (cause) =>
+      reject(new CordonError('daemon.already-running', `${stateDir} cannot be locked`, { place: stateDir, cause })),
+    );
     server.listen(socket, resolve);
   });
   server.unref();

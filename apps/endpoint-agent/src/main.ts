@@ -29,7 +29,9 @@ const main = async (): Promise<number> => {
     return name === '' || name === '--help' ? 0 : 2;
   }
   try {
-    return await (await load())(args);
+    return await (
+      await load()
+    )(args);
   } catch (error) {
     const { printError } = await import('./cli/output.ts');
     printError(error);

@@ -24,18 +24,39 @@ const decide = ({ target, denies, allows, brokenLimits }: Judged): Explanation =
   const [deny] = denies;
   const [limit] = brokenLimits;
   const [allow] = allows;
-  if (deny !== undefined) return { verdict: 'denied', target, rule: deny, effect: 'deny', reason: `denied by ${named(deny)}`, shadowed: allows };
-  if (limit !== undefined) return { verdict: 'denied', target, rule: limit, effect: 'limit', reason: `outside the limit of ${named(limit)}`, shadowed: allows };
-  if (allow !== undefined) return { verdict: 'allowed', target, rule: allow, effect: 'allow', reason: `allowed by ${named(allow)}`, shadowed: [] };
-  return { verdict: 'denied', target, rule: undefined, effect: 'default', reason: 'no rule allows it, so it is denied by default', shadowed: [] };
+  if (deny !== undefined)
+    return { verdict: 'denied', target, rule: deny, effect: 'deny', reason: `denied by ${named(deny)}`, shadowed: allows };
+  if (limit !== undefined)
+    return { verdict: 'denied', target, rule: limit, effect: 'limit', reason: `outside the limit of ${named(limit)}`, shadowed: allows };
+  if (allow !== undefined)
+    return { verdict: 'allowed', target, rule: allow, effect: 'allow', reason: `allowed by ${named(allow)}`, shadowed: [] };
+  return {
+    verdict: 'denied',
+    target,
+    rule: undefined,
+    effect: 'default',
+    reason: 'no rule allows it, so it is denied by default',
+    shadowed: [],
+  };
 };
 
 const refusal = (effective: EffectivePolicy, target: string): Explanation | undefined =>
-  effective.refused === undefined ? undefined : { verdict: 'denied', target, rule: undefined, effect: 'default', reason: `nothing starts here: ${effective.refused.message}`, shadowed: [] };
+  effective.refused === undefined
+    ? undefined
+    : {
+        verdict: 'denied',
+        target,
+        rule: undefined,
+        effect: 'default',
+        reason: `nothing starts here: ${effective.refused.message}`,
+        shadowed: [],
+      };
 
 /** Whether a deny bites at this access: `access` hides from both, `write` only from writing. */
-const bites = (rule: PathRule, access: 'read' | 'write'): boolean => rule.effect === 'deny' && (rule.access === 'access' || access === 'write');
-const grants = (rule: PathRule, access: 'read' | 'write'): boolean => rule.effect === 'allow' && (rule.access === 'write' || access === 'read');
+const bites = (rule: PathRule, access: 'read' | 'write'): boolean =>
+  rule.effect === 'deny' && (rule.access === 'access' || access === 'write');
+const grants = (rule: PathRule, access: 'read' | 'write'): boolean =>
+  rule.effect === 'allow' && (rule.access === 'write' || access === 'read');
 
 /** @throws CordonError `path.invalid` for a path that is not absolute */
 export const explainPath = (effective: EffectivePolicy, path: string, access: 'read' | 'write'): Explanation => {
@@ -48,14 +69,20 @@ export const explainPath = (effective: EffectivePolicy, path: string, access: 'r
     decide({
       target,
       denies: covering.filter((rule) => bites(rule, access)).map((rule) => rule.origin),
-      allows: covering.filter((rule) => grants(rule, access)).toSorted((a, b) => b.path.length - a.path.length).map((rule) => rule.origin),
+      allows: covering
+        .filter((rule) => grants(rule, access))
+        .toSorted((a, b) => b.path.length - a.path.length)
+        .map((rule) => rule.origin),
       // The system's own folders and the private tmp are no grant that a limit could take away: nothing would start.
-      brokenLimits: covering.some((rule) => rule.origin.source === 'builtin' && grants(rule, access)) ? [] : limits.filter((limit) => !limit.paths.some((p) => isWithin(target, p, os))).map((limit) => limit.origin),
+      brokenLimits: covering.some((rule) => rule.origin.source === 'builtin' && grants(rule, access))
+        ? []
+        : limits.filter((limit) => !limit.paths.some((p) => isWithin(target, p, os))).map((limit) => limit.origin),
     })
   );
 };
 
-const covers = (rule: HostRule, host: string, port: number): boolean => hostMatches(rule.host, host) && (rule.ports === undefined || rule.ports.includes(port));
+const covers = (rule: HostRule, host: string, port: number): boolean =>
+  hostMatches(rule.host, host) && (rule.ports === undefined || rule.ports.includes(port));
 
 /** @returns whether the host may be reached at that port, and whether the winning rule permits private addresses */
 export const explainEgress = (rules: EgressRules, host: string, port: number): Explanation & { readonly private: boolean } => {
@@ -72,4 +99,5 @@ export const explainEgress = (rules: EgressRules, host: string, port: number): E
 };
 
 /** @throws CordonError `host.invalid` */
-export const explainHost = (effective: EffectivePolicy, host: string, port: number): Explanation => refusal(effective, `${host}:${port}`) ?? explainEgress(effective, host, port);
+export const explainHost = (effective: EffectivePolicy, host: string, port: number): Explanation =>
+  refusal(effective, `${host}:${port}`) ?? explainEgress(effective, host, port);

@@ -35,12 +35,24 @@ const matchOf = (document: PolicyDocument, subject: Subject): 'proven' | 'possib
 
 const source = (applied: AppliedPolicy): Source => ({
   document: applied.document,
-  origin: (effect, section, rule) => ({ rule: ruleId(applied.policy, effect, section, rule), source: 'policy', policy: applied.name, revision: applied.revision, because: applied.because }),
+  origin: (effect, section, rule) => ({
+    rule: ruleId(applied.policy, effect, section, rule),
+    source: 'policy',
+    policy: applied.name,
+    revision: applied.revision,
+    because: applied.because,
+  }),
 });
 
 const floorSource = (document: PolicyDocument): Source => ({
   document,
-  origin: (effect, section, rule) => ({ rule: ruleId('floor', effect, section, rule), source: 'floor', policy: 'floor', revision: 1, because: [] }),
+  origin: (effect, section, rule) => ({
+    rule: ruleId('floor', effect, section, rule),
+    source: 'floor',
+    policy: 'floor',
+    revision: 1,
+    because: [],
+  }),
 });
 
 const hostRule = (entry: HostEntry, effect: Effect, origin: RuleOrigin): HostRule => ({
@@ -59,13 +71,25 @@ export const durationMs = (text: string): number => Number(text.slice(0, -1)) * 
 const pathRules = ({ document, origin }: Source, effect: 'allow' | 'deny', variables: PathVariables, subject: Subject): PathRule[] =>
   Object.entries<readonly string[] | undefined>(document.spec[effect]?.filesystem ?? {}).flatMap(([access, list]) =>
     (list ?? []).flatMap((text) =>
-      expandPath(text, variables, subject.os).map((path): PathRule => ({ path, access: access === 'access' ? 'access' : access === 'write' ? 'write' : 'read', effect, origin: origin(effect, `filesystem.${access}`, text) })),
+      expandPath(text, variables, subject.os).map((path): PathRule => ({
+        path,
+        access: access === 'access' ? 'access' : access === 'write' ? 'write' : 'read',
+        effect,
+        origin: origin(effect, `filesystem.${access}`, text),
+      })),
     ),
   );
 
 const builtinPaths = (variables: PathVariables, subject: Subject): PathRule[] => {
-  const rules = (list: readonly string[], set: 'system' | 'never-grant' | 'never-write', effect: Effect, access: PathRule['access']): PathRule[] =>
-    list.flatMap((text) => expandPath(text, variables, subject.os).map((path): PathRule => ({ path, access, effect, origin: builtinOrigin(set, text) })));
+  const rules = (
+    list: readonly string[],
+    set: 'system' | 'never-grant' | 'never-write',
+    effect: Effect,
+    access: PathRule['access'],
+  ): PathRule[] =>
+    list.flatMap((text) =>
+      expandPath(text, variables, subject.os).map((path): PathRule => ({ path, access, effect, origin: builtinOrigin(set, text) })),
+    );
   return [
     ...(subject.os === 'linux' ? rules(SYSTEM_READ, 'system', 'allow', 'read') : []),
     ...rules(NEVER_GRANT, 'never-grant', 'deny', 'access'),
@@ -79,7 +103,8 @@ const workspaceRefusal = (variables: PathVariables, os: Subject['os']): string |
   const { workspace, home } = variables;
   if (workspace === undefined) return 'there is no working directory that could be one';
   if (isWithin(home, workspace, os)) return 'it is or contains the home directory: start in a project folder below it';
-  if (os !== 'windows' && [...SYSTEM_READ, '/boot', '/sys', '/run', '/var/lib/cordon'].some((place) => isWithin(workspace, place, os))) return 'it is a folder of the system';
+  if (os !== 'windows' && [...SYSTEM_READ, '/boot', '/sys', '/run', '/var/lib/cordon'].some((place) => isWithin(workspace, place, os)))
+    return 'it is a folder of the system';
   return undefined;
 };
 
@@ -109,8 +134,12 @@ export const resolve = ({ policies, floor, subject, variables: given }: ResolveI
     })),
   );
   const hosts = [
-    ...granting.flatMap(({ document, origin }) => (document.spec.allow?.network?.hosts ?? []).map((entry) => hostRule(entry, 'allow', origin('allow', 'network.hosts', entry)))),
-    ...narrowing.flatMap(({ document, origin }) => (document.spec.deny?.network?.hosts ?? []).map((entry) => hostRule(entry, 'deny', origin('deny', 'network.hosts', entry)))),
+    ...granting.flatMap(({ document, origin }) =>
+      (document.spec.allow?.network?.hosts ?? []).map((entry) => hostRule(entry, 'allow', origin('allow', 'network.hosts', entry))),
+    ),
+    ...narrowing.flatMap(({ document, origin }) =>
+      (document.spec.deny?.network?.hosts ?? []).map((entry) => hostRule(entry, 'deny', origin('deny', 'network.hosts', entry))),
+    ),
   ];
   const hostLimits = narrowing.flatMap(({ document, origin }) => {
     const limit = document.spec.limit?.network?.hosts;
@@ -124,7 +153,10 @@ export const resolve = ({ policies, floor, subject, variables: given }: ResolveI
   const refused =
     granting.length > 0
       ? undefined
-      : { code: 'launch.no-policy', message: `no policy on this device allows anything to agent ${subject.agent.id} (${subject.agent.proof}) of user ${subject.user}` };
+      : {
+          code: 'launch.no-policy',
+          message: `no policy on this device allows anything to agent ${subject.agent.id} (${subject.agent.proof}) of user ${subject.user}`,
+        };
   return {
     subject,
     refused,
@@ -132,7 +164,11 @@ export const resolve = ({ policies, floor, subject, variables: given }: ResolveI
     pathLimits: distinct(pathLimits),
     hosts: distinct(hosts),
     hostLimits: distinct(hostLimits),
-    environment: distinct(granting.flatMap(({ document, origin }) => (document.spec.allow?.environment ?? []).map((name) => ({ name, origin: origin('allow', 'environment', name) })))),
+    environment: distinct(
+      granting.flatMap(({ document, origin }) =>
+        (document.spec.allow?.environment ?? []).map((name) => ({ name, origin: origin('allow', 'environment', name) })),
+      ),
+    ),
     timeoutMs: timeouts.toSorted((a, b) => a.value - b.value || byText(a.origin, b.origin))[0],
     required: [...new Set(narrowing.flatMap(({ document }) => document.spec.required ?? []))].sort(),
     workspace: why === undefined ? { allowed: true, why: 'the working directory' } : { allowed: false, why },

@@ -14,7 +14,10 @@ import { deleteAssignment, findAssignment, insertAssignment, listAssignments } f
 const closed = { additionalProperties: false } as const;
 const Mode = Type.Union([Type.Literal('include'), Type.Literal('exclude')]);
 const RefId = Type.String({ minLength: 1, maxLength: 64 });
-const AssignmentView = Type.Object({ id: Type.String(), policyId: Type.String(), groupId: Type.String(), mode: Mode, createdBy: Type.String(), createdAt: Type.String() }, closed);
+const AssignmentView = Type.Object(
+  { id: Type.String(), policyId: Type.String(), groupId: Type.String(), mode: Mode, createdBy: Type.String(), createdAt: Type.String() },
+  closed,
+);
 const show = ({ id, policyId, groupId, mode, createdBy, createdAt }: Assignment): Static<typeof AssignmentView> => ({
   id,
   policyId,
@@ -38,7 +41,14 @@ export const registerAssignments: Feature = (app, { prisma, clock }) => {
 
   app.post(
     '/assignments',
-    { config: { permission: 'assignments.write' }, schema: { tags, body: Type.Object({ policyId: RefId, groupId: RefId, mode: Type.Optional(Mode) }, closed), response: { 201: AssignmentView } } },
+    {
+      config: { permission: 'assignments.write' },
+      schema: {
+        tags,
+        body: Type.Object({ policyId: RefId, groupId: RefId, mode: Type.Optional(Mode) }, closed),
+        response: { 201: AssignmentView },
+      },
+    },
     async (request, reply) => {
       const { policyId, groupId, mode = 'include' } = request.body;
       const at = clock();
@@ -49,7 +59,13 @@ export const registerAssignments: Feature = (app, { prisma, clock }) => {
           const policy = await requirePolicy(tx, policyId);
           const group = await requireGroup(tx, groupId);
           const assignment = await insertAssignment(tx, { id, policyId, groupId, mode, createdBy, createdAt: at });
-          await appendAudit(tx, { actor: createdBy, action: 'assignment.create', subject: id, detail: { policyId, policy: policy.name, groupId, group: group.name, mode }, at });
+          await appendAudit(tx, {
+            actor: createdBy,
+            action: 'assignment.create',
+            subject: id,
+            detail: { policyId, policy: policy.name, groupId, group: group.name, mode },
+            at,
+          });
           return assignment;
         })
         .catch(onDuplicate(conflict('assignment.exists', 'this policy is assigned to this group already; remove that assignment first')));
@@ -57,20 +73,34 @@ export const registerAssignments: Feature = (app, { prisma, clock }) => {
     },
   );
 
-  app.get('/assignments', { config: { permission: 'assignments.read' }, schema: { tags, querystring: Query, response: { 200: Page(AssignmentView) } } }, async (request) => {
-    const { limit = 50, cursor, policyId, groupId } = request.query;
-    const filter = { ...(policyId !== undefined && { policyId }), ...(groupId !== undefined && { groupId }) };
-    return pageOf(await listAssignments(prisma, filter, limit, cursor), limit, ({ createdAt, id }) => ({ at: createdAt, id }), show);
-  });
+  app.get(
+    '/assignments',
+    { config: { permission: 'assignments.read' }, schema: { tags, querystring: Query, response: { 200: Page(AssignmentView) } } },
+    async (request) => {
+      const { limit = 50, cursor, policyId, groupId } = request.query;
+      const filter = { ...(policyId !== undefined && { policyId }), ...(groupId !== undefined && { groupId }) };
+      return pageOf(await listAssignments(prisma, filter, limit, cursor), limit, ({ createdAt, id }) => ({ at: createdAt, id }), show);
+    },
+  );
 
-  app.delete('/assignments/:id', { config: { permission: 'assignments.write' }, schema: { tags, params: ById, response: { 204: Type.Null() } } }, async (request, reply) => {
-    const { id } = request.params;
-    const at = clock();
-    await prisma.$transaction(async (tx) => {
-      const known = await findAssignment(tx, id);
-      if (known === null || !(await deleteAssignment(tx, id))) throw notFound('assignment', id);
-      await appendAudit(tx, { actor: actorOf(request).name, action: 'assignment.delete', subject: id, detail: { policyId: known.policyId, groupId: known.groupId, mode: known.mode }, at });
-    });
-    return reply.code(204).send(null);
-  });
+  app.delete(
+    '/assignments/:id',
+    { config: { permission: 'assignments.write' }, schema: { tags, params: ById, response: { 204: Type.Null() } } },
+    async (request, reply) => {
+      const { id } = request.params;
+      const at = clock();
+      await prisma.$transaction(async (tx) => {
+        const known = await findAssignment(tx, id);
+        if (known === null || !(await deleteAssignment(tx, id))) throw notFound('assignment', id);
+        await appendAudit(tx, {
+          actor: actorOf(request).name,
+          action: 'assignment.delete',
+          subject: id,
+          detail: { policyId: known.policyId, groupId: known.groupId, mode: known.mode },
+          at,
+        });
+      });
+      return reply.code(204).send(null);
+    },
+  );
 };

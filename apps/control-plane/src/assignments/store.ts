@@ -15,7 +15,17 @@ export const insertAssignment = (tx: Tx, assignment: NewAssignment): Promise<Ass
 
 export const findAssignment = (tx: Tx, id: string): Promise<Assignment | null> => tx.assignment.findUnique({ where: { id } });
 
-export const deleteAssignment = async (tx: Tx, id: string): Promise<boolean> => (await tx.assignment.deleteMany({ where: { id } })).count === 1;
+export const deleteAssignment = async (tx: Tx, id: string): Promise<boolean> =>
+  (await tx.assignment.deleteMany({ where: { id } })).count === 1;
 
-export const listAssignments = (prisma: PrismaClient, filter: { readonly policyId?: string; readonly groupId?: string }, limit: number, cursor: string | undefined): Promise<Assignment[]> =>
-  prisma.assignment.findMany({ where: { ...filter, ...after(cursor, 'createdAt') }, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take: limit + 1 });
+export const listAssignments = (
+  prisma: PrismaClient,
+  filter: { readonly policyId?: string; readonly groupId?: string },
+  limit: number,
+  cursor: string | undefined,
+): Promise<Assignment[]> =>
+  prisma.assignment.findMany({
+    where: { ...filter, ...after(cursor, 'createdAt') },
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: limit + 1,
+  });

@@ -7,7 +7,16 @@ import { listEntries } from './store.ts';
 
 const closed = { additionalProperties: false } as const;
 const EntryView = Type.Object(
-  { seq: Type.Integer(), at: Type.String(), actor: Type.String(), action: Type.String(), subject: Type.String(), detail: Type.Record(Type.String(), Type.Unknown()), prevHash: Type.String(), hash: Type.String() },
+  {
+    seq: Type.Integer(),
+    at: Type.String(),
+    actor: Type.String(),
+    action: Type.String(),
+    subject: Type.String(),
+    detail: Type.Record(Type.String(), Type.Unknown()),
+    prevHash: Type.String(),
+    hash: Type.String(),
+  },
   closed,
 );
 const Query = Type.Object(
@@ -23,13 +32,28 @@ const Query = Type.Object(
 export const registerAudit: Feature = (app, { prisma }) => {
   app.get(
     '/audit',
-    { config: { permission: 'audit.read' }, schema: { tags: ['audit'], summary: 'Newest first; each entry carries the hash of the one before', querystring: Query, response: { 200: Page(EntryView) } } },
+    {
+      config: { permission: 'audit.read' },
+      schema: {
+        tags: ['audit'],
+        summary: 'Newest first; each entry carries the hash of the one before',
+        querystring: Query,
+        response: { 200: Page(EntryView) },
+      },
+    },
     async (request) => {
       const { limit = 50, cursor, action, subject } = request.query;
-      if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw badRequest('request.cursor', 'the cursor is not one that a list gave; leave it out to begin at the start', 'cursor');
-      const filter = { ...(cursor !== undefined && { before: Number(cursor) }), ...(action !== undefined && { action }), ...(subject !== undefined && { subject }) };
+      if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
+        throw badRequest('request.cursor', 'the cursor is not one that a list gave; leave it out to begin at the start', 'cursor');
+      const filter = {
+        ...(cursor !== undefined && { before: Number(cursor) }),
+        ...(action !== undefined && { action }),
+        ...(subject !== undefined && { subject }),
+      };
       const rows = await listEntries(prisma, filter, limit + 1);
-      const items = rows.slice(0, limit).map((row) => ({ ...row, seq: Number(row.seq), at: row.at.toISOString(), detail: (row.detail ?? {}) as Record<string, unknown> }));
+      const items = rows
+        .slice(0, limit)
+        .map((row) => ({ ...row, seq: Number(row.seq), at: row.at.toISOString(), detail: (row.detail ?? {}) as Record<string, unknown> }));
       return { items, next: rows.length > limit ? String(items.at(-1)?.seq ?? '') : null };
     },
   );

@@ -13,9 +13,17 @@ export const insertEntry = async (tx: Tx, entry: Omit<Prisma.AuditEntryCreateInp
 };
 
 /** Newest first. */
-export const listEntries = (prisma: PrismaClient, filter: { readonly before?: number; readonly action?: string; readonly subject?: string }, take: number): Promise<AuditEntry[]> =>
+export const listEntries = (
+  prisma: PrismaClient,
+  filter: { readonly before?: number; readonly action?: string; readonly subject?: string },
+  take: number,
+): Promise<AuditEntry[]> =>
   prisma.auditEntry.findMany({
-    where: { ...(filter.before !== undefined && { seq: { lt: filter.before } }), ...(filter.action !== undefined && { action: filter.action }), ...(filter.subject !== undefined && { subject: filter.subject }) },
+    where: {
+      ...(filter.before !== undefined && { seq: { lt: filter.before } }),
+      ...(filter.action !== undefined && { action: filter.action }),
+      ...(filter.subject !== undefined && { subject: filter.subject }),
+    },
     orderBy: { seq: 'desc' },
     take,
   });

@@ -10,7 +10,9 @@ export interface PresentedToken {
 }
 
 /** @param random 12 random bytes for the id and 32 for the secret */
-export const makeToken = (random: (bytes: number) => Buffer): { readonly id: string; readonly text: string; readonly secretHash: string } => {
+export const makeToken = (
+  random: (bytes: number) => Buffer,
+): { readonly id: string; readonly text: string; readonly secretHash: string } => {
   const part = random(12).toString('hex');
   const secret = random(32).toString('base64url');
   return { id: `tok_${part}`, text: `cordon_pat_${part}_${secret}`, secretHash: hashSecret(secret) };
@@ -33,8 +35,13 @@ export interface StoredToken {
 }
 
 /** Constant time in the secret. @returns the role, or why the token is not accepted */
-export const judgeToken = (presented: PresentedToken, stored: StoredToken | null, now: Date): { readonly role: Role } | 'unknown' | 'revoked' | 'expired' => {
-  if (stored === null || !timingSafeEqual(Buffer.from(stored.secretHash, 'hex'), Buffer.from(presented.secretHash, 'hex'))) return 'unknown';
+export const judgeToken = (
+  presented: PresentedToken,
+  stored: StoredToken | null,
+  now: Date,
+): { readonly role: Role } | 'unknown' | 'revoked' | 'expired' => {
+  if (stored === null || !timingSafeEqual(Buffer.from(stored.secretHash, 'hex'), Buffer.from(presented.secretHash, 'hex')))
+    return 'unknown';
   if (stored.revokedAt !== null) return 'revoked';
   if (stored.expiresAt !== null && stored.expiresAt <= now) return 'expired';
   return isRole(stored.role) ? { role: stored.role } : 'unknown';

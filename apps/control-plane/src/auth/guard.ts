@@ -31,7 +31,8 @@ export const registerGuard = (app: App, context: Context): void => {
     void reply.header('cache-control', 'no-store');
     if (permission === undefined || permission === 'device') throw new Refusal(403, 'auth.forbidden', 'this is not for the admin listener');
     const actor = await authenticate(request, context);
-    if (!may(actor.role, permission)) throw new Refusal(403, 'auth.forbidden', `the role ${actor.role} does not have the permission ${permission}`);
+    if (!may(actor.role, permission))
+      throw new Refusal(403, 'auth.forbidden', `the role ${actor.role} does not have the permission ${permission}`);
     request.actor = actor;
   });
 };

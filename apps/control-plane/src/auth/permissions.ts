@@ -3,8 +3,27 @@
 export const ROLES = ['owner', 'author', 'approver', 'operator', 'helpdesk', 'auditor', 'gitops'] as const;
 export type Role = (typeof ROLES)[number];
 
-const READ = ['devices.read', 'enrollment.read', 'groups.read', 'policies.read', 'assignments.read', 'changes.read', 'compliance.read', 'telemetry.read'] as const;
-const WRITE = ['devices.write', 'enrollment.write', 'groups.write', 'policies.write', 'assignments.write', 'changes.publish', 'audit.read', 'tokens.read', 'tokens.write'] as const;
+const READ = [
+  'devices.read',
+  'enrollment.read',
+  'groups.read',
+  'policies.read',
+  'assignments.read',
+  'changes.read',
+  'compliance.read',
+  'telemetry.read',
+] as const;
+const WRITE = [
+  'devices.write',
+  'enrollment.write',
+  'groups.write',
+  'policies.write',
+  'assignments.write',
+  'changes.publish',
+  'audit.read',
+  'tokens.read',
+  'tokens.write',
+] as const;
 
 export const PERMISSIONS = [...READ, ...WRITE] as const;
 /** `public` needs no token. */
@@ -21,9 +40,27 @@ const GRANTED: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   author: new Set([...READ, 'policies.write', 'assignments.write']),
   approver: new Set([...READ, 'changes.publish', 'audit.read']),
   operator: new Set([...READ, 'devices.write', 'enrollment.write', 'groups.write']),
-  helpdesk: new Set(['devices.read', 'enrollment.read', 'enrollment.write', 'groups.read', 'policies.read', 'assignments.read', 'compliance.read', 'telemetry.read']),
+  helpdesk: new Set([
+    'devices.read',
+    'enrollment.read',
+    'enrollment.write',
+    'groups.read',
+    'policies.read',
+    'assignments.read',
+    'compliance.read',
+    'telemetry.read',
+  ]),
   auditor: new Set([...READ, 'audit.read', 'tokens.read']),
-  gitops: new Set(['groups.read', 'policies.read', 'policies.write', 'assignments.read', 'assignments.write', 'changes.read', 'changes.publish', 'compliance.read']),
+  gitops: new Set([
+    'groups.read',
+    'policies.read',
+    'policies.write',
+    'assignments.read',
+    'assignments.write',
+    'changes.read',
+    'changes.publish',
+    'compliance.read',
+  ]),
 };
 
 export const isRole = (text: string): text is Role => (ROLES as readonly string[]).includes(text);

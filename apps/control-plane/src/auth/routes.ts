@@ -15,7 +15,16 @@ const closed = { additionalProperties: false } as const;
 const RoleName = Type.Union(ROLES.map((role) => Type.Literal(role)));
 const Time = Type.Union([Type.String(), Type.Null()]);
 const TokenView = Type.Object(
-  { id: Type.String(), name: Type.String(), role: Type.String(), createdBy: Type.String(), createdAt: Type.String(), expiresAt: Time, revokedAt: Time, lastUsedAt: Time },
+  {
+    id: Type.String(),
+    name: Type.String(),
+    role: Type.String(),
+    createdBy: Type.String(),
+    createdAt: Type.String(),
+    expiresAt: Time,
+    revokedAt: Time,
+    lastUsedAt: Time,
+  },
   closed,
 );
 const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
@@ -31,13 +40,22 @@ const show = ({ id, name, role, createdBy, createdAt, expiresAt, revokedAt, last
 });
 
 /** Makes a token and its audit entry. The text is given back once and kept nowhere. */
-export const issueToken = async ({ prisma, clock }: Pick<Context, 'prisma' | 'clock'>, wanted: { readonly name: string; readonly role: Role; readonly actor: string; readonly ttlSeconds: number | undefined }): Promise<{ readonly id: string; readonly text: string; readonly expiresAt: Date | null }> => {
+export const issueToken = async (
+  { prisma, clock }: Pick<Context, 'prisma' | 'clock'>,
+  wanted: { readonly name: string; readonly role: Role; readonly actor: string; readonly ttlSeconds: number | undefined },
+): Promise<{ readonly id: string; readonly text: string; readonly expiresAt: Date | null }> => {
   const at = clock();
   const { id, text, secretHash } = makeToken(randomBytes);
   const expiresAt = wanted.ttlSeconds === undefined ? null : new Date(at.getTime() + wanted.ttlSeconds * 1000);
   await prisma.$transaction(async (tx) => {
     await insertToken(tx, { id, name: wanted.name, role: wanted.role, secretHash, createdBy: wanted.actor, createdAt: at, expiresAt });
-    await appendAudit(tx, { actor: wanted.actor, action: 'api-token.create', subject: id, detail: { name: wanted.name, role: wanted.role, expiresAt }, at });
+    await appendAudit(tx, {
+      actor: wanted.actor,
+      action: 'api-token.create',
+      subject: id,
+      detail: { name: wanted.name, role: wanted.role, expiresAt },
+      at,
+    });
   });
   return { id, text, expiresAt };
 };
@@ -55,7 +73,14 @@ export const registerApiTokens: Feature = (app, context) => {
       schema: {
         tags,
         summary: 'Make an API token; its text is shown only in this answer',
-        body: Type.Object({ name: Type.String({ minLength: 1, maxLength: 128 }), role: RoleName, ttlSeconds: Type.Optional(Type.Integer({ minimum: 60, maximum: MAX_TTL })) }, closed),
+        body: Type.Object(
+          {
+            name: Type.String({ minLength: 1, maxLength: 128 }),
+            role: RoleName,
+            ttlSeconds: Type.Optional(Type.Integer({ minimum: 60, maximum: MAX_TTL })),
+          },
+          closed,
+        ),
         response: { 201: Type.Object({ id: Type.String(), token: Type.String(), role: RoleName, expiresAt: Time }, closed) },
       },
     },
@@ -66,23 +91,38 @@ export const registerApiTokens: Feature = (app, context) => {
     },
   );
 
-  app.get('/api-tokens', { config: { permission: 'tokens.read' }, schema: { tags, querystring: PageQuery, response: { 200: Page(TokenView) } } }, async (request) => {
-    const { limit = 50, cursor } = request.query;
-    return pageOf(await listTokens(prisma, limit, cursor), limit, ({ createdAt, id }) => ({ at: createdAt, id }), show);
-  });
+  app.get(
+    '/api-tokens',
+    { config: { permission: 'tokens.read' }, schema: { tags, querystring: PageQuery, response: { 200: Page(TokenView) } } },
+    async (request) => {
+      const { limit = 50, cursor } = request.query;
+      return pageOf(await listTokens(prisma, limit, cursor), limit, ({ createdAt, id }) => ({ at: createdAt, id }), show);
+    },
+  );
 
-  app.delete('/api-tokens/:id', { config: { permission: 'tokens.write' }, schema: { tags, params: ById, response: { 204: Type.Null() } } }, async (request, reply) => {
-    const { id } = request.params;
-    const at = clock();
-    await prisma.$transaction(async (tx) => {
-      const token = await findToken(tx, id);
-      if (token === null) throw notFound('api-token', id);
-      if (!(await revokeToken(tx, id, at))) return;
-      if (token.role === 'owner' && (await countUsableOwners(tx, at)) === 0) throw conflict('api-token.last-owner', 'this is the last owner token: make another before you revoke it');
-      await appendAudit(tx, { actor: actorOf(request).name, action: 'api-token.revoke', subject: id, detail: { name: token.name, role: token.role }, at });
-    });
-    return reply.code(204).send(null);
-  });
+  app.delete(
+    '/api-tokens/:id',
+    { config: { permission: 'tokens.write' }, schema: { tags, params: ById, response: { 204: Type.Null() } } },
+    async (request, reply) => {
+      const { id } = request.params;
+      const at = clock();
+      await prisma.$transaction(async (tx) => {
+        const token = await findToken(tx, id);
+        if (token === null) throw notFound('api-token', id);
+        if (!(await revokeToken(tx, id, at))) return;
+        if (token.role === 'owner' && (await countUsableOwners(tx, at)) === 0)
+          throw conflict('api-token.last-owner', 'this is the last owner token: make another before you revoke it');
+        await appendAudit(tx, {
+          actor: actorOf(request).name,
+          action: 'api-token.revoke',
+          subject: id,
+          detail: { name: token.name, role: token.role },
+          at,
+        });
+      });
+      return reply.code(204).send(null);
+    },
+  );
 };
 
 /** On first start: an owner's token, when there is no usable one. @returns its text, or undefined */

@@ -11,12 +11,17 @@ import { findDeviceKey } from '../devices/devices.ts';
 import { Refusal } from '../errors.ts';
 import { createOnceStore } from './tickets.ts';
 
-const Statement = Compile(Type.Object({ org: Type.String(), device: Type.String(), nonce: Type.String() }, { additionalProperties: false }));
+const Statement = Compile(
+  Type.Object({ org: Type.String(), device: Type.String(), nonce: Type.String() }, { additionalProperties: false }),
+);
 const Jwk = Compile(DeviceJwk);
 const config = { permission: 'device' as const };
 
 /** One answer for every way to fail: who asks learns nothing about which devices exist. */
-const refused = (cause?: unknown): Refusal => new Refusal(401, 'session.refused', 'the session was refused: unknown or revoked device, wrong key, or a challenge that is used up', { cause });
+const refused = (cause?: unknown): Refusal =>
+  new Refusal(401, 'session.refused', 'the session was refused: unknown or revoked device, wrong key, or a challenge that is used up', {
+    cause,
+  });
 const busy = (): Refusal => new Refusal(503, 'session.busy', 'too many sessions are being opened; try again', { retryable: true });
 
 export const registerSessions: Feature = (app, context) => {
@@ -24,17 +29,25 @@ export const registerSessions: Feature = (app, context) => {
   const nonces = createOnceStore<string>({ now: clock, random: randomBytes, ttlMs: 60_000, capacity: 200_000 });
   const tags = ['session'];
 
-  app.post('/session/challenge', { config, schema: { tags, body: SessionChallengeRequest, response: { 200: ChallengeReply } } }, async (request) => {
-    const issued = nonces.issue(request.body.device);
-    if (issued === undefined) throw busy();
-    return { nonce: issued.secret, expiresAt: issued.expiresAt.toISOString() };
-  });
+  app.post(
+    '/session/challenge',
+    { config, schema: { tags, body: SessionChallengeRequest, response: { 200: ChallengeReply } } },
+    async (request) => {
+      const issued = nonces.issue(request.body.device);
+      if (issued === undefined) throw busy();
+      return { nonce: issued.secret, expiresAt: issued.expiresAt.toISOString() };
+    },
+  );
 
   app.post('/session', { config, schema: { tags, body: SessionRequest, response: { 200: SessionReply } } }, async (request) => {
     const { device, proof } = request.body;
     const known = await findDeviceKey(prisma, device);
     if (known === null || known.revokedAt !== null || !Jwk.Check(known.jwk)) throw refused();
-    const opened = await openCompact(proof, { typ: 'cordon-session+jws', keys: new Map([[thumbprint(known.jwk), known.jwk]]), maxBytes: 4096 }).catch((error: unknown) => {
+    const opened = await openCompact(proof, {
+      typ: 'cordon-session+jws',
+      keys: new Map([[thumbprint(known.jwk), known.jwk]]),
+      maxBytes: 4096,
+    }).catch((error: unknown) => {
       throw error instanceof CordonError ? refused(error) : error;
     });
     const statement = opened.payload;

@@ -29,6 +29,8 @@ export const listTokens = (prisma: PrismaClient, limit: number, cursor: string |
   prisma.apiToken.findMany({ where: after(cursor, 'createdAt'), orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take: limit + 1 });
 
 /** @returns whether it was in force until now */
-export const revokeToken = async (tx: Tx, id: string, at: Date): Promise<boolean> => (await tx.apiToken.updateMany({ where: { id, revokedAt: null }, data: { revokedAt: at } })).count === 1;
+export const revokeToken = async (tx: Tx, id: string, at: Date): Promise<boolean> =>
+  (await tx.apiToken.updateMany({ where: { id, revokedAt: null }, data: { revokedAt: at } })).count === 1;
 
-export const countUsableOwners = (tx: Tx, now: Date): Promise<number> => tx.apiToken.count({ where: { role: 'owner', revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] } });
+export const countUsableOwners = (tx: Tx, now: Date): Promise<number> =>
+  tx.apiToken.count({ where: { role: 'owner', revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] } });

@@ -15,7 +15,12 @@ export interface ComplianceFacts {
   readonly assurance: 'system' | 'user' | null;
   /** What it should enforce, and since when; null when it has no place yet. `empty`: nothing is assigned to it. */
   readonly desired: { readonly digest: string; readonly since: Date; readonly empty: boolean } | null;
-  readonly reported: { readonly digest: string; readonly phase: 'enforced' | 'failed'; readonly code: string | null; readonly at: Date } | null;
+  readonly reported: {
+    readonly digest: string;
+    readonly phase: 'enforced' | 'failed';
+    readonly code: string | null;
+    readonly at: Date;
+  } | null;
   readonly selfTest: { readonly passed: boolean; readonly digest: string } | null;
 }
 
@@ -33,17 +38,32 @@ export interface Judgement {
 const latest = (...times: readonly (Date | null | undefined)[]): number => Math.max(0, ...times.map((time) => time?.getTime() ?? 0));
 
 const enforcement = ({ desired, reported, enrolledAt }: ComplianceFacts, now: number): Reason[] => {
-  if (reported === null) return [{ code: 'compliance.never-reported', state: 'Unknown', detail: 'the device has never said what it enforces' }];
+  if (reported === null)
+    return [{ code: 'compliance.never-reported', state: 'Unknown', detail: 'the device has never said what it enforces' }];
   if (desired === null) return [{ code: 'compliance.no-place', state: 'Unknown', detail: 'the device has not been placed yet' }];
   const reasons: Reason[] = [];
-  if (reported.phase === 'failed') reasons.push({ code: 'compliance.refused', state: 'Error', detail: `the device refused what it was sent: ${reported.code ?? 'no code'}; it goes on enforcing what it had` });
-  if (desired.empty) reasons.push({ code: 'compliance.no-policy', state: 'NonCompliant', detail: 'no policy is assigned to the device; nothing may be launched on it' });
+  if (reported.phase === 'failed')
+    reasons.push({
+      code: 'compliance.refused',
+      state: 'Error',
+      detail: `the device refused what it was sent: ${reported.code ?? 'no code'}; it goes on enforcing what it had`,
+    });
+  if (desired.empty)
+    reasons.push({
+      code: 'compliance.no-policy',
+      state: 'NonCompliant',
+      detail: 'no policy is assigned to the device; nothing may be launched on it',
+    });
   if (reported.phase === 'enforced' && reported.digest !== desired.digest) {
     const late = now - latest(desired.since, enrolledAt);
     reasons.push(
       late <= GRACE_MS
         ? { code: 'compliance.in-grace', state: 'InGrace', detail: 'a newer policy was published less than a minute ago' }
-        : { code: 'compliance.outdated', state: 'NonCompliant', detail: `the device still enforces an older policy, ${Math.round(late / 1000)} seconds after it was replaced` },
+        : {
+            code: 'compliance.outdated',
+            state: 'NonCompliant',
+            detail: `the device still enforces an older policy, ${Math.round(late / 1000)} seconds after it was replaced`,
+          },
     );
   }
   return reasons;
@@ -51,16 +71,24 @@ const enforcement = ({ desired, reported, enrolledAt }: ComplianceFacts, now: nu
 
 const health = ({ selfTest, lastSeenAt, reported, assurance }: ComplianceFacts, now: number): Reason[] => {
   const reasons: Reason[] = [];
-  if (selfTest?.passed === false) reasons.push({ code: 'compliance.self-test', state: 'NonCompliant', detail: "the device's own test of its containment failed" });
+  if (selfTest?.passed === false)
+    reasons.push({ code: 'compliance.self-test', state: 'NonCompliant', detail: "the device's own test of its containment failed" });
   const seen = latest(lastSeenAt, reported?.at);
-  if (reported !== null && now - seen > STALE_MS) reasons.push({ code: 'compliance.stale', state: 'Stale', detail: `not seen since ${new Date(seen).toISOString()}` });
-  if (assurance === 'user') reasons.push({ code: 'compliance.assurance-user', state: 'Compliant', detail: 'everything on the device, Cordon included, belongs to its user, who can change it' });
+  if (reported !== null && now - seen > STALE_MS)
+    reasons.push({ code: 'compliance.stale', state: 'Stale', detail: `not seen since ${new Date(seen).toISOString()}` });
+  if (assurance === 'user')
+    reasons.push({
+      code: 'compliance.assurance-user',
+      state: 'Compliant',
+      detail: 'everything on the device, Cordon included, belongs to its user, who can change it',
+    });
   return reasons;
 };
 
 /** Worst wins; a device that never reported, or that nothing is assigned to, is not compliant. */
 export const judge = (facts: ComplianceFacts, now: Date): Judgement => {
-  if (facts.revoked) return { state: 'NotApplicable', reasons: [{ code: 'compliance.revoked', state: 'NotApplicable', detail: 'the device was revoked' }] };
+  if (facts.revoked)
+    return { state: 'NotApplicable', reasons: [{ code: 'compliance.revoked', state: 'NotApplicable', detail: 'the device was revoked' }] };
   const reasons = [...enforcement(facts, now.getTime()), ...health(facts, now.getTime())];
   const worst = Math.max(STATES.indexOf('Compliant'), ...reasons.map(({ state }) => STATES.indexOf(state)));
   return { state: STATES[worst] ?? 'Unknown', reasons };

@@ -17,7 +17,7 @@ const write = async ({ pool, clock }: Needs, facts: readonly DeviceFacts[]): Pro
 /** Judges every device, a page at a time. @returns how many there are */
 export const evaluateAll = async (context: Needs): Promise<number> => {
   let count = 0;
-  for (let after = ''; ; ) {
+  for (let after = ''; ;) {
     const page = await readFactsAfter(context.pool, after, PAGE);
     await write(context, page);
     count += page.length;
@@ -40,11 +40,14 @@ export const createEvaluator = (context: Needs): Evaluator => {
   const evaluate = async (): Promise<void> => {
     const devices = [...waiting];
     waiting.clear();
-    for (let from = 0; from < devices.length; from += PAGE) await write(context, await readFacts(context.pool, devices.slice(from, from + PAGE)));
+    for (let from = 0; from < devices.length; from += PAGE)
+      await write(context, await readFacts(context.pool, devices.slice(from, from + PAGE)));
   };
   const start = (): void => {
     timer = undefined;
-    running = running.then(evaluate).catch((error: unknown) => context.log.warn({ err: error }, 'devices could not be judged; the next sweep does it'));
+    running = running
+      .then(evaluate)
+      .catch((error: unknown) => context.log.warn({ err: error }, 'devices could not be judged; the next sweep does it'));
   };
   return {
     touch: (devices) => {

@@ -20,7 +20,12 @@ const DeviceCompliance = Type.Object(
     enforced: Type.Object({ digest: Text, serial: Count, epoch: Count, phase: Text, code: Text, at: Text }, closed),
     selfTest: Type.Union([
       Type.Object(
-        { at: Type.String(), digest: Type.String(), passed: Type.Boolean(), checks: Type.Array(Type.Object({ name: Type.String(), passed: Type.Boolean(), detail: Type.String() }, closed)) },
+        {
+          at: Type.String(),
+          digest: Type.String(),
+          passed: Type.Boolean(),
+          checks: Type.Array(Type.Object({ name: Type.String(), passed: Type.Boolean(), detail: Type.String() }, closed)),
+        },
         closed,
       ),
       Type.Null(),
@@ -46,7 +51,14 @@ export const registerCompliance: Feature = (app, { pool, clock }) => {
 
   app.get(
     '/devices/:id/compliance',
-    { config, schema: { tags: ['compliance'], params: Type.Object({ id: Type.String({ maxLength: 64 }) }, closed), response: { 200: DeviceCompliance } } },
+    {
+      config,
+      schema: {
+        tags: ['compliance'],
+        params: Type.Object({ id: Type.String({ maxLength: 64 }) }, closed),
+        response: { 200: DeviceCompliance },
+      },
+    },
     async ({ params: { id } }) => {
       const [found] = await readFacts(pool, [id]);
       if (found === undefined) throw notFound('device', id);
@@ -58,7 +70,14 @@ export const registerCompliance: Feature = (app, { pool, clock }) => {
         state,
         reasons: [...reasons],
         desired: { digest: desired?.digest ?? null, serial: desiredSerial, cohort, since: desired?.since.toISOString() ?? null },
-        enforced: { digest: reported?.phase === 'enforced' ? reported.digest : null, serial: reportedSerial, epoch: reportedEpoch, phase: reported?.phase ?? null, code: reported?.code ?? null, at: reported?.at.toISOString() ?? null },
+        enforced: {
+          digest: reported?.phase === 'enforced' ? reported.digest : null,
+          serial: reportedSerial,
+          epoch: reportedEpoch,
+          phase: reported?.phase ?? null,
+          code: reported?.code ?? null,
+          at: reported?.at.toISOString() ?? null,
+        },
         selfTest: selfTest === null ? null : { ...selfTest, checks: selfTest.checks.map((check) => ({ ...check })) },
         assurance: facts.assurance,
         lastSeenAt: facts.lastSeenAt?.toISOString() ?? null,

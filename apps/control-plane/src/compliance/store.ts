@@ -63,8 +63,12 @@ const factsOf = (row: Row): DeviceFacts => ({
     enrolledAt: row.enrolled_at,
     lastSeenAt: row.last_seen_at,
     assurance: row.assurance === 'system' || row.assurance === 'user' ? row.assurance : null,
-    desired: row.desired === null ? null : { digest: row.desired, since: row.since ?? row.enrolled_at, empty: row.desired === EMPTY_BUNDLE },
-    reported: row.digest === null || row.acked_at === null ? null : { digest: row.digest, phase: row.phase === 'failed' ? 'failed' : 'enforced', code: row.code, at: row.acked_at },
+    desired:
+      row.desired === null ? null : { digest: row.desired, since: row.since ?? row.enrolled_at, empty: row.desired === EMPTY_BUNDLE },
+    reported:
+      row.digest === null || row.acked_at === null
+        ? null
+        : { digest: row.digest, phase: row.phase === 'failed' ? 'failed' : 'enforced', code: row.code, at: row.acked_at },
     selfTest: row.self_test === null ? null : { passed: row.self_test.passed, digest: row.self_test.digest },
   },
 });
@@ -76,7 +80,11 @@ export const readFacts = async (pool: pg.Pool, devices: readonly string[]): Prom
 
 /** A page of all devices, in the order of their ids. */
 export const readFactsAfter = async (pool: pg.Pool, after: string, take: number): Promise<DeviceFacts[]> => {
-  const { rows } = await pool.query<Row>({ name: 'compliance-page', text: `${SELECT} WHERE d.id > $1 ORDER BY d.id LIMIT $2`, values: [after, take] });
+  const { rows } = await pool.query<Row>({
+    name: 'compliance-page',
+    text: `${SELECT} WHERE d.id > $1 ORDER BY d.id LIMIT $2`,
+    values: [after, take],
+  });
   return rows.map(factsOf);
 };
 
@@ -87,7 +95,11 @@ WHERE (device_status.state, device_status.reasons) IS DISTINCT FROM (excluded.st
 
 export const writeJudgements = async (pool: pg.Pool, judgements: ReadonlyMap<string, Judgement>, at: Date): Promise<void> => {
   const all = [...judgements];
-  await pool.query({ name: 'compliance-write', text: WRITE, values: [all.map(([device]) => device), all.map(([, { state }]) => state), all.map(([, { reasons }]) => JSON.stringify(reasons)), at] });
+  await pool.query({
+    name: 'compliance-write',
+    text: WRITE,
+    values: [all.map(([device]) => device), all.map(([, { state }]) => state), all.map(([, { reasons }]) => JSON.stringify(reasons)), at],
+  });
 };
 
 /** Devices by their last evaluated state; revoked ones are not counted. */

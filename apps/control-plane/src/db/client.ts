@@ -19,7 +19,9 @@ export const parseDatabaseUrl = (text: string): DatabaseAccess => {
   const url = URL.parse(text);
   const database = url?.pathname.slice(1) ?? '';
   if (url === null || url.hostname === '' || database === '') {
-    throw new CordonError('config.invalid', 'DATABASE_URL must be like postgresql://owner:password@host:5432/database', { place: 'DATABASE_URL' });
+    throw new CordonError('config.invalid', 'DATABASE_URL must be like postgresql://owner:password@host:5432/database', {
+      place: 'DATABASE_URL',
+    });
   }
   const mode = url.searchParams.get('sslmode') ?? 'disable';
   return {

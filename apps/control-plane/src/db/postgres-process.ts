@@ -26,7 +26,11 @@ const isFree = (port: number): Promise<boolean> =>
 export const choosePort = async (wanted: number | undefined): Promise<number> => {
   if (wanted !== undefined) {
     if (await isFree(wanted)) return wanted;
-    throw new CordonError('db.port-taken', `port ${wanted} for the embedded database is taken: end the program that has it, or set CORDON_DATABASE_PORT to another`, { place: 'CORDON_DATABASE_PORT' });
+    throw new CordonError(
+      'db.port-taken',
+      `port ${wanted} for the embedded database is taken: end the program that has it, or set CORDON_DATABASE_PORT to another`,
+      { place: 'CORDON_DATABASE_PORT' },
+    );
   }
   // Several control planes that start at once should not all try the same port first.
   const start = FIRST_PORT + (process.pid % 400);
@@ -34,7 +38,10 @@ export const choosePort = async (wanted: number | undefined): Promise<number> =>
     const port = FIRST_PORT + ((start - FIRST_PORT + step) % (LAST_PORT - FIRST_PORT + 1));
     if (await isFree(port)) return port;
   }
-  throw new CordonError('db.port-taken', `no port between ${FIRST_PORT} and ${LAST_PORT} is free for the embedded database: set CORDON_DATABASE_PORT`);
+  throw new CordonError(
+    'db.port-taken',
+    `no port between ${FIRST_PORT} and ${LAST_PORT} is free for the embedded database: set CORDON_DATABASE_PORT`,
+  );
 };
 
 const isAlive = (pid: number): boolean => {
@@ -58,7 +65,7 @@ export const endLeftOver = async (data: string, say: (message: string) => void):
   if (fs.existsSync(command) && !fs.readFileSync(command, 'utf8').includes('postgres')) return;
   say(`ending the database server that an earlier run left behind (process ${pid})`);
   process.kill(pid, 'SIGINT');
-  for (const end = performance.now() + 15_000; isAlive(pid) && performance.now() < end; ) await wait(20);
+  for (const end = performance.now() + 15_000; isAlive(pid) && performance.now() < end;) await wait(20);
   if (isAlive(pid)) throw new CordonError('db.left-over', `process ${pid} still serves ${data}: end it, then start again`, { place: data });
 };
 
@@ -96,20 +103,32 @@ const answers = async (access: DatabaseAccess): Promise<boolean> => {
 /** @throws CordonError db.start-failed with the last lines of the server's log, or db.port-taken */
 export const startServer = async ({ programs, data, logFile, account, access, durable }: ServerOptions): Promise<Server> => {
   const log = fs.openSync(logFile, 'w', 0o640);
-  const settings = { listen_addresses: access.host, port: String(access.port), unix_socket_directories: '', timezone: 'UTC', log_timezone: 'UTC', max_connections: '120', ...(!durable && { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }) };
-  const child = spawn(path.join(programs, 'bin/postgres'), ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])], {
-    stdio: ['ignore', log, log],
-    env: ENVIRONMENT,
-    cwd: data,
-    // A session of its own: Ctrl-C at the terminal ends the control plane, which then ends the database in order.
-    detached: true,
-    ...account,
-  });
+  const settings = {
+    listen_addresses: access.host,
+    port: String(access.port),
+    unix_socket_directories: '',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    max_connections: '120',
+    ...(!durable && { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
+  };
+  const child = spawn(
+    path.join(programs, 'bin/postgres'),
+    ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    {
+      stdio: ['ignore', log, log],
+      env: ENVIRONMENT,
+      cwd: data,
+      // A session of its own: Ctrl-C at the terminal ends the control plane, which then ends the database in order.
+      detached: true,
+      ...account,
+    },
+  );
   fs.closeSync(log);
-  let running = true;
+  const state = { running: true };
   const ended = new Promise<void>((resolve) => {
     const end = (): void => {
-      running = false;
+      state.running = false;
       resolve();
     };
     child.once('exit', end);
@@ -119,12 +138,14 @@ export const startServer = async ({ programs, data, logFile, account, access, du
     });
   });
   const stop = async (): Promise<void> => {
-    if (running) child.kill('SIGINT');
+    if (state.running) child.kill('SIGINT');
     await ended;
   };
-  for (const end = performance.now() + 60_000; running && performance.now() < end; await wait(15)) if (await answers(access)) return { ended, stop };
+  for (const end = performance.now() + 60_000; state.running && performance.now() < end; await wait(15))
+    if (await answers(access)) return { ended, stop };
   await stop();
   const said = lastLines(logFile);
-  if (said.includes('Address already in use')) throw new CordonError('db.port-taken', `port ${access.port} for the embedded database is taken`, { retryable: true });
+  if (said.includes('Address already in use'))
+    throw new CordonError('db.port-taken', `port ${access.port} for the embedded database is taken`, { retryable: true });
   throw new CordonError('db.start-failed', `the embedded database did not start; it said:\n${said}`, { place: logFile });
 };

@@ -10,12 +10,24 @@ export const JOBS_SCHEMA = 'bullmq';
 
 /** Rows that may be added and read, never changed or removed; triggers refuse it to everyone else as well. */
 const APPEND_ONLY = ['audit_entry', 'policy_revision'];
-const NO_DELETE = ['organisation', 'api_token', 'enrollment_token', 'device', 'device_status', 'device_group', 'policy', 'change_set', 'cohort', 'telemetry_cursor'];
+const NO_DELETE = [
+  'organisation',
+  'api_token',
+  'enrollment_token',
+  'device',
+  'device_status',
+  'device_group',
+  'policy',
+  'change_set',
+  'cohort',
+  'telemetry_cursor',
+];
 const FULL = ['group_member', 'assignment', 'bundle', 'checkpoint'];
 const TELEMETRY = ['telemetry_batch', 'telemetry_event'];
 
 /** Every replica derives the same password from the owner's, so none has to be stored or shared. */
-const applicationPassword = (owner: DatabaseAccess): string => createHmac('sha256', owner.password).update(APPLICATION_ROLE).digest('base64url');
+const applicationPassword = (owner: DatabaseAccess): string =>
+  createHmac('sha256', owner.password).update(APPLICATION_ROLE).digest('base64url');
 
 const ensureRole = (password: string): string => `
 DO $$ BEGIN

@@ -25,21 +25,37 @@ export const registerDevices: Feature = (app, context) => {
   const { prisma, clock, hub } = context;
   const tags = ['devices'];
 
-  app.get('/devices', { config: { permission: 'devices.read' }, schema: { tags, querystring: Query, response: { 200: Page(DeviceView) } } }, async (request) => {
-    const { limit = 50, cursor, group, state, name } = request.query;
-    const rows = await listDevices(prisma, { group, state, name }, limit, cursor);
-    return pageOf(rows, limit, ({ enrolledAt, id }) => ({ at: enrolledAt, id }), showDevice);
-  });
+  app.get(
+    '/devices',
+    { config: { permission: 'devices.read' }, schema: { tags, querystring: Query, response: { 200: Page(DeviceView) } } },
+    async (request) => {
+      const { limit = 50, cursor, group, state, name } = request.query;
+      const rows = await listDevices(prisma, { group, state, name }, limit, cursor);
+      return pageOf(rows, limit, ({ enrolledAt, id }) => ({ at: enrolledAt, id }), showDevice);
+    },
+  );
 
-  app.get('/devices/:id', { config: { permission: 'devices.read' }, schema: { tags, params: ById, response: { 200: DeviceView } } }, async (request) => {
-    const device = await findDevice(prisma, request.params.id);
-    if (device === null) throw notFound('device', request.params.id);
-    return showDevice(device);
-  });
+  app.get(
+    '/devices/:id',
+    { config: { permission: 'devices.read' }, schema: { tags, params: ById, response: { 200: DeviceView } } },
+    async (request) => {
+      const device = await findDevice(prisma, request.params.id);
+      if (device === null) throw notFound('device', request.params.id);
+      return showDevice(device);
+    },
+  );
 
   app.post(
     '/devices/:id/revoke',
-    { config: { permission: 'devices.write' }, schema: { tags, summary: 'End its sessions for good. It goes on enforcing what it has until that expires', params: ById, response: { 200: DeviceView } } },
+    {
+      config: { permission: 'devices.write' },
+      schema: {
+        tags,
+        summary: 'End its sessions for good. It goes on enforcing what it has until that expires',
+        params: ById,
+        response: { 200: DeviceView },
+      },
+    },
     async (request) => {
       const { id } = request.params;
       const at = clock();

@@ -13,40 +13,60 @@ import { findToken } from './store.ts';
 
 /** One answer until the token's key is proved: who asks learns nothing about tokens. */
 const refused = (cause?: unknown): Refusal =>
-  new Refusal(401, 'enroll.refused', 'the enrollment was refused: unknown token, wrong key, or a challenge that is used up or was for another key; ask for a new challenge', { cause });
+  new Refusal(
+    401,
+    'enroll.refused',
+    'the enrollment was refused: unknown token, wrong key, or a challenge that is used up or was for another key; ask for a new challenge',
+    { cause },
+  );
 
 export const registerEnroll: Feature = (app, context) => {
   const { clock, organisation, prisma, log } = context;
   const nonces = createOnceStore<string>({ now: clock, random: randomBytes, ttlMs: 60_000, capacity: 50_000 });
   const tags = ['enrollment'];
 
-  app.get('/root', { config: { permission: 'public' }, schema: { tags, response: { 200: RootReply } } }, () => ({ org: organisation.orgId, roots: [...organisation.roots], floor: organisation.floor }));
+  app.get('/root', { config: { permission: 'public' }, schema: { tags, response: { 200: RootReply } } }, () => ({
+    org: organisation.orgId,
+    roots: [...organisation.roots],
+    floor: organisation.floor,
+  }));
 
-  app.post('/enroll/challenge', { config: { permission: 'public' }, schema: { tags, body: EnrollChallengeRequest, response: { 200: ChallengeReply } } }, async (request) => {
-    const { token, jwk } = request.body;
-    const issued = nonces.issue(challengeFor(token, thumbprint(checkPublicKey(jwk))));
-    if (issued === undefined) throw new Refusal(503, 'enroll.busy', 'too many devices are enrolling; try again in a minute', { retryable: true });
-    return { nonce: issued.secret, expiresAt: issued.expiresAt.toISOString() };
-  });
+  app.post(
+    '/enroll/challenge',
+    { config: { permission: 'public' }, schema: { tags, body: EnrollChallengeRequest, response: { 200: ChallengeReply } } },
+    async (request) => {
+      const { token, jwk } = request.body;
+      const issued = nonces.issue(challengeFor(token, thumbprint(checkPublicKey(jwk))));
+      if (issued === undefined)
+        throw new Refusal(503, 'enroll.busy', 'too many devices are enrolling; try again in a minute', { retryable: true });
+      return { nonce: issued.secret, expiresAt: issued.expiresAt.toISOString() };
+    },
+  );
 
-  app.post('/enroll', { config: { permission: 'device' }, schema: { tags, body: EnrollRequest, response: { 200: EnrollReply } } }, async (request) => {
-    const jwk = checkPublicKey(request.body.jwk);
-    const claimed = readStatement(request.body.statement);
-    if (claimed.org !== organisation.orgId) throw refused();
-    if (nonces.redeem(claimed.nonce) !== challengeFor(claimed.token, thumbprint(jwk))) throw refused();
-    const token = await findToken(prisma, claimed.token);
-    if (token === null) throw refused();
-    const statement = await verifyStatement(request.body.statement, { kty: 'OKP', crv: 'Ed25519', x: token.publicKey }, jwk).catch((error: unknown) => {
-      throw error instanceof CordonError ? refused(error) : error;
-    });
-    const { isNew, ...reply } = await enroll(context, statement, jwk);
-    try {
-      await onMembershipChanged(context, [reply.device]);
-    } catch (error) {
-      // The device is enrolled; the next renewal of the checkpoint places it.
-      log.error({ err: error, device: reply.device }, 'an enrolled device could not be placed yet');
-    }
-    log.info({ device: reply.device, isNew }, 'device enrolled');
-    return reply;
-  });
+  app.post(
+    '/enroll',
+    { config: { permission: 'device' }, schema: { tags, body: EnrollRequest, response: { 200: EnrollReply } } },
+    async (request) => {
+      const jwk = checkPublicKey(request.body.jwk);
+      const claimed = readStatement(request.body.statement);
+      if (claimed.org !== organisation.orgId) throw refused();
+      if (nonces.redeem(claimed.nonce) !== challengeFor(claimed.token, thumbprint(jwk))) throw refused();
+      const token = await findToken(prisma, claimed.token);
+      if (token === null) throw refused();
+      const statement = await verifyStatement(request.body.statement, { kty: 'OKP', crv: 'Ed25519', x: token.publicKey }, jwk).catch(
+        (error: unknown) => {
+          throw error instanceof CordonError ? refused(error) : error;
+        },
+      );
+      const { isNew, ...reply } = await enroll(context, statement, jwk);
+      try {
+        await onMembershipChanged(context, [reply.device]);
+      } catch (error) {
+        // The device is enrolled; the next renewal of the checkpoint places it.
+        log.error({ err: error, device: reply.device }, 'an enrolled device could not be placed yet');
+      }
+      log.info({ device: reply.device, isNew }, 'device enrolled');
+      return reply;
+    },
+  );
 };

@@ -20,7 +20,8 @@ const UNUSABLE = {
 const again = async (tx: Tx, jkt: string, token: string): Promise<{ id: string; memberIndex: number } | undefined> => {
   const known = await findByThumbprint(tx, jkt);
   if (known === null) return undefined;
-  if (known.enrollmentTokenId !== token || known.revokedAt !== null) throw conflict('enroll.key-known', 'this key belongs to a device already; make a new key and enrol with another token');
+  if (known.enrollmentTokenId !== token || known.revokedAt !== null)
+    throw conflict('enroll.key-known', 'this key belongs to a device already; make a new key and enrol with another token');
   return { id: known.id, memberIndex: known.memberIndex };
 };
 
@@ -28,7 +29,11 @@ const again = async (tx: Tx, jkt: string, token: string): Promise<{ id: string; 
  * @param statement verified by both keys
  * @throws Refusal enroll.token-revoked, enroll.token-expired, enroll.token-used, enroll.key-known
  */
-export const enroll = async ({ prisma, clock, organisation }: Context, statement: EnrollStatement, jwk: DeviceJwk): Promise<EnrollReply & { readonly isNew: boolean }> => {
+export const enroll = async (
+  { prisma, clock, organisation }: Context,
+  statement: EnrollStatement,
+  jwk: DeviceJwk,
+): Promise<EnrollReply & { readonly isNew: boolean }> => {
   const at = clock();
   const jkt = thumbprint(jwk);
   const { token, facts } = statement;
@@ -39,7 +44,8 @@ export const enroll = async ({ prisma, clock, organisation }: Context, statement
     // Whoever waited for the token's row finds now what the one before has done.
     const meanwhile = await again(tx, jkt, token);
     if (consumed === undefined) {
-      if (meanwhile !== undefined) return { device: meanwhile.id, memberIndex: meanwhile.memberIndex, org: organisation.orgId, isNew: false };
+      if (meanwhile !== undefined)
+        return { device: meanwhile.id, memberIndex: meanwhile.memberIndex, org: organisation.orgId, isNew: false };
       const stored = await findToken(tx, token);
       const why = stored === null ? 'used' : (whyUnusable(stored, at) ?? 'used');
       throw new Refusal(403, `enroll.token-${why}`, UNUSABLE[why]);
@@ -48,7 +54,13 @@ export const enroll = async ({ prisma, clock, organisation }: Context, statement
     const device = newId('dev');
     const memberIndex = await insertDevice(tx, { id: device, thumbprint: jkt, jwk, facts, enrollmentTokenId: token, at });
     if (consumed.groupId !== null) await addMember(tx, consumed.groupId, device, at);
-    await appendAudit(tx, { actor: `enrollment-token:${token}`, action: 'device.enroll', subject: device, detail: { name: facts.name, thumbprint: jkt, group: consumed.groupId, memberIndex }, at });
+    await appendAudit(tx, {
+      actor: `enrollment-token:${token}`,
+      action: 'device.enroll',
+      subject: device,
+      detail: { name: facts.name, thumbprint: jkt, group: consumed.groupId, memberIndex },
+      at,
+    });
     return { device, memberIndex, org: organisation.orgId, isNew: true };
   });
 };

@@ -9,7 +9,13 @@ import { Compile } from 'typebox/compile';
 const MAX_STATEMENT = 16_384;
 
 export const EnrollStatement = Type.Object(
-  { org: Type.String({ maxLength: 64 }), nonce: Base64Url(64), token: Type.String({ maxLength: 64 }), jkt: Base64Url(43), facts: DeviceFacts },
+  {
+    org: Type.String({ maxLength: 64 }),
+    nonce: Base64Url(64),
+    token: Type.String({ maxLength: 64 }),
+    jkt: Base64Url(43),
+    facts: DeviceFacts,
+  },
   { additionalProperties: false },
 );
 export type EnrollStatement = Static<typeof EnrollStatement>;
@@ -20,7 +26,11 @@ export const readStatement = (text: string): EnrollStatement => {
   const claimed = peekGeneral(text, MAX_STATEMENT);
   if (!validator.Check(claimed)) {
     const [first] = validator.Errors(claimed);
-    throw new CordonError('enroll.statement', `the enrollment statement is not valid: ${first?.instancePath ?? ''} ${first?.message ?? ''}`, { place: first?.instancePath ?? '' });
+    throw new CordonError(
+      'enroll.statement',
+      `the enrollment statement is not valid: ${first?.instancePath ?? ''} ${first?.message ?? ''}`,
+      { place: first?.instancePath ?? '' },
+    );
   }
   return claimed;
 };
@@ -34,10 +44,19 @@ export const challengeFor = (token: string, jkt: string): string => `${token} ${
  */
 export const verifyStatement = async (text: string, tokenKey: DeviceJwk, deviceKey: DeviceJwk): Promise<EnrollStatement> => {
   const [tokenKid, deviceKid] = [tokenKey, deviceKey].map((jwk) => thumbprint(checkPublicKey(jwk)));
-  if (tokenKid === undefined || deviceKid === undefined || tokenKid === deviceKid) throw new CordonError('enroll.signatures', "the device's key must not be the token's");
-  const { payload, kids } = await openGeneral(text, { typ: 'cordon-enroll+jws', keys: new Map([[tokenKid, tokenKey], [deviceKid, deviceKey]]), maxBytes: MAX_STATEMENT });
+  if (tokenKid === undefined || deviceKid === undefined || tokenKid === deviceKid)
+    throw new CordonError('enroll.signatures', "the device's key must not be the token's");
+  const { payload, kids } = await openGeneral(text, {
+    typ: 'cordon-enroll+jws',
+    keys: new Map([
+      [tokenKid, tokenKey],
+      [deviceKid, deviceKey],
+    ]),
+    maxBytes: MAX_STATEMENT,
+  });
   const { signatures } = JSON.parse(text) as { signatures: readonly unknown[] };
-  if (signatures.length !== 2 || kids.size !== 2) throw new CordonError('enroll.signatures', "the statement must be signed exactly twice: by the token's key and by the device's");
+  if (signatures.length !== 2 || kids.size !== 2)
+    throw new CordonError('enroll.signatures', "the statement must be signed exactly twice: by the token's key and by the device's");
   if (!validator.Check(payload)) throw new CordonError('enroll.statement', 'the enrollment statement is not valid');
   if (payload.jkt !== deviceKid) throw new CordonError('enroll.statement', 'the statement is about another key', { place: '/jkt' });
   return payload;

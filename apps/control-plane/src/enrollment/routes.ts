@@ -16,10 +16,30 @@ import { findToken, insertToken, listTokens, revokeToken } from './store.ts';
 const closed = { additionalProperties: false } as const;
 const Nullable = Type.Union([Type.String(), Type.Null()]);
 const TokenView = Type.Object(
-  { id: Type.String(), name: Type.String(), groupId: Nullable, maxUses: Type.Integer(), uses: Type.Integer(), createdBy: Type.String(), createdAt: Type.String(), expiresAt: Type.String(), revokedAt: Nullable },
+  {
+    id: Type.String(),
+    name: Type.String(),
+    groupId: Nullable,
+    maxUses: Type.Integer(),
+    uses: Type.Integer(),
+    createdBy: Type.String(),
+    createdAt: Type.String(),
+    expiresAt: Type.String(),
+    revokedAt: Nullable,
+  },
   closed,
 );
-const show = ({ id, name, groupId, maxUses, uses, createdBy, createdAt, expiresAt, revokedAt }: EnrollmentToken): Static<typeof TokenView> => ({
+const show = ({
+  id,
+  name,
+  groupId,
+  maxUses,
+  uses,
+  createdBy,
+  createdAt,
+  expiresAt,
+  revokedAt,
+}: EnrollmentToken): Static<typeof TokenView> => ({
   id,
   name,
   groupId,
@@ -48,7 +68,12 @@ export const registerEnrollmentTokens: Feature = (app, { prisma, clock, organisa
     '/enrollment-tokens',
     {
       config: { permission: 'enrollment.write' },
-      schema: { tags, summary: 'Make an enrollment token; its text is shown only in this answer', body: NewToken, response: { 201: Type.Object({ id: Type.String(), token: Type.String(), expiresAt: Type.String() }, closed) } },
+      schema: {
+        tags,
+        summary: 'Make an enrollment token; its text is shown only in this answer',
+        body: NewToken,
+        response: { 201: Type.Object({ id: Type.String(), token: Type.String(), expiresAt: Type.String() }, closed) },
+      },
     },
     async (request, reply) => {
       const { name, groupId, maxUses = 1, ttlSeconds = 3600 } = request.body;
@@ -59,26 +84,61 @@ export const registerEnrollmentTokens: Feature = (app, { prisma, clock, organisa
       const createdBy = actorOf(request).name;
       await prisma.$transaction(async (tx) => {
         if (groupId !== undefined) await requireStaticGroup(tx, groupId);
-        await insertToken(tx, { id, name, publicKey: keyPairFromSeed(seed).jwk.x, groupId: groupId ?? null, maxUses, expiresAt, createdBy, createdAt: at });
-        await appendAudit(tx, { actor: createdBy, action: 'enrollment-token.create', subject: id, detail: { name, groupId, maxUses, expiresAt }, at });
+        await insertToken(tx, {
+          id,
+          name,
+          publicKey: keyPairFromSeed(seed).jwk.x,
+          groupId: groupId ?? null,
+          maxUses,
+          expiresAt,
+          createdBy,
+          createdAt: at,
+        });
+        await appendAudit(tx, {
+          actor: createdBy,
+          action: 'enrollment-token.create',
+          subject: id,
+          detail: { name, groupId, maxUses, expiresAt },
+          at,
+        });
       });
-      return reply.code(201).send({ id, token: formatToken({ id, seed, fingerprint: organisation.fingerprint }), expiresAt: expiresAt.toISOString() });
+      return reply
+        .code(201)
+        .send({ id, token: formatToken({ id, seed, fingerprint: organisation.fingerprint }), expiresAt: expiresAt.toISOString() });
     },
   );
 
-  app.get('/enrollment-tokens', { config: { permission: 'enrollment.read' }, schema: { tags, querystring: PageQuery, response: { 200: Page(TokenView) } } }, async (request) => {
-    const { limit = 50, cursor } = request.query;
-    return pageOf(await listTokens(prisma, limit, cursor), limit, ({ createdAt, id }) => ({ at: createdAt, id }), show);
-  });
+  app.get(
+    '/enrollment-tokens',
+    { config: { permission: 'enrollment.read' }, schema: { tags, querystring: PageQuery, response: { 200: Page(TokenView) } } },
+    async (request) => {
+      const { limit = 50, cursor } = request.query;
+      return pageOf(await listTokens(prisma, limit, cursor), limit, ({ createdAt, id }) => ({ at: createdAt, id }), show);
+    },
+  );
 
-  app.delete('/enrollment-tokens/:id', { config: { permission: 'enrollment.write' }, schema: { tags, summary: 'Revoke it; devices that used it stay', params: ById, response: { 204: Type.Null() } } }, async (request, reply) => {
-    const { id } = request.params;
-    const at = clock();
-    await prisma.$transaction(async (tx) => {
-      const token = await findToken(tx, id);
-      if (token === null) throw notFound('enrollment-token', id);
-      if (await revokeToken(tx, id, at)) await appendAudit(tx, { actor: actorOf(request).name, action: 'enrollment-token.revoke', subject: id, detail: { name: token.name, uses: token.uses }, at });
-    });
-    return reply.code(204).send(null);
-  });
+  app.delete(
+    '/enrollment-tokens/:id',
+    {
+      config: { permission: 'enrollment.write' },
+      schema: { tags, summary: 'Revoke it; devices that used it stay', params: ById, response: { 204: Type.Null() } },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const at = clock();
+      await prisma.$transaction(async (tx) => {
+        const token = await findToken(tx, id);
+        if (token === null) throw notFound('enrollment-token', id);
+        if (await revokeToken(tx, id, at))
+          await appendAudit(tx, {
+            actor: actorOf(request).name,
+            action: 'enrollment-token.revoke',
+            subject: id,
+            detail: { name: token.name, uses: token.uses },
+            at,
+          });
+      });
+      return reply.code(204).send(null);
+    },
+  );
 };

@@ -2,15 +2,18 @@ import type { Tx } from '../context.ts';
 import type { EnrollmentToken, PrismaClient } from '../db/generated/client.ts';
 import { after } from '../paging.ts';
 
-export const insertToken = (tx: Tx, token: Omit<EnrollmentToken, 'uses' | 'revokedAt'>): Promise<EnrollmentToken> => tx.enrollmentToken.create({ data: token });
+export const insertToken = (tx: Tx, token: Omit<EnrollmentToken, 'uses' | 'revokedAt'>): Promise<EnrollmentToken> =>
+  tx.enrollmentToken.create({ data: token });
 
-export const findToken = (prisma: Tx | PrismaClient, id: string): Promise<EnrollmentToken | null> => prisma.enrollmentToken.findUnique({ where: { id } });
+export const findToken = (prisma: Tx | PrismaClient, id: string): Promise<EnrollmentToken | null> =>
+  prisma.enrollmentToken.findUnique({ where: { id } });
 
 export const listTokens = (prisma: PrismaClient, limit: number, cursor: string | undefined): Promise<EnrollmentToken[]> =>
   prisma.enrollmentToken.findMany({ where: after(cursor, 'createdAt'), orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take: limit + 1 });
 
 /** @returns whether it was in force until now */
-export const revokeToken = async (tx: Tx, id: string, at: Date): Promise<boolean> => (await tx.enrollmentToken.updateMany({ where: { id, revokedAt: null }, data: { revokedAt: at } })).count === 1;
+export const revokeToken = async (tx: Tx, id: string, at: Date): Promise<boolean> =>
+  (await tx.enrollmentToken.updateMany({ where: { id, revokedAt: null }, data: { revokedAt: at } })).count === 1;
 
 /** One statement decides and counts, so no number of callers at once can use a token more often than it allows. */
 export const consumeToken = async (tx: Tx, id: string, now: Date): Promise<{ readonly groupId: string | null } | undefined> => {

@@ -73,10 +73,17 @@ export class ReportBook {
         await this.#store.write(new Map(part));
         this.#onStored(part.map(([device]) => device));
       } catch (error) {
-        this.#log.warn({ err: error, devices: all.length - from }, 'acknowledgements could not be written; they are kept and written again');
+        this.#log.warn(
+          { err: error, devices: all.length - from },
+          'acknowledgements could not be written; they are kept and written again',
+        );
         for (const [device, report] of all.slice(from)) {
           const newer = this.#waiting.get(device);
-          this.#waiting.set(device, { ack: newer?.ack ?? report.ack, at: newer?.at ?? report.at, selfTest: newer?.selfTest ?? report.selfTest });
+          this.#waiting.set(device, {
+            ack: newer?.ack ?? report.ack,
+            at: newer?.at ?? report.at,
+            selfTest: newer?.selfTest ?? report.selfTest,
+          });
         }
         return false;
       }

@@ -4,8 +4,7 @@ import { CLOSE } from '@cordon/policy/protocol/channel.ts';
 import { createEvaluator } from '../compliance/evaluator.ts';
 import type { Feature } from '../context.ts';
 import { resync } from '../publishing/load.ts';
-import { Ingest } from '../telemetry/ingest.ts';
-import { createTelemetryStore } from '../telemetry/store.ts';
+import { createIngest } from '../telemetry/telemetry.ts';
 import { ReportBook } from './acks.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { SessionHub } from './hub.ts';
@@ -23,7 +22,7 @@ export const registerGateway: Feature = (app, context) => {
   if (!(hub instanceof SessionHub)) throw new CordonError('gateway.hub', 'the context was made with another hub than the gateway serves');
   const evaluator = createEvaluator(context);
   const reports = new ReportBook(createReportStore(pool), log, evaluator.touch);
-  const ingest = new Ingest(createTelemetryStore(pool), clock, log);
+  const ingest = createIngest(context);
   const push = new Push(published, hub);
   const receiver = createReceiver({ published, push, reports, ingest, clock, log, resync: () => resync(context) });
   const unsubscribe = published.subscribe((advance) => push.advance(advance));
@@ -34,7 +33,8 @@ export const registerGateway: Feature = (app, context) => {
     log,
     onConnected: () => resync(context),
     onNotice: (digest) => {
-      if (digest !== published.checkpoint?.digest) resync(context).catch((error: unknown) => log.error({ err: error }, 'the published state could not be read'));
+      if (digest !== published.checkpoint?.digest)
+        resync(context).catch((error: unknown) => log.error({ err: error }, 'the published state could not be read'));
     },
   });
 
@@ -45,7 +45,10 @@ export const registerGateway: Feature = (app, context) => {
     const devices = round % 10 === 0 ? [...new Set([...touched, ...[...hub.sessions()].map(({ device }) => device)])] : touched;
     if (devices.length > 0) await writeSeen(pool, devices, clock());
   };
-  const seen = setInterval(() => void writeSeenDevices().catch((error: unknown) => log.warn({ err: error }, 'presence could not be written')), SEEN_MS);
+  const seen = setInterval(
+    () => void writeSeenDevices().catch((error: unknown) => log.warn({ err: error }, 'presence could not be written')),
+    SEEN_MS,
+  );
   seen.unref();
 
   app.server.on('upgrade', createUpgrade({ context, hub, receiver }));

@@ -19,17 +19,34 @@ export const createReportStore = (pool: pg.Pool): ReportStore => ({
   write: async (reports: ReadonlyMap<string, Report>) => {
     const acks = [...reports].flatMap(([device, { ack, at }]) => (ack === undefined ? [] : [{ device, ...ack, at }]));
     if (acks.length > 0) {
-      const columns = [acks.map((a) => a.device), acks.map((a) => a.digest), acks.map((a) => a.serial), acks.map((a) => a.epoch), acks.map((a) => a.phase), acks.map((a) => a.code ?? null), acks.map((a) => a.at.toISOString())];
+      const columns = [
+        acks.map((a) => a.device),
+        acks.map((a) => a.digest),
+        acks.map((a) => a.serial),
+        acks.map((a) => a.epoch),
+        acks.map((a) => a.phase),
+        acks.map((a) => a.code ?? null),
+        acks.map((a) => a.at.toISOString()),
+      ];
       await pool.query({ name: 'channel-acks', text: ACKS, values: columns });
     }
     const tests = [...reports].flatMap(([device, { selfTest }]) => (selfTest === undefined ? [] : [{ device, selfTest }]));
-    if (tests.length > 0) await pool.query({ name: 'channel-self-tests', text: SELF_TESTS, values: [tests.map((t) => t.device), tests.map((t) => JSON.stringify(t.selfTest))] });
+    if (tests.length > 0)
+      await pool.query({
+        name: 'channel-self-tests',
+        text: SELF_TESTS,
+        values: [tests.map((t) => t.device), tests.map((t) => JSON.stringify(t.selfTest))],
+      });
   },
 });
 
 /** Whether a device may have a session now. */
 export const isActive = async (pool: pg.Pool, device: string): Promise<boolean> => {
-  const { rowCount } = await pool.query({ name: 'channel-active', text: 'SELECT 1 FROM device WHERE id = $1 AND revoked_at IS NULL', values: [device] });
+  const { rowCount } = await pool.query({
+    name: 'channel-active',
+    text: 'SELECT 1 FROM device WHERE id = $1 AND revoked_at IS NULL',
+    values: [device],
+  });
   return rowCount === 1;
 };
 

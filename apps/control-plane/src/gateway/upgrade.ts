@@ -18,16 +18,26 @@ export const CHANNEL_PATH = '/agent/v1/channel';
 const ADMISSION = 4000;
 
 const refuse = (socket: Duplex, status: number, code: string, detail: string): void => {
-  const body = JSON.stringify({ type: `urn:cordon:problem:${code}`, title: http.STATUS_CODES[status], status, code, detail, instance: CHANNEL_PATH });
+  const body = JSON.stringify({
+    type: `urn:cordon:problem:${code}`,
+    title: http.STATUS_CODES[status],
+    status,
+    code,
+    detail,
+    instance: CHANNEL_PATH,
+  });
   const retry = status === 503 ? 'Retry-After: 5\r\n' : '';
-  socket.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n${retry}Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  socket.end(
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n${retry}Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 };
 
 /** @returns what is wrong with the request before any ticket is looked at */
 const faultOf = ({ url, headers }: http.IncomingMessage): readonly [number, string, string] | undefined => {
   if (url !== CHANNEL_PATH) return [404, 'request.not-found', `the channel is at ${CHANNEL_PATH}`];
   if (headers.origin !== undefined) return [403, 'channel.origin', 'browsers are not served here'];
-  if (headers['sec-websocket-protocol'] !== SUBPROTOCOL) return [400, 'channel.subprotocol', `ask for exactly the subprotocol ${SUBPROTOCOL}`];
+  if (headers['sec-websocket-protocol'] !== SUBPROTOCOL)
+    return [400, 'channel.subprotocol', `ask for exactly the subprotocol ${SUBPROTOCOL}`];
   return undefined;
 };
 
@@ -38,9 +48,20 @@ interface Parts {
 }
 
 /** @returns a listener for the HTTP server's `upgrade` event */
-export const createUpgrade = ({ context, hub, receiver }: Parts): ((request: http.IncomingMessage, socket: Duplex, head: Buffer) => void) => {
+export const createUpgrade = ({
+  context,
+  hub,
+  receiver,
+}: Parts): ((request: http.IncomingMessage, socket: Duplex, head: Buffer) => void) => {
   const { tickets, pool, clock, log } = context;
-  const server = new WebSocketServer({ noServer: true, WebSocket: Channel, maxPayload: MAX_FRAME_UP, perMessageDeflate: false, clientTracking: false, handleProtocols: () => SUBPROTOCOL });
+  const server = new WebSocketServer({
+    noServer: true,
+    WebSocket: Channel,
+    maxPayload: MAX_FRAME_UP,
+    perMessageDeflate: false,
+    clientTracking: false,
+    handleProtocols: () => SUBPROTOCOL,
+  });
 
   // Shared by all connections: nothing is closed over for each.
   const sessionOf = (channel: WebSocket): Session | undefined => (channel instanceof Channel ? channel.session : undefined);
@@ -68,13 +89,25 @@ export const createUpgrade = ({ context, hub, receiver }: Parts): ((request: htt
     channel.on('error', onError);
     channel.on('close', onClose);
     hub.add(session);
-    session.send({ type: 'welcome', session: randomBytes(12).toString('base64url'), nonce: randomBytes(16).toString('base64url'), time: clock().toISOString(), heartbeatSeconds: HEARTBEAT_SECONDS });
+    session.send({
+      type: 'welcome',
+      session: randomBytes(12).toString('base64url'),
+      nonce: randomBytes(16).toString('base64url'),
+      time: clock().toISOString(),
+      heartbeatSeconds: HEARTBEAT_SECONDS,
+    });
   };
 
   const admit = async (request: http.IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     const ticket = /^Bearer ([A-Za-z0-9_-]{1,64})$/.exec(request.headers.authorization ?? '')?.[1];
     const redeemed = ticket === undefined ? undefined : tickets.redeemTicket(ticket);
-    if (redeemed === undefined) return refuse(socket, 401, 'channel.ticket', 'send a fresh session ticket as Authorization: Bearer TICKET; each is good for one upgrade within 60 seconds');
+    if (redeemed === undefined)
+      return refuse(
+        socket,
+        401,
+        'channel.ticket',
+        'send a fresh session ticket as Authorization: Bearer TICKET; each is good for one upgrade within 60 seconds',
+      );
     if (!(await isActive(pool, redeemed.device))) return refuse(socket, 403, 'device.revoked', 'this device has no session here any more');
     if (!socket.destroyed) server.handleUpgrade(request, socket, head, (channel) => open(redeemed.device, channel, socket));
   };
@@ -83,7 +116,8 @@ export const createUpgrade = ({ context, hub, receiver }: Parts): ((request: htt
     socket.on('error', onSocketError);
     const fault = faultOf(request);
     if (fault !== undefined) return refuse(socket, ...fault);
-    if (hub.waiting >= ADMISSION) return refuse(socket, 503, 'channel.busy', 'too many devices are connecting; try again after a random time');
+    if (hub.waiting >= ADMISSION)
+      return refuse(socket, 503, 'channel.busy', 'too many devices are connecting; try again after a random time');
     admit(request, socket, head)
       .catch((error: unknown) => {
         log.warn({ err: error }, 'a channel could not be opened');

@@ -2,10 +2,23 @@
 import { Type, type Static } from 'typebox';
 
 /** The built-in group of every device. It has no member rows and cannot be changed. */
-export const ALL_DEVICES = { id: 'grp_all-devices-000000000', name: 'All devices', kind: 'all', description: 'Every enrolled device' } as const;
+export const ALL_DEVICES = {
+  id: 'grp_all-devices-000000000',
+  name: 'All devices',
+  kind: 'all',
+  description: 'Every enrolled device',
+} as const;
 
 export const GroupView = Type.Object(
-  { id: Type.String(), name: Type.String(), kind: Type.Union([Type.Literal('all'), Type.Literal('static')]), description: Type.String(), version: Type.Integer(), members: Type.Integer(), createdAt: Type.String() },
+  {
+    id: Type.String(),
+    name: Type.String(),
+    kind: Type.Union([Type.Literal('all'), Type.Literal('static')]),
+    description: Type.String(),
+    version: Type.Integer(),
+    members: Type.Integer(),
+    createdAt: Type.String(),
+  },
   { additionalProperties: false },
 );
 export type GroupView = Static<typeof GroupView>;

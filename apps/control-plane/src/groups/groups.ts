@@ -14,7 +14,8 @@ export const requireGroup = async (tx: Tx, id: string): Promise<GroupRow> => {
 /** A group whose members an admin chooses. @throws Refusal group.not-found, group.built-in */
 export const requireStaticGroup = async (tx: Tx, id: string): Promise<GroupRow> => {
   const group = await requireGroup(tx, id);
-  if (group.kind !== 'static') throw conflict('group.built-in', `"${group.name}" holds every device by itself; its members cannot be chosen`);
+  if (group.kind !== 'static')
+    throw conflict('group.built-in', `"${group.name}" holds every device by itself; its members cannot be chosen`);
   return group;
 };
 

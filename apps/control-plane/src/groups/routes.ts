@@ -23,7 +23,10 @@ export const registerGroups: Feature = (app, context) => {
 
   app.post(
     '/groups',
-    { config: { permission: 'groups.write' }, schema: { tags, body: Type.Object({ name: Name, description: Type.Optional(Description) }, closed), response: { 201: GroupView } } },
+    {
+      config: { permission: 'groups.write' },
+      schema: { tags, body: Type.Object({ name: Name, description: Type.Optional(Description) }, closed), response: { 201: GroupView } },
+    },
     async (request, reply) => {
       const { name, description = '' } = request.body;
       const at = clock();
@@ -39,23 +42,42 @@ export const registerGroups: Feature = (app, context) => {
     },
   );
 
-  app.get('/groups', { config: { permission: 'groups.read' }, schema: { tags, querystring: PageQuery, response: { 200: Page(GroupView) } } }, async (request) => {
-    const { limit = 50, cursor } = request.query;
-    const everyone = await countDevices(prisma);
-    return pageOf(await listGroups(prisma, limit, cursor), limit, ({ createdAt, id }) => ({ at: createdAt, id }), (group) => showGroup(group, everyone));
-  });
+  app.get(
+    '/groups',
+    { config: { permission: 'groups.read' }, schema: { tags, querystring: PageQuery, response: { 200: Page(GroupView) } } },
+    async (request) => {
+      const { limit = 50, cursor } = request.query;
+      const everyone = await countDevices(prisma);
+      return pageOf(
+        await listGroups(prisma, limit, cursor),
+        limit,
+        ({ createdAt, id }) => ({ at: createdAt, id }),
+        (group) => showGroup(group, everyone),
+      );
+    },
+  );
 
-  app.get('/groups/:id', { config: { permission: 'groups.read' }, schema: { tags, params: ById, response: { 200: GroupView } } }, async (request, reply) => {
-    const group = await findGroup(prisma, request.params.id);
-    if (group === null) throw notFound('group', request.params.id);
-    return reply.header('etag', etagOf(group.version)).send(showGroup(group, group.kind === 'all' ? await countDevices(prisma) : 0));
-  });
+  app.get(
+    '/groups/:id',
+    { config: { permission: 'groups.read' }, schema: { tags, params: ById, response: { 200: GroupView } } },
+    async (request, reply) => {
+      const group = await findGroup(prisma, request.params.id);
+      if (group === null) throw notFound('group', request.params.id);
+      return reply.header('etag', etagOf(group.version)).send(showGroup(group, group.kind === 'all' ? await countDevices(prisma) : 0));
+    },
+  );
 
   app.patch(
     '/groups/:id',
     {
       config: { permission: 'groups.write' },
-      schema: { tags, summary: 'Needs If-Match', params: ById, body: Type.Object({ name: Type.Optional(Name), description: Type.Optional(Description) }, { ...closed, minProperties: 1 }), response: { 200: GroupView } },
+      schema: {
+        tags,
+        summary: 'Needs If-Match',
+        params: ById,
+        body: Type.Object({ name: Type.Optional(Name), description: Type.Optional(Description) }, { ...closed, minProperties: 1 }),
+        response: { 200: GroupView },
+      },
     },
     async (request, reply) => {
       const { id } = request.params;
@@ -66,7 +88,13 @@ export const registerGroups: Feature = (app, context) => {
           if (id === ALL_DEVICES.id) throw conflict('group.built-in', `"${group.name}" is built in and cannot be changed`);
           requireMatch(request.headers['if-match'], group.version);
           if (!(await updateGroup(tx, id, group.version, request.body))) requireMatch('"0"', group.version + 1);
-          await appendAudit(tx, { actor: actorOf(request).name, action: 'group.update', subject: id, detail: { from: { name: group.name, description: group.description }, to: request.body }, at });
+          await appendAudit(tx, {
+            actor: actorOf(request).name,
+            action: 'group.update',
+            subject: id,
+            detail: { from: { name: group.name, description: group.description }, to: request.body },
+            at,
+          });
           return requireGroup(tx, id);
         })
         .catch(onDuplicate(exists));
@@ -74,30 +102,50 @@ export const registerGroups: Feature = (app, context) => {
     },
   );
 
-  app.put('/groups/:id/members/:deviceId', { config: { permission: 'groups.write' }, schema: { tags, params: Member, response: { 204: Type.Null() } } }, async (request, reply) => {
-    const { id, deviceId } = request.params;
-    const at = clock();
-    const added = await prisma.$transaction(async (tx) => {
-      const group = await requireStaticGroup(tx, id);
-      if (!(await deviceExists(tx, deviceId))) throw notFound('device', deviceId);
-      if (!(await insertMember(tx, id, deviceId, at))) return false;
-      await appendAudit(tx, { actor: actorOf(request).name, action: 'group.add-member', subject: id, detail: { group: group.name, device: deviceId }, at });
-      return true;
-    });
-    if (added) await onMembershipChanged(context, [deviceId]);
-    return reply.code(204).send(null);
-  });
+  app.put(
+    '/groups/:id/members/:deviceId',
+    { config: { permission: 'groups.write' }, schema: { tags, params: Member, response: { 204: Type.Null() } } },
+    async (request, reply) => {
+      const { id, deviceId } = request.params;
+      const at = clock();
+      const added = await prisma.$transaction(async (tx) => {
+        const group = await requireStaticGroup(tx, id);
+        if (!(await deviceExists(tx, deviceId))) throw notFound('device', deviceId);
+        if (!(await insertMember(tx, id, deviceId, at))) return false;
+        await appendAudit(tx, {
+          actor: actorOf(request).name,
+          action: 'group.add-member',
+          subject: id,
+          detail: { group: group.name, device: deviceId },
+          at,
+        });
+        return true;
+      });
+      if (added) await onMembershipChanged(context, [deviceId]);
+      return reply.code(204).send(null);
+    },
+  );
 
-  app.delete('/groups/:id/members/:deviceId', { config: { permission: 'groups.write' }, schema: { tags, params: Member, response: { 204: Type.Null() } } }, async (request, reply) => {
-    const { id, deviceId } = request.params;
-    const at = clock();
-    const removed = await prisma.$transaction(async (tx) => {
-      const group = await requireStaticGroup(tx, id);
-      if (!(await deleteMember(tx, id, deviceId))) return false;
-      await appendAudit(tx, { actor: actorOf(request).name, action: 'group.remove-member', subject: id, detail: { group: group.name, device: deviceId }, at });
-      return true;
-    });
-    if (removed) await onMembershipChanged(context, [deviceId]);
-    return reply.code(204).send(null);
-  });
+  app.delete(
+    '/groups/:id/members/:deviceId',
+    { config: { permission: 'groups.write' }, schema: { tags, params: Member, response: { 204: Type.Null() } } },
+    async (request, reply) => {
+      const { id, deviceId } = request.params;
+      const at = clock();
+      const removed = await prisma.$transaction(async (tx) => {
+        const group = await requireStaticGroup(tx, id);
+        if (!(await deleteMember(tx, id, deviceId))) return false;
+        await appendAudit(tx, {
+          actor: actorOf(request).name,
+          action: 'group.remove-member',
+          subject: id,
+          detail: { group: group.name, device: deviceId },
+          at,
+        });
+        return true;
+      });
+      if (removed) await onMembershipChanged(context, [deviceId]);
+      return reply.code(204).send(null);
+    },
+  );
 };

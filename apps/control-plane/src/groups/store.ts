@@ -5,10 +5,13 @@ import type { GroupRow } from './group.ts';
 
 const include = { _count: { select: { members: true } } } as const;
 
-export const insertGroup = (tx: Tx, group: { readonly id: string; readonly name: string; readonly kind: string; readonly description: string; readonly createdAt: Date }): Promise<GroupRow> =>
-  tx.group.create({ data: group, include });
+export const insertGroup = (
+  tx: Tx,
+  group: { readonly id: string; readonly name: string; readonly kind: string; readonly description: string; readonly createdAt: Date },
+): Promise<GroupRow> => tx.group.create({ data: group, include });
 
-export const findGroup = (prisma: Tx | PrismaClient, id: string): Promise<GroupRow | null> => prisma.group.findUnique({ where: { id }, include });
+export const findGroup = (prisma: Tx | PrismaClient, id: string): Promise<GroupRow | null> =>
+  prisma.group.findUnique({ where: { id }, include });
 
 export const listGroups = (prisma: PrismaClient, limit: number, cursor: string | undefined): Promise<GroupRow[]> =>
   prisma.group.findMany({ where: after(cursor, 'createdAt'), include, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take: limit + 1 });
@@ -16,19 +19,28 @@ export const listGroups = (prisma: PrismaClient, limit: number, cursor: string |
 export const countDevices = (prisma: Tx | PrismaClient): Promise<number> => prisma.device.count({ where: { revokedAt: null } });
 
 /** @returns whether the version was still the one seen */
-export const updateGroup = async (tx: Tx, id: string, version: number, data: { readonly name?: string; readonly description?: string }): Promise<boolean> =>
-  (await tx.group.updateMany({ where: { id, version }, data: { ...data, version: { increment: 1 } } })).count === 1;
+export const updateGroup = async (
+  tx: Tx,
+  id: string,
+  version: number,
+  data: { readonly name?: string; readonly description?: string },
+): Promise<boolean> => (await tx.group.updateMany({ where: { id, version }, data: { ...data, version: { increment: 1 } } })).count === 1;
 
 /** @returns whether it was not a member before */
 export const insertMember = async (tx: Tx, groupId: string, deviceId: string, addedAt: Date): Promise<boolean> =>
   (await tx.groupMember.createMany({ data: [{ groupId, deviceId, addedAt }], skipDuplicates: true })).count === 1;
 
 /** @returns whether it was a member before */
-export const deleteMember = async (tx: Tx, groupId: string, deviceId: string): Promise<boolean> => (await tx.groupMember.deleteMany({ where: { groupId, deviceId } })).count === 1;
+export const deleteMember = async (tx: Tx, groupId: string, deviceId: string): Promise<boolean> =>
+  (await tx.groupMember.deleteMany({ where: { groupId, deviceId } })).count === 1;
 
-export const deviceExists = async (tx: Tx, id: string): Promise<boolean> => (await tx.device.count({ where: { id, revokedAt: null } })) === 1;
+export const deviceExists = async (tx: Tx, id: string): Promise<boolean> =>
+  (await tx.device.count({ where: { id, revokedAt: null } })) === 1;
 
 /** Once, on first start. */
-export const ensureGroup = async (tx: Tx, group: { readonly id: string; readonly name: string; readonly kind: string; readonly description: string }): Promise<void> => {
+export const ensureGroup = async (
+  tx: Tx,
+  group: { readonly id: string; readonly name: string; readonly kind: string; readonly description: string },
+): Promise<void> => {
   await tx.group.createMany({ data: [group], skipDuplicates: true });
 };

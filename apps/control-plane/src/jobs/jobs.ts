@@ -27,14 +27,24 @@ export interface Jobs {
  */
 export const startJobs = async (context: Context): Promise<Jobs> => {
   const { log, database } = context;
-  const renewal = setInterval(() => void renewCheckpoint(context, RENEW_EVERY_MS).catch((error: unknown) => log.error({ err: error }, 'the checkpoint could not be renewed; trying again')), RENEW_LOOK_MS);
+  const renewal = setInterval(
+    () =>
+      void renewCheckpoint(context, RENEW_EVERY_MS).catch((error: unknown) =>
+        log.error({ err: error }, 'the checkpoint could not be renewed; trying again'),
+      ),
+    RENEW_LOOK_MS,
+  );
   renewal.unref();
 
   // The queue's own description of a pool is narrower than the driver's in the events of its clients alone.
   const pool = new pg.Pool({ ...poolConfig(database, 4), options: '-c search_path=bullmq' }) as PgPool;
   const onError = (error: Error): void => log.warn({ err: error }, 'the job queue lost the database; it connects again');
   pool.on('error', onError);
-  const queue = new Queue(QUEUE, { connection: pool, defaultJobOptions: { removeOnComplete: { count: 20 }, removeOnFail: { count: 100 } } }, createPostgresBackend);
+  const queue = new Queue(
+    QUEUE,
+    { connection: pool, defaultJobOptions: { removeOnComplete: { count: 20 }, removeOnFail: { count: 100 } } },
+    createPostgresBackend,
+  );
   queue.on('error', onError);
   const byName = new Map(JOBS.map((job) => [job.name, job]));
   const worker = new Worker(

@@ -17,19 +17,35 @@ type Organisation = Context['organisation'];
  * @param signerFolder where the signer's keys lie, or are made
  * @throws CordonError organisation.no-signer-keys, root.*, floor.*
  */
-export const ensureOrganisation = async ({ prisma, clock, log }: Pick<Context, 'prisma' | 'clock' | 'log'>, signerFolder: string): Promise<Organisation> => {
+export const ensureOrganisation = async (
+  { prisma, clock, log }: Pick<Context, 'prisma' | 'clock' | 'log'>,
+  signerFolder: string,
+): Promise<Organisation> => {
   const at = clock();
   if ((await prisma.$transaction(readOrganisation)) === undefined) {
     const made = await makeOrganisation(signerFolder, newId('org'), at);
     await prisma.$transaction(async (tx) => {
       if (!(await insertOrganisation(tx, made, 'Cordon', at))) return;
       await ensureAllDevices(tx);
-      await appendAudit(tx, { actor: 'system', action: 'organisation.create', subject: made.orgId, detail: { fingerprint: rootFingerprint(made.roots[0] ?? '') }, at });
+      await appendAudit(tx, {
+        actor: 'system',
+        action: 'organisation.create',
+        subject: made.orgId,
+        detail: { fingerprint: rootFingerprint(made.roots[0] ?? '') },
+        at,
+      });
     });
-    log.warn({ folder: signerFolder }, 'made an organisation with throw-away root keys: fine for a trial; a real organisation keeps root and floor keys offline');
+    log.warn(
+      { folder: signerFolder },
+      'made an organisation with throw-away root keys: fine for a trial; a real organisation keeps root and floor keys offline',
+    );
   }
   if (!fs.existsSync(signerFiles(signerFolder).keys)) {
-    throw new CordonError('organisation.no-signer-keys', 'the database has an organisation, but the state folder has no signer keys: restore the state folder that belongs to this database', { place: signerFolder });
+    throw new CordonError(
+      'organisation.no-signer-keys',
+      'the database has an organisation, but the state folder has no signer keys: restore the state folder that belongs to this database',
+      { place: signerFolder },
+    );
   }
   const stored = await prisma.$transaction(readOrganisation);
   if (stored === undefined) throw new CordonError('organisation.missing', 'the organisation was written but cannot be read');
@@ -42,6 +58,10 @@ export const ensureOrganisation = async ({ prisma, clock, log }: Pick<Context, '
 export const checkSigner = async ({ roots, fingerprint }: Organisation, checkpoint: string, now: Date): Promise<void> => {
   const root = await verifyRootChain(roots, fingerprint, now);
   await openCompact(checkpoint, { typ: 'cordon-checkpoint+jws', keys: root.keys('checkpoint'), maxBytes: 8192 }).catch((cause: unknown) => {
-    throw new CordonError('organisation.signer-unknown', "the organisation's root does not name this signer's key: restore the state folder that belongs to this database", { cause });
+    throw new CordonError(
+      'organisation.signer-unknown',
+      "the organisation's root does not name this signer's key: restore the state folder that belongs to this database",
+      { cause },
+    );
   });
 };

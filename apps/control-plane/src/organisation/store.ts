@@ -12,5 +12,11 @@ export const readOrganisation = async (tx: Tx): Promise<StoredOrganisation | und
 };
 
 /** @returns whether this call made it: another replica may have been faster */
-export const insertOrganisation = async (tx: Tx, { orgId, roots, floor }: StoredOrganisation, name: string, createdAt: Date): Promise<boolean> =>
-  (await tx.organisation.createMany({ data: [{ id: 1, orgId, name, rootChain: [...roots], floor, createdAt }], skipDuplicates: true })).count === 1;
+export const insertOrganisation = async (
+  tx: Tx,
+  { orgId, roots, floor }: StoredOrganisation,
+  name: string,
+  createdAt: Date,
+): Promise<boolean> =>
+  (await tx.organisation.createMany({ data: [{ id: 1, orgId, name, rootChain: [...roots], floor, createdAt }], skipDuplicates: true }))
+    .count === 1;

@@ -6,7 +6,10 @@ import type { PolicyRow, RevisionRow } from './policy.ts';
 
 const include = { revisions: { select: { revision: true }, orderBy: { revision: 'desc' }, take: 1 } } as const;
 
-export const insertPolicy = async (tx: Tx, policy: { readonly id: string; readonly name: string; readonly createdAt: Date }): Promise<void> => {
+export const insertPolicy = async (
+  tx: Tx,
+  policy: { readonly id: string; readonly name: string; readonly createdAt: Date },
+): Promise<void> => {
   await tx.policy.create({ data: policy });
 };
 
@@ -25,17 +28,28 @@ export const insertRevision = async (tx: Tx, { document, ...revision }: NewRevis
   await tx.policyRevision.create({ data: { ...revision, document: json } });
 };
 
-export const findPolicy = (prisma: Tx | PrismaClient, id: string): Promise<PolicyRow | null> => prisma.policy.findUnique({ where: { id }, include });
+export const findPolicy = (prisma: Tx | PrismaClient, id: string): Promise<PolicyRow | null> =>
+  prisma.policy.findUnique({ where: { id }, include });
 
 export const listPolicies = (prisma: PrismaClient, limit: number, cursor: string | undefined): Promise<PolicyRow[]> =>
-  prisma.policy.findMany({ where: { archivedAt: null, ...after(cursor, 'createdAt') }, include, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take: limit + 1 });
+  prisma.policy.findMany({
+    where: { archivedAt: null, ...after(cursor, 'createdAt') },
+    include,
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: limit + 1,
+  });
 
 export const findRevision = (prisma: Tx | PrismaClient, policyId: string, revision: number): Promise<RevisionRow | null> =>
   prisma.policyRevision.findUnique({ where: { policyId_revision: { policyId, revision } } });
 
 /** Newest first. */
 export const listRevisions = (prisma: PrismaClient, policyId: string, limit: number, before: number | undefined): Promise<RevisionRow[]> =>
-  prisma.policyRevision.findMany({ where: { policyId, ...(before !== undefined && { revision: { lt: before } }) }, orderBy: { revision: 'desc' }, take: limit });
+  prisma.policyRevision.findMany({
+    where: { policyId, ...(before !== undefined && { revision: { lt: before } }) },
+    orderBy: { revision: 'desc' },
+    take: limit,
+  });
 
 /** Two authors at once: one of them wins. @returns whether the version was still the one seen */
-export const advanceVersion = async (tx: Tx, id: string, version: number): Promise<boolean> => (await tx.policy.updateMany({ where: { id, version }, data: { version: { increment: 1 } } })).count === 1;
+export const advanceVersion = async (tx: Tx, id: string, version: number): Promise<boolean> =>
+  (await tx.policy.updateMany({ where: { id, version }, data: { version: { increment: 1 } } })).count === 1;

@@ -45,7 +45,9 @@ export const assignmentsOf = (groups: ReadonlySet<string>, assignments: readonly
 export const cohortKey = (assignments: readonly string[]): string => sha256Hex(assignments.toSorted().join('\n'));
 
 /** Devices are placed by their groups; equal groups are judged once. */
-export const placer = (assignments: readonly PublishedAssignment[]): ((groups: readonly string[]) => { readonly key: string; readonly assignments: readonly string[] }) => {
+export const placer = (
+  assignments: readonly PublishedAssignment[],
+): ((groups: readonly string[]) => { readonly key: string; readonly assignments: readonly string[] }) => {
   const known = new Map<string, { key: string; assignments: readonly string[] }>();
   return (groups) => {
     const name = groups.join('\n');
@@ -62,7 +64,11 @@ export const placer = (assignments: readonly PublishedAssignment[]): ((groups: r
  * The bundle of a cohort: each policy once, with every assignment that brings it. No assignment: no policy, and nothing launches.
  * @throws CordonError publish.document-missing
  */
-export const contentOf = (assignments: readonly string[], snapshot: Snapshot, documentOf: (policy: PublishedPolicy) => PolicyDocument | undefined): BundleContent => {
+export const contentOf = (
+  assignments: readonly string[],
+  snapshot: Snapshot,
+  documentOf: (policy: PublishedPolicy) => PolicyDocument | undefined,
+): BundleContent => {
   const chosen = new Set(assignments);
   const because = Map.groupBy(
     snapshot.assignments.filter(({ id }) => chosen.has(id)),
@@ -72,16 +78,30 @@ export const contentOf = (assignments: readonly string[], snapshot: Snapshot, do
     const reasons = because.get(policy.id);
     if (reasons === undefined) return [];
     const document = documentOf(policy);
-    if (document === undefined) throw new CordonError('publish.document-missing', `revision ${policy.revision} of policy ${policy.name} is not in the database; restore it or publish another`);
-    const why = reasons.map(({ id, groupId, groupName }): Because => ({ assignment: id, group: groupId, groupName })).sort((a, b) => (a.assignment < b.assignment ? -1 : 1));
+    if (document === undefined)
+      throw new CordonError(
+        'publish.document-missing',
+        `revision ${policy.revision} of policy ${policy.name} is not in the database; restore it or publish another`,
+      );
+    const why = reasons
+      .map(({ id, groupId, groupName }): Because => ({ assignment: id, group: groupId, groupName }))
+      .sort((a, b) => (a.assignment < b.assignment ? -1 : 1));
     return [{ policy: policy.id, name: policy.name, revision: policy.revision, document, because: why }];
   });
-  return { format: 'cordon-bundle/1', language: 'cordon/v1', policies: policies.sort((a, b) => (a.policy < b.policy ? -1 : 1)), exceptions: [] };
+  return {
+    format: 'cordon-bundle/1',
+    language: 'cordon/v1',
+    policies: policies.sort((a, b) => (a.policy < b.policy ? -1 : 1)),
+    exceptions: [],
+  };
 };
 
 /** Whether two snapshots place every device alike; only what is in the policies may differ. */
 export const placesAlike = (a: Snapshot, b: Snapshot): boolean => {
   const shape = ({ assignments }: Snapshot): string =>
-    assignments.map(({ id, policyId, groupId, groupName, mode, everyone }) => JSON.stringify([id, policyId, groupId, groupName, mode, everyone])).sort().join('\n');
+    assignments
+      .map(({ id, policyId, groupId, groupName, mode, everyone }) => JSON.stringify([id, policyId, groupId, groupName, mode, everyone]))
+      .sort()
+      .join('\n');
   return shape(a) === shape(b);
 };

@@ -7,7 +7,8 @@ import type { Context, Tx } from '../context.ts';
 import type { Advance, CheckpointState, Published } from './published.ts';
 import { newestCheckpoint, readBundles, readCohorts, readMembers, readSnapshot, shareLock, type CheckpointRow } from './store.ts';
 
-const payloadOf = (jws: string): CheckpointPayload => JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString('utf8')) as CheckpointPayload;
+const payloadOf = (jws: string): CheckpointPayload =>
+  JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString('utf8')) as CheckpointPayload;
 
 export const checkpointState = (row: CheckpointRow): CheckpointState => ({
   jws: row.jws,
@@ -28,7 +29,12 @@ export const load = async (tx: Tx, published: Published): Promise<Advance | unde
   const bundles = await readBundles(tx, [...new Set(cohorts.map(({ digest }) => digest))]);
   const release = await published.acquire();
   try {
-    const before = { serial: published.checkpoint?.serial, issuedAt: published.checkpoint?.issuedAt, cohorts: new Map(published.cohorts), devices: new Map(published.devices) };
+    const before = {
+      serial: published.checkpoint?.serial,
+      issuedAt: published.checkpoint?.issuedAt,
+      cohorts: new Map(published.cohorts),
+      devices: new Map(published.devices),
+    };
     published.checkpoint = undefined;
     for (const map of [published.cohorts, published.byKey, published.devices]) map.clear();
     published.members = new MerkleTree();
@@ -43,7 +49,11 @@ export const load = async (tx: Tx, published: Published): Promise<Advance | unde
     published.checkpoint = checkpointState(newest);
     return {
       serial: newest.serial,
-      cohorts: new Set(cohorts.filter(({ id, serial, digest }) => before.cohorts.get(id)?.serial !== serial || before.cohorts.get(id)?.digest !== digest).map(({ id }) => id)),
+      cohorts: new Set(
+        cohorts
+          .filter(({ id, serial, digest }) => before.cohorts.get(id)?.serial !== serial || before.cohorts.get(id)?.digest !== digest)
+          .map(({ id }) => id),
+      ),
       devices: new Set([...published.devices].filter(([id, { cohort }]) => before.devices.get(id)?.cohort !== cohort).map(([id]) => id)),
       renewed: before.serial === newest.serial && before.issuedAt?.getTime() !== newest.createdAt.getTime(),
     };
@@ -65,5 +75,8 @@ export const resync = async (context: Context): Promise<void> => {
     const advance = await load(tx, published);
     if (advance !== undefined) published.announce(advance);
   });
-  if (published.checkpoint === undefined) throw new CordonError('publish.not-ready', 'the stored state has no checkpoint that fits it; publish or restart to sign one', { retryable: true });
+  if (published.checkpoint === undefined)
+    throw new CordonError('publish.not-ready', 'the stored state has no checkpoint that fits it; publish or restart to sign one', {
+      retryable: true,
+    });
 };

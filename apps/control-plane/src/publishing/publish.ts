@@ -20,7 +20,11 @@ export interface PublishResult {
 }
 
 /** Where every device, or those named, belong under a snapshot. */
-const decidePlaces = async (tx: Tx, snapshot: Snapshot, only: readonly string[] | undefined): Promise<Pick<Decision, 'placement' | 'wanted'>> => {
+const decidePlaces = async (
+  tx: Tx,
+  snapshot: Snapshot,
+  only: readonly string[] | undefined,
+): Promise<Pick<Decision, 'placement' | 'wanted'>> => {
   const groups = [...new Set(snapshot.assignments.filter(({ everyone }) => !everyone).map(({ groupId }) => groupId))];
   const place = placer(snapshot.assignments);
   const placement = new Map<string, string | undefined>();
@@ -42,8 +46,11 @@ const livingCohorts = (published: Published): Set<string> => new Set([...publish
 /** When only policies changed, nobody moves: the cohorts that live are known, and no device is looked at. */
 const decidePublish = async (tx: Tx, published: Published, draft: Snapshot): Promise<Decision> => {
   const living = [...livingCohorts(published)].map((id) => published.cohorts.get(id));
-  const wanted = new Map(living.flatMap((cohort) => (cohort?.assignments === undefined ? [] : [[cohort.key, cohort.assignments] as const])));
-  if (placesAlike(draft, published.snapshot) && wanted.size === living.length) return { snapshot: draft, wanted, placement: new Map(), always: 'serial' };
+  const wanted = new Map(
+    living.flatMap((cohort) => (cohort?.assignments === undefined ? [] : [[cohort.key, cohort.assignments] as const])),
+  );
+  if (placesAlike(draft, published.snapshot) && wanted.size === living.length)
+    return { snapshot: draft, wanted, placement: new Map(), always: 'serial' };
   return { snapshot: draft, always: 'serial', ...(await decidePlaces(tx, draft, undefined)) };
 };
 
@@ -52,7 +59,10 @@ const decidePublish = async (tx: Tx, published: Published, draft: Snapshot): Pro
  * Taking the last assignment away never means "everything allowed": the bundle is empty, and nothing launches.
  * @throws CordonError publish.*, signer.*
  */
-export const publish = async (context: Context, { title, actor }: { readonly title: string; readonly actor: string }): Promise<PublishResult> => {
+export const publish = async (
+  context: Context,
+  { title, actor }: { readonly title: string; readonly actor: string },
+): Promise<PublishResult> => {
   const changeSet = newId('chg');
   let devices = 0;
   const { serial, changed } = await transition(
@@ -61,11 +71,33 @@ export const publish = async (context: Context, { title, actor }: { readonly tit
       record: async (tx, effect, { snapshot: { policies, assignments } }) => {
         const cohorts = new Set(effect.changed.map(({ id }) => id));
         const moved = new Map(effect.moves.map(({ device, cohort }) => [device, cohort]));
-        for (const [device, place] of context.published.devices) if (cohorts.has((moved.has(device) ? moved.get(device) : place.cohort) ?? '')) devices += 1;
+        for (const [device, place] of context.published.devices)
+          if (cohorts.has((moved.has(device) ? moved.get(device) : place.cohort) ?? '')) devices += 1;
         const at = context.clock();
-        const content = { policies: policies.map((policy) => ({ ...policy })), assignments: assignments.map((assignment) => ({ ...assignment })), cohorts: [...cohorts] };
-        await tx.changeSet.create({ data: { id: changeSet, title, state: 'published', serial: effect.serial, content, createdBy: actor, createdAt: at, publishedAt: at } });
-        await appendAudit(tx, { actor, action: 'changes.publish', subject: changeSet, detail: { title, serial: effect.serial, cohorts: cohorts.size, devices }, at });
+        const content = {
+          policies: policies.map((policy) => ({ ...policy })),
+          assignments: assignments.map((assignment) => ({ ...assignment })),
+          cohorts: [...cohorts],
+        };
+        await tx.changeSet.create({
+          data: {
+            id: changeSet,
+            title,
+            state: 'published',
+            serial: effect.serial,
+            content,
+            createdBy: actor,
+            createdAt: at,
+            publishedAt: at,
+          },
+        });
+        await appendAudit(tx, {
+          actor,
+          action: 'changes.publish',
+          subject: changeSet,
+          detail: { title, serial: effect.serial, cohorts: cohorts.size, devices },
+          at,
+        });
       },
     },
     context,
@@ -76,7 +108,13 @@ export const publish = async (context: Context, { title, actor }: { readonly tit
 /** Places devices by the *published* change set: enrollment, a group's members and revocation change who gets what, never what is published. */
 export const placeDevices = async (context: Context, devices: readonly string[]): Promise<void> => {
   await transition(
-    { decide: async (tx) => ({ snapshot: context.published.snapshot, always: undefined, ...(await decidePlaces(tx, context.published.snapshot, devices)) }) },
+    {
+      decide: async (tx) => ({
+        snapshot: context.published.snapshot,
+        always: undefined,
+        ...(await decidePlaces(tx, context.published.snapshot, devices)),
+      }),
+    },
     context,
   );
 };
@@ -88,7 +126,11 @@ export const placeDevices = async (context: Context, devices: readonly string[])
 export const onMembershipChanged = async (context: Context, devices: readonly string[]): Promise<void> => {
   const { published, log } = context;
   published.placing ??= coalesce((ids) => placeDevices(context, ids));
-  await published.placing(devices).catch((error: unknown) => log.error({ err: error, devices: devices.length }, 'devices could not be placed; the next renewal tries again'));
+  await published
+    .placing(devices)
+    .catch((error: unknown) =>
+      log.error({ err: error, devices: devices.length }, 'devices could not be placed; the next renewal tries again'),
+    );
 };
 
 /**

@@ -126,7 +126,11 @@ export class Published {
   membershipFrame(device: string): MembershipFrame | undefined {
     const place = this.devices.get(device);
     if (place?.cohort === undefined || this.checkpoint === undefined) return undefined;
-    return { type: 'membership', checkpoint: this.checkpoint.jws, member: { leaf: this.#memberLeaf(device, place.index, place.cohort), proof: this.members.proof(place.index) } };
+    return {
+      type: 'membership',
+      checkpoint: this.checkpoint.jws,
+      member: { leaf: this.#memberLeaf(device, place.index, place.cohort), proof: this.members.proof(place.index) },
+    };
   }
 
   stateFrame(id: string, withBundle: boolean): StateFrame | undefined {
@@ -144,7 +148,9 @@ export class Published {
 
   #memberLeaf(device: string, index: number, cohort: string | undefined): MembershipFrame['member']['leaf'] {
     const state = cohort === undefined ? undefined : this.cohorts.get(cohort);
-    return state === undefined ? { org: this.org, index, device: '', cohort: '', cohortIndex: 0 } : { org: this.org, index, device, cohort: state.id, cohortIndex: state.index };
+    return state === undefined
+      ? { org: this.org, index, device: '', cohort: '', cohortIndex: 0 }
+      : { org: this.org, index, device, cohort: state.id, cohortIndex: state.index };
   }
 
   #cohortLeaf({ id, index, serial, digest }: CohortState): StateFrame['cohort']['leaf'] {

@@ -24,17 +24,30 @@ const Detail = Type.Object(
   {
     ...summary,
     policies: Type.Array(Type.Object({ id: Type.String(), name: Type.String(), revision: Type.Integer() }, closed)),
-    assignments: Type.Array(Type.Object({ id: Type.String(), policyId: Type.String(), groupId: Type.String(), groupName: Type.String(), mode: Type.String() }, closed)),
+    assignments: Type.Array(
+      Type.Object(
+        { id: Type.String(), policyId: Type.String(), groupId: Type.String(), groupName: Type.String(), mode: Type.String() },
+        closed,
+      ),
+    ),
     devices: Type.Integer({ description: 'Devices in the cohorts that it changed' }),
     acknowledged: Type.Integer({ description: 'Of those: how many have verified and enforce it' }),
     failed: Type.Integer(),
-    lastAckMs: Type.Union([Type.Number(), Type.Null()], { description: 'From published to the newest first acknowledgement, in milliseconds' }),
+    lastAckMs: Type.Union([Type.Number(), Type.Null()], {
+      description: 'From published to the newest first acknowledgement, in milliseconds',
+    }),
   },
   closed,
 );
 
 const show = ({ id, title, state, serial, createdBy, createdAt, publishedAt }: Omit<ChangeSet, 'content'>): Static<typeof Summary> => ({
-  id, title, state, serial, createdBy, createdAt: createdAt.toISOString(), publishedAt: publishedAt?.toISOString() ?? null,
+  id,
+  title,
+  state,
+  serial,
+  createdBy,
+  createdAt: createdAt.toISOString(),
+  publishedAt: publishedAt?.toISOString() ?? null,
 });
 
 export const registerPublishing: Feature = (app, context) => {
@@ -45,21 +58,28 @@ export const registerPublishing: Feature = (app, context) => {
       schema: {
         tags: ['publishing'],
         body: Type.Object({ title: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) }, closed),
-        response: { 201: Type.Object({ changeSet: Type.String(), serial: Type.Integer(), cohorts: Type.Integer(), devices: Type.Integer() }, closed) },
+        response: {
+          201: Type.Object({ changeSet: Type.String(), serial: Type.Integer(), cohorts: Type.Integer(), devices: Type.Integer() }, closed),
+        },
       },
     },
-    async (request, reply) => reply.code(201).send(await publish(context, { title: request.body.title ?? 'Publish', actor: actorOf(request).name })),
+    async (request, reply) =>
+      reply.code(201).send(await publish(context, { title: request.body.title ?? 'Publish', actor: actorOf(request).name })),
   );
 
   app.get(
     '/change-sets',
     { config: { permission: 'changes.read' }, schema: { tags: ['publishing'], querystring: PageQuery, response: { 200: Page(Summary) } } },
-    async ({ query: { limit = 50, cursor } }) => pageOf(await listChangeSets(context.prisma, cursor, limit + 1), limit, ({ createdAt, id }) => ({ at: createdAt, id }), show),
+    async ({ query: { limit = 50, cursor } }) =>
+      pageOf(await listChangeSets(context.prisma, cursor, limit + 1), limit, ({ createdAt, id }) => ({ at: createdAt, id }), show),
   );
 
   app.get(
     '/change-sets/:id',
-    { config: { permission: 'changes.read' }, schema: { tags: ['publishing'], params: Type.Object({ id: Type.String({ maxLength: 64 }) }, closed), response: { 200: Detail } } },
+    {
+      config: { permission: 'changes.read' },
+      schema: { tags: ['publishing'], params: Type.Object({ id: Type.String({ maxLength: 64 }) }, closed), response: { 200: Detail } },
+    },
     async ({ params: { id } }) => {
       const found = await findChangeSet(context.prisma, id);
       if (found === null) throw notFound('change-set', id);

@@ -10,7 +10,19 @@ import { newId } from '../ids.ts';
 import { contentOf, type Snapshot } from './cohorts.ts';
 import { load } from './load.ts';
 import type { Advance, CohortState, Published } from './published.ts';
-import { currentSerial, lockPublishing, newestCheckpoint, nextSerial, notify, readBundles, readDocuments, readNewMembers, writeBundle, writeCohorts, writePlaces } from './store.ts';
+import {
+  currentSerial,
+  lockPublishing,
+  newestCheckpoint,
+  nextSerial,
+  notify,
+  readBundles,
+  readDocuments,
+  readNewMembers,
+  writeBundle,
+  writeCohorts,
+  writePlaces,
+} from './store.ts';
 
 /** How long devices may start new runs under one manifest; it is signed anew when less than a third is left. */
 const MANIFEST_LIFETIME_MS = 30 * 86_400_000;
@@ -136,7 +148,9 @@ export const transition = ({ decide, record }: Steps, context: Context): Promise
         const renewed = decision.always === 'checkpoint' || published.checkpoint === undefined;
         const grows = decision.always === 'serial' || drafts.length > 0 || moves.length > 0 || (renewed && newest === null);
         if (!grows && !renewed && joining.length === 0) return { serial: newest?.serial ?? 0, changed: [], moves: [], advance: undefined };
-        const serial = grows ? await nextSerial(tx, drafts.filter(({ index }) => index >= published.tree.size).length) : await currentSerial(tx);
+        const serial = grows
+          ? await nextSerial(tx, drafts.filter(({ index }) => index >= published.tree.size).length)
+          : await currentSerial(tx);
         const changed = drafts.map((draft): CohortState => ({ ...draft, serial }));
         if (changed.length > 0) await writeCohorts(tx, changed);
         if (moves.length > 0) await writePlaces(tx, moves);
@@ -151,7 +165,12 @@ export const transition = ({ decide, record }: Steps, context: Context): Promise
         }
         await signCheckpoint(tx, context, serial, newest?.digest ?? null);
         published.snapshot = decision.snapshot;
-        const advance = { serial, cohorts: new Set(changed.map(({ id }) => id)), devices: new Set(moves.map(({ device }) => device)), renewed };
+        const advance = {
+          serial,
+          cohorts: new Set(changed.map(({ id }) => id)),
+          devices: new Set(moves.map(({ device }) => device)),
+          renewed,
+        };
         return { serial, changed, moves, advance };
       });
       release?.();

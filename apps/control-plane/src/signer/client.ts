@@ -16,11 +16,17 @@ interface Reply {
   readonly message?: string;
 }
 
-const unavailable = (why: string): CordonError => new CordonError('signer.unavailable', `the signer ${why}; nothing was published`, { retryable: true });
+const unavailable = (why: string): CordonError =>
+  new CordonError('signer.unavailable', `the signer ${why}; nothing was published`, { retryable: true });
 
 const startProcess = (folder: string): Promise<ChildProcess> =>
   new Promise((resolve, reject) => {
-    const child = fork(path.join(import.meta.dirname, 'main.ts'), [folder], { env: {}, cwd: '/', execArgv: ['--disable-warning=ExperimentalWarning'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const child = fork(path.join(import.meta.dirname, 'main.ts'), [folder], {
+      env: {},
+      cwd: '/',
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
     child.once('message', () => resolve(child));
     child.once('error', reject);
     child.once('exit', (code) => reject(unavailable(`ended with ${String(code)} before it was ready`)));
@@ -80,10 +86,12 @@ export const startSigner = async (folder: string): Promise<SignerClient> => {
         waiting.delete(id);
         reject(unavailable('did not answer in time'));
       }, ANSWER_MS);
-      const settle = <T>(then: (value: T) => void) => (value: T): void => {
-        clearTimeout(late);
-        then(value);
-      };
+      const settle =
+        <T>(then: (value: T) => void) =>
+        (value: T): void => {
+          clearTimeout(late);
+          then(value);
+        };
       waiting.set(id, { resolve: settle(resolve), reject: settle(reject) });
       socket.write(`${JSON.stringify({ id, op, payload })}\n`);
     });

@@ -37,6 +37,9 @@ export const checkCheckpoint = (payload: unknown, high: HighWater): { readonly p
   if (!lives(payload.issuedAt, payload.expiresAt, MAX_CHECKPOINT_MS)) refuse('signer.refused', 'the checkpoint would live too long');
   const { epoch, serial } = payload;
   if (epoch < high.epoch || (epoch === high.epoch && serial < high.serial))
-    refuse('signer.rollback', `epoch ${epoch} serial ${serial} is below ${high.epoch}/${high.serial}, which was signed already; after a restore the root must raise the epoch`);
+    refuse(
+      'signer.rollback',
+      `epoch ${epoch} serial ${serial} is below ${high.epoch}/${high.serial}, which was signed already; after a restore the root must raise the epoch`,
+    );
   return { payload, high: { epoch, serial } };
 };

@@ -14,7 +14,8 @@ const COST = { N: 2 ** 14, r: 8, p: 1 } as const;
 
 const passphraseOf = (file: string): Buffer => {
   const { mode } = fs.statSync(file);
-  if ((mode & 0o077) !== 0) throw new CordonError('signer.passphrase', `${file} can be read by others: set its mode to 0600`, { place: file });
+  if ((mode & 0o077) !== 0)
+    throw new CordonError('signer.passphrase', `${file} can be read by others: set its mode to 0600`, { place: file });
   return fs.readFileSync(file);
 };
 
@@ -43,7 +44,16 @@ export const sealSeeds = (file: string, passphraseFile: string, seeds: Seeds): v
   const cipher = createCipheriv('aes-256-gcm', scryptSync(passphraseOf(passphraseFile), salt, 32, COST), iv);
   const sealed = Buffer.concat([cipher.update(JSON.stringify(seeds), 'utf8'), cipher.final()]);
   const encode = (bytes: Buffer): string => bytes.toString('base64url');
-  writeDurably(file, JSON.stringify({ format: 'cordon-keys/1', salt: encode(salt), iv: encode(iv), tag: encode(cipher.getAuthTag()), sealed: encode(sealed) }));
+  writeDurably(
+    file,
+    JSON.stringify({
+      format: 'cordon-keys/1',
+      salt: encode(salt),
+      iv: encode(iv),
+      tag: encode(cipher.getAuthTag()),
+      sealed: encode(sealed),
+    }),
+  );
 };
 
 /** @throws CordonError `signer.keys` when the file is damaged or the passphrase is another */
@@ -58,6 +68,10 @@ export const openKeys = (file: string, passphraseFile: string): OnlineKeys => {
     return { policy: key('policy'), checkpoint: key('checkpoint'), identity: key('identity') };
   } catch (cause) {
     if (cause instanceof CordonError && cause.code === 'signer.passphrase') throw cause;
-    throw new CordonError('signer.keys', `${file} cannot be opened: it is damaged, or its passphrase is another; restore both from the backup`, { place: file, cause });
+    throw new CordonError(
+      'signer.keys',
+      `${file} cannot be opened: it is damaged, or its passphrase is another; restore both from the backup`,
+      { place: file, cause },
+    );
   }
 };

@@ -14,7 +14,9 @@ import { signerFiles } from './organisation.ts';
 const MAX_LINE = 262_144;
 const files = signerFiles(process.argv[2] ?? '');
 const keys = openKeys(files.keys, files.passphrase);
-let high: HighWater = fs.existsSync(files.state) ? (JSON.parse(fs.readFileSync(files.state, 'utf8')) as HighWater) : { epoch: 0, serial: 0 };
+let high: HighWater = fs.existsSync(files.state)
+  ? (JSON.parse(fs.readFileSync(files.state, 'utf8')) as HighWater)
+  : { epoch: 0, serial: 0 };
 
 const sign = (op: unknown, payload: unknown): Promise<string> => {
   switch (op) {

@@ -17,7 +17,9 @@ export interface Organisation {
 }
 
 /** Files of the signer in its folder. */
-export const signerFiles = (folder: string): { readonly keys: string; readonly offline: string; readonly passphrase: string; readonly state: string; readonly socket: string } => ({
+export const signerFiles = (
+  folder: string,
+): { readonly keys: string; readonly offline: string; readonly passphrase: string; readonly state: string; readonly socket: string } => ({
   keys: path.join(folder, 'online-keys.json'),
   offline: path.join(folder, 'offline-keys.json'),
   passphrase: path.join(folder, 'passphrase'),
@@ -32,23 +34,43 @@ export const makeOrganisation = async (folder: string, orgId: string, now: Date)
   if (!fs.existsSync(files.passphrase)) fs.writeFileSync(files.passphrase, randomBytes(32).toString('base64url'), { mode: 0o600 });
   const seeds = Object.fromEntries([...ONLINE_ROLES, ...OFFLINE_ROLES].map((role) => [role, randomBytes(32)]));
   const pair = (role: string): ReturnType<typeof keyPairFromSeed> => keyPairFromSeed(seeds[role] ?? Buffer.alloc(0));
-  const only = (role: string): { threshold: number; keys: RootDocument['roles']['root']['keys'] } => ({ threshold: 1, keys: [pair(role).jwk] });
+  const only = (role: string): { threshold: number; keys: RootDocument['roles']['root']['keys'] } => ({
+    threshold: 1,
+    keys: [pair(role).jwk],
+  });
   const document: RootDocument = {
     format: 'cordon-root/1',
     org: orgId,
     version: 1,
     epoch: 0,
     expiresAt: new Date(now.getTime() + YEAR_MS).toISOString(),
-    roles: { root: only('root'), floor: only('floor'), approver: only('approver'), policy: only('policy'), checkpoint: only('checkpoint'), identity: only('identity') },
+    roles: {
+      root: only('root'),
+      floor: only('floor'),
+      approver: only('approver'),
+      policy: only('policy'),
+      checkpoint: only('checkpoint'),
+      identity: only('identity'),
+    },
   };
   const floor = {
     format: 'cordon-floor/1',
     org: orgId,
     version: 1,
-    document: { apiVersion: 'cordon/v1', kind: 'ContainmentPolicy', metadata: { name: 'floor', description: 'Holds whatever the online keys say' }, spec: { limit: { resources: { timeout: '168h' } } } },
+    document: {
+      apiVersion: 'cordon/v1',
+      kind: 'ContainmentPolicy',
+      metadata: { name: 'floor', description: 'Holds whatever the online keys say' },
+      spec: { limit: { resources: { timeout: '168h' } } },
+    },
   };
-  const sealed = (roles: readonly string[]): Record<string, string> => Object.fromEntries(roles.map((role) => [role, (seeds[role] ?? Buffer.alloc(0)).toString('base64url')]));
+  const sealed = (roles: readonly string[]): Record<string, string> =>
+    Object.fromEntries(roles.map((role) => [role, (seeds[role] ?? Buffer.alloc(0)).toString('base64url')]));
   sealSeeds(files.keys, files.passphrase, sealed(ONLINE_ROLES));
   sealSeeds(files.offline, files.passphrase, sealed(OFFLINE_ROLES));
-  return { orgId, roots: [await signGeneral(document, 'cordon-root+jws', [pair('root')])], floor: await signGeneral(floor, 'cordon-floor+jws', [pair('floor')]) };
+  return {
+    orgId,
+    roots: [await signGeneral(document, 'cordon-root+jws', [pair('root')])],
+    floor: await signGeneral(floor, 'cordon-floor+jws', [pair('floor')]),
+  };
 };

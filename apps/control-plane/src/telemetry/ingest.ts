@@ -110,7 +110,11 @@ export class Ingest {
   }
 
   #refuse(source: Source, frame: TelemetryFrame, end: ChainEnd | undefined): void {
-    source.send({ type: 'problem', code: 'telemetry.gap', detail: `boot ${frame.boot}: expected the batch that follows ${end === undefined ? 'nothing' : `sequence ${end.seq}`}, got ${frame.seqFrom} to ${frame.seqTo}` });
+    source.send({
+      type: 'problem',
+      code: 'telemetry.gap',
+      detail: `boot ${frame.boot}: expected the batch that follows ${end === undefined ? 'nothing' : `sequence ${end.seq}`}, got ${frame.seqFrom} to ${frame.seqTo}`,
+    });
   }
 
   #acknowledge(source: Source, committed: { readonly boot: string; readonly seq: number }): void {
@@ -155,7 +159,8 @@ export class Ingest {
       const committed = new Set(await this.#store.write(batch, this.#clock()));
       const acks = new Map<Source, Map<string, number>>();
       for (const queued of batch) {
-        if (committed.has(queued)) acks.set(queued.source, (acks.get(queued.source) ?? new Map<string, number>()).set(queued.frame.boot, queued.frame.seqTo));
+        if (committed.has(queued))
+          acks.set(queued.source, (acks.get(queued.source) ?? new Map<string, number>()).set(queued.frame.boot, queued.frame.seqTo));
         else this.#reject(queued, 'telemetry.gap');
       }
       for (const [source, boots] of acks) for (const [boot, seq] of boots) this.#acknowledge(source, { boot, seq });

@@ -41,15 +41,31 @@ const Filter = Type.Object(
 
 const show = (event: TelemetryEvent): Static<typeof Event> => {
   const { deviceId: device, boot, seq, at, receivedAt, kind, run, agent, osUser, verdict, rule, target, detail } = event;
-  return { device, boot, seq, at: at.toISOString(), receivedAt: receivedAt.toISOString(), kind, run, agent, osUser, verdict, rule, target, detail: detail as Record<string, unknown> | null };
+  return {
+    device,
+    boot,
+    seq,
+    at: at.toISOString(),
+    receivedAt: receivedAt.toISOString(),
+    kind,
+    run,
+    agent,
+    osUser,
+    verdict,
+    rule,
+    target,
+    detail: detail as Record<string, unknown> | null,
+  };
 };
 
-const encode = ({ receivedAt, deviceId, boot, seq }: TelemetryEvent): string => Buffer.from(`${receivedAt.toISOString()} ${deviceId} ${boot} ${seq}`).toString('base64url');
+const encode = ({ receivedAt, deviceId, boot, seq }: TelemetryEvent): string =>
+  Buffer.from(`${receivedAt.toISOString()} ${deviceId} ${boot} ${seq}`).toString('base64url');
 
 const decode = (cursor: string): { at: Date; device: string; boot: string; seq: number } => {
   const [time = '', device = '', boot = '', number = ''] = Buffer.from(cursor, 'base64url').toString('utf8').split(' ');
   const at = new Date(time);
-  if (Number.isNaN(at.getTime()) || !/^\d{1,9}$/.test(number)) throw badRequest('request.cursor', 'the cursor is not one that this list gave; leave it out to begin at the start', 'cursor');
+  if (Number.isNaN(at.getTime()) || !/^\d{1,9}$/.test(number))
+    throw badRequest('request.cursor', 'the cursor is not one that this list gave; leave it out to begin at the start', 'cursor');
   return { at, device, boot, seq: Number(number) };
 };
 

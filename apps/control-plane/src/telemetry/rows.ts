@@ -10,7 +10,8 @@ export interface Received {
 }
 
 export const BATCH_COPY = 'COPY telemetry_batch (device_id, boot, seq_from, seq_to, received_at, prev_hash, hash, count, body) FROM STDIN';
-export const EVENT_COPY = 'COPY telemetry_event (device_id, boot, seq, at, received_at, kind, run, agent, os_user, verdict, rule, target, detail) FROM STDIN';
+export const EVENT_COPY =
+  'COPY telemetry_event (device_id, boot, seq, at, received_at, kind, run, agent, os_user, verdict, rule, target, detail) FROM STDIN';
 
 // oxlint-disable-next-line no-control-regex -- what COPY's text format reserves, and NUL, which PostgreSQL cannot store
 const SPECIAL = /[\\\n\r\t\0]/;
@@ -19,7 +20,8 @@ const EVERY_SPECIAL = /[\\\n\r\t\0]/g;
 const ESCAPED: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\0': '\uFFFD' };
 
 /** NULL is `\N`; a NUL character, which no text column holds, becomes U+FFFD (the archive keeps what was sent). */
-export const copyText = (text: string | undefined): string => (text === undefined ? '\\N' : SPECIAL.test(text) ? text.replace(EVERY_SPECIAL, (char) => ESCAPED[char] ?? '') : text);
+export const copyText = (text: string | undefined): string =>
+  text === undefined ? '\\N' : SPECIAL.test(text) ? text.replace(EVERY_SPECIAL, (char) => ESCAPED[char] ?? '') : text;
 
 interface Narrow {
   readonly verdict?: string;
@@ -40,9 +42,18 @@ const narrow = (event: TelemetryEvent): Narrow => {
     case 'launch.refused':
       return { verdict: 'denied', target: event.program, detail: { code: event.code } };
     case 'egress':
-      return { verdict: event.verdict, rule: event.rule, target: `${event.host}:${event.port}`, detail: { policy: event.policy, ...(event.code !== undefined && { code: event.code }) } };
+      return {
+        verdict: event.verdict,
+        rule: event.rule,
+        target: `${event.host}:${event.port}`,
+        detail: { policy: event.policy, ...(event.code !== undefined && { code: event.code }) },
+      };
     case 'policy':
-      return { verdict: event.state, target: event.digest, detail: { serial: event.serial, ...(event.code !== undefined && { code: event.code }) } };
+      return {
+        verdict: event.state,
+        target: event.digest,
+        detail: { serial: event.serial, ...(event.code !== undefined && { code: event.code }) },
+      };
     case 'dropped':
       return { target: event.code, detail: { count: event.count } };
   }

@@ -35,10 +35,23 @@ const steps = (batches: readonly Received[]): Map<string, { device: string; boot
 
 const moveCursors = async (client: pg.PoolClient, batches: readonly Received[], at: Date): Promise<Set<string>> => {
   const moved = new Set<string>();
-  const [first, later] = [[...steps(batches).values()].filter(({ prev }) => prev === FIRST_BATCH), [...steps(batches).values()].filter(({ prev }) => prev !== FIRST_BATCH)];
-  for (const [name, text, rows] of [['telemetry-begin', BEGIN, first], ['telemetry-move', MOVE, later]] as const) {
+  const [first, later] = [
+    [...steps(batches).values()].filter(({ prev }) => prev === FIRST_BATCH),
+    [...steps(batches).values()].filter(({ prev }) => prev !== FIRST_BATCH),
+  ];
+  for (const [name, text, rows] of [
+    ['telemetry-begin', BEGIN, first],
+    ['telemetry-move', MOVE, later],
+  ] as const) {
     if (rows.length === 0) continue;
-    const values = [rows.map((r) => r.device), rows.map((r) => r.boot), rows.map((r) => r.prev), rows.map((r) => r.seq), rows.map((r) => r.hash), at];
+    const values = [
+      rows.map((r) => r.device),
+      rows.map((r) => r.boot),
+      rows.map((r) => r.prev),
+      rows.map((r) => r.seq),
+      rows.map((r) => r.hash),
+      at,
+    ];
     const found = await client.query<{ device: string; boot: string }>({ name, text, values });
     for (const { device, boot } of found.rows) moved.add(keyOf(device, boot));
   }
@@ -88,7 +101,11 @@ export const createTelemetryStore = (pool: pg.Pool): TelemetryStore => {
       }
     },
     endOf: async (device, boot) => {
-      const { rows } = await pool.query<ChainEnd>({ name: 'telemetry-end', text: 'SELECT boot, seq, hash FROM telemetry_cursor WHERE device_id = $1 AND boot = $2', values: [device, boot] });
+      const { rows } = await pool.query<ChainEnd>({
+        name: 'telemetry-end',
+        text: 'SELECT boot, seq, hash FROM telemetry_cursor WHERE device_id = $1 AND boot = $2',
+        values: [device, boot],
+      });
       return rows[0];
     },
   };
@@ -102,7 +119,12 @@ export interface EventFilter {
 }
 
 /** Newest received first. @param before continues after the event that this names */
-export const listEvents = (prisma: PrismaClient, filter: EventFilter, before: { readonly at: Date; readonly device: string; readonly boot: string; readonly seq: number } | undefined, take: number): Promise<TelemetryEvent[]> => {
+export const listEvents = (
+  prisma: PrismaClient,
+  filter: EventFilter,
+  before: { readonly at: Date; readonly device: string; readonly boot: string; readonly seq: number } | undefined,
+  take: number,
+): Promise<TelemetryEvent[]> => {
   const { device, run, kind, verdict } = filter;
   return prisma.telemetryEvent.findMany({
     where: {

@@ -10,7 +10,10 @@ export interface Arguments {
 }
 
 /** @throws CordonError `cli.usage` */
-export const parseArguments = (args: readonly string[], known: { readonly options: readonly string[]; readonly flags: readonly string[] }): Arguments => {
+export const parseArguments = (
+  args: readonly string[],
+  known: { readonly options: readonly string[]; readonly flags: readonly string[] },
+): Arguments => {
   const options = new Map<string, string>();
   const flags = new Set<string>();
   const words: string[] = [];
@@ -21,7 +24,11 @@ export const parseArguments = (args: readonly string[], known: { readonly option
     if (!word.startsWith('--')) words.push(word);
     else if (known.flags.includes(word.slice(2))) flags.add(word.slice(2));
     else if (known.options.includes(word.slice(2)) && before[i + 1] !== undefined) options.set(word.slice(2), before[(i += 1)] ?? '');
-    else throw new CordonError('cli.usage', `${word} is not known here, or its value is missing; known: ${[...known.options, ...known.flags].map((name) => `--${name}`).join(', ')}`);
+    else
+      throw new CordonError(
+        'cli.usage',
+        `${word} is not known here, or its value is missing; known: ${[...known.options, ...known.flags].map((name) => `--${name}`).join(', ')}`,
+      );
   }
   return { options, flags, words, rest: end === -1 ? [] : args.slice(end + 1) };
 };

@@ -1,7 +1,7 @@
 /** `cordon daemon`: runs until it is told to stop. */
+import { visible } from '@cordon/policy/visible.ts';
 import { readConfig } from '../config.ts';
 import { runDaemon } from '../daemon.ts';
-import { visible } from './output.ts';
 
 export const daemonCommand = async (): Promise<number> => {
   const stop = new AbortController();

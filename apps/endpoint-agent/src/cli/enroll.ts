@@ -10,7 +10,11 @@ import { parseArguments } from './arguments.ts';
 export const enrollCommand = async (args: readonly string[]): Promise<number> => {
   const { options } = parseArguments(args, { options: ['server', 'token-file'], flags: [] });
   const server = options.get('server');
-  if (server === undefined) throw new CordonError('cli.usage', 'cordon enroll --server URL [--token-file FILE]; the token may also stand in CORDON_TOKEN or come on standard input');
+  if (server === undefined)
+    throw new CordonError(
+      'cli.usage',
+      'cordon enroll --server URL [--token-file FILE]; the token may also stand in CORDON_TOKEN or come on standard input',
+    );
   const file = options.get('token-file');
   const token = file === undefined ? (tokenFromEnvironment() ?? (await text(process.stdin))) : fs.readFileSync(file, 'utf8');
   const { stateDir } = readConfig();

@@ -41,7 +41,8 @@ export const runCommand = async (args: readonly string[]): Promise<number> => {
   const [agent, user] = [options.get('agent'), options.get('user')];
   client.send({ op: 'run', argv: rest, cwd: process.cwd(), ...(agent !== undefined && { agent }), ...(user !== undefined && { user }) });
   sendInput(process.stdin, client);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => client.send({ op: 'signal', signal: 'terminate' }));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => client.send({ op: 'signal', signal: 'terminate' }));
   client.socket.once('close', () => {
     settle(REFUSED_STATUS);
     process.stdin.pause();

@@ -1,9 +1,9 @@
 /** `cordon status [--json]`. */
+import { visible } from '@cordon/policy/visible.ts';
 import { readConfig } from '../config.ts';
 import { ask } from '../local-api/client.ts';
 import { socketFor } from '../local-api/socket-path.ts';
 import { parseArguments } from './arguments.ts';
-import { visible } from './output.ts';
 
 export const statusCommand = async (args: readonly string[]): Promise<number> => {
   const { flags } = parseArguments(args, { options: [], flags: ['json'] });

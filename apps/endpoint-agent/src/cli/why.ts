@@ -1,28 +1,41 @@
 /** `cordon why PATH|HOST[:PORT] [--write] [--json]`: the verdict and its reason, offline too. Status 0 means allowed, 3 denied. */
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { RuleOrigin } from '@cordon/policy/effective.ts';
+import { visible } from '@cordon/policy/visible.ts';
 import { readConfig } from '../config.ts';
 import { ask } from '../local-api/client.ts';
 import { socketFor } from '../local-api/socket-path.ts';
 import { parseArguments } from './arguments.ts';
-import { DENIED_STATUS, visible } from './output.ts';
+import { DENIED_STATUS } from './output.ts';
 
 const describe = (rule: RuleOrigin): string =>
-  rule.source === 'builtin' ? rule.rule : `${rule.rule} of ${rule.policy} revision ${rule.revision}${rule.because.length > 0 ? `, assigned to ${rule.because.map((b) => b.groupName).join(', ')}` : ''}`;
+  rule.source === 'builtin'
+    ? rule.rule
+    : `${rule.rule} of ${rule.policy} revision ${rule.revision}${rule.because.length > 0 ? `, assigned to ${rule.because.map((b) => b.groupName).join(', ')}` : ''}`;
 
 export const whyCommand = async (args: readonly string[]): Promise<number> => {
   const { options, flags, words } = parseArguments(args, { options: ['agent', 'user'], flags: ['write', 'json'] });
   const [target] = words;
-  if (target === undefined || words.length > 1) throw new CordonError('cli.usage', 'cordon why PATH|HOST[:PORT] [--write] [--agent ID] [--json]');
+  if (target === undefined || words.length > 1)
+    throw new CordonError('cli.usage', 'cordon why PATH|HOST[:PORT] [--write] [--agent ID] [--json]');
   const [agent, user] = [options.get('agent'), options.get('user')];
-  const request = { op: 'why', target, access: flags.has('write') ? 'write' : 'read', cwd: process.cwd(), ...(agent !== undefined && { agent }), ...(user !== undefined && { user }) } as const;
+  const request = {
+    op: 'why',
+    target,
+    access: flags.has('write') ? 'write' : 'read',
+    cwd: process.cwd(),
+    ...(agent !== undefined && { agent }),
+    ...(user !== undefined && { user }),
+  } as const;
   const reply = await ask(socketFor(readConfig().runtimeDir, process.getuid?.() ?? 0), request);
   if (reply.type !== 'why') return 1;
   const { explanation } = reply;
   if (flags.has('json')) process.stdout.write(`${JSON.stringify(explanation)}\n`);
   else {
     const shadowed = explanation.shadowed.map((rule) => `shadowed: ${describe(rule)}`);
-    process.stdout.write(`${[`${explanation.verdict.toUpperCase()} ${explanation.target}`, explanation.reason, ...shadowed].map(visible).join('\n')}\n`);
+    process.stdout.write(
+      `${[`${explanation.verdict.toUpperCase()} ${explanation.target}`, explanation.reason, ...shadowed].map(visible).join('\n')}\n`,
+    );
   }
   return explanation.verdict === 'allowed' ? 0 : DENIED_STATUS;
 };

@@ -60,7 +60,9 @@ const converse = (socket: WebSocket, options: ChannelOptions): Promise<void> =>
       heard();
       try {
         const frame = readFrame(data, binary);
-        turn = turn.then(() => options.onFrame(frame)).catch((error: unknown) => options.log(`frame ${frame.type}: ${error instanceof Error ? error.message : String(error)}`));
+        turn = turn
+          .then(() => options.onFrame(frame))
+          .catch((error: unknown) => options.log(`frame ${frame.type}: ${error instanceof Error ? error.message : String(error)}`));
       } catch (error) {
         options.log(`the server sent what is not understood: ${error instanceof Error ? error.message : String(error)}`);
         socket.close(4400);

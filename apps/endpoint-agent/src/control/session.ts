@@ -21,9 +21,17 @@ export const openSession = async (enrollment: Enrollment, key: KeyPair): Promise
   const { ticket } = await call(server, '/agent/v1/session', { device, proof }, Session);
   const url = new URL('/agent/v1/channel', checkServer(server));
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  const socket = new WebSocket(url, [SUBPROTOCOL], { headers: { authorization: `Bearer ${ticket}` }, perMessageDeflate: false, maxPayload: MAX_FRAME_DOWN, handshakeTimeout: 10_000, followRedirects: false });
+  const socket = new WebSocket(url, [SUBPROTOCOL], {
+    headers: { authorization: `Bearer ${ticket}` },
+    perMessageDeflate: false,
+    maxPayload: MAX_FRAME_DOWN,
+    handshakeTimeout: 10_000,
+    followRedirects: false,
+  });
   return new Promise((resolve, reject) => {
     socket.once('open', () => resolve(socket));
-    socket.once('error', (cause) => reject(new CordonError('server.unreachable', `the channel did not open: ${cause.message}`, { retryable: true, cause })));
+    socket.once('error', (cause) =>
+      reject(new CordonError('server.unreachable', `the channel did not open: ${cause.message}`, { retryable: true, cause })),
+    );
   });
 };

@@ -1,6 +1,9 @@
 /** The server name of a TLS ClientHello (RFC 8446 §4.1.2, RFC 6066 §3), read without a TLS library: only to compare it with the CONNECT name. */
 
-export type Hello = { readonly kind: 'more' } | { readonly kind: 'not-tls' } | { readonly kind: 'tls'; readonly serverName: string | undefined };
+export type Hello =
+  | { readonly kind: 'more' }
+  | { readonly kind: 'not-tls' }
+  | { readonly kind: 'tls'; readonly serverName: string | undefined };
 
 /** @param bytes what the client has sent so far */
 export const readClientHello = (bytes: Buffer): Hello => {
@@ -17,7 +20,7 @@ export const readClientHello = (bytes: Buffer): Hello => {
     at += 2 + bytes.readUInt16BE(at); // cipher suites
     at += 1 + bytes.readUInt8(at); // compression methods
     const extensionsEnd = at + 2 + bytes.readUInt16BE(at);
-    for (at += 2; at < extensionsEnd; ) {
+    for (at += 2; at < extensionsEnd;) {
       const type = bytes.readUInt16BE(at);
       const length = bytes.readUInt16BE(at + 2);
       if (type === 0 && bytes.readUInt8(at + 6) === 0) {

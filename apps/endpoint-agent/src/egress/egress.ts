@@ -30,13 +30,26 @@ export interface Egress {
 
 const toRules = ({ hosts, limits }: LaunchPlan['egress']): EgressRules => ({ hosts, hostLimits: limits });
 
-const startProcess = async (options: EgressOptions, onMessage: (message: FromEgress) => void, onExit: (child: ChildProcess) => void): Promise<ChildProcess> => {
-  const child = fork(path.join(import.meta.dirname, 'main.ts'), [JSON.stringify({ dropTo: options.dropTo ?? null, hosts: options.hosts ?? {} })], {
-    env: {}, cwd: '/', execArgv: ['--disable-warning=ExperimentalWarning'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
+const startProcess = async (
+  options: EgressOptions,
+  onMessage: (message: FromEgress) => void,
+  onExit: (child: ChildProcess) => void,
+): Promise<ChildProcess> => {
+  const child = fork(
+    path.join(import.meta.dirname, 'main.ts'),
+    [JSON.stringify({ dropTo: options.dropTo ?? null, hosts: options.hosts ?? {} })],
+    {
+      env: {},
+      cwd: '/',
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    },
+  );
   await new Promise<void>((resolve, reject) => {
     child.once('message', () => resolve());
-    child.once('exit', (code) => reject(new CordonError('egress.start', `the egress process ended with ${String(code)} before it was ready`)));
+    child.once('exit', (code) =>
+      reject(new CordonError('egress.start', `the egress process ended with ${String(code)} before it was ready`)),
+    );
     child.once('error', reject);
   });
   child.on('message', (message: FromEgress) => onMessage(message));
@@ -73,7 +86,11 @@ export const startEgress = async (options: EgressOptions): Promise<Egress> => {
     const child = await current;
     const id = nextId++;
     await new Promise<void>((resolve, reject) => {
-      waiting.set(id, (error) => (error === undefined ? resolve() : reject(new CordonError('egress.open', `the way out could not be opened: ${error}`, { retryable: true }))));
+      waiting.set(id, (error) =>
+        error === undefined
+          ? resolve()
+          : reject(new CordonError('egress.open', `the way out could not be opened: ${error}`, { retryable: true })),
+      );
       child.send(make(id));
     }).finally(() => waiting.delete(id));
   };
@@ -81,7 +98,10 @@ export const startEgress = async (options: EgressOptions): Promise<Egress> => {
     open: async (run, rules, owner) => {
       const own = path.join(folder, run);
       const socket = path.join(own, 'proxy.sock');
-      if (Buffer.byteLength(socket) > 107) throw new CordonError('egress.path', `${socket} is too long for a socket: choose a shorter CORDON_AGENT_RUNTIME`, { place: socket });
+      if (Buffer.byteLength(socket) > 107)
+        throw new CordonError('egress.path', `${socket} is too long for a socket: choose a shorter CORDON_AGENT_RUNTIME`, {
+          place: socket,
+        });
       fs.mkdirSync(own, { mode: 0o711 });
       if (options.dropTo !== undefined) fs.chownSync(own, options.dropTo.uid, options.dropTo.gid);
       await ask((id) => ({ type: 'open', id, run, socket, rules: toRules(rules) }));

@@ -24,9 +24,12 @@ const say = (message: FromEgress): void => {
 
 const lookup: Lookup = async (host) => {
   const fixed = start.hosts[host];
-  return fixed === undefined ? dns.lookup(host, { all: true, order: 'verbatim' }) : [{ address: fixed, family: fixed.includes(':') ? 6 : 4 }];
+  return fixed === undefined
+    ? dns.lookup(host, { all: true, order: 'verbatim' })
+    : [{ address: fixed, family: fixed.includes(':') ? 6 : 4 }];
 };
-const own = (): ReadonlySet<string> => new Set(Object.values(os.networkInterfaces()).flatMap((list) => (list ?? []).map((entry) => entry.address)));
+const own = (): ReadonlySet<string> =>
+  new Set(Object.values(os.networkInterfaces()).flatMap((list) => (list ?? []).map((entry) => entry.address)));
 
 interface Open {
   readonly server: http.Server;
@@ -40,7 +43,13 @@ const runs = new Map<string, Open>();
 
 const open = async (message: Extract<ToEgress, { type: 'open' }>): Promise<void> => {
   const { run, socket, rules } = message;
-  const server = createProxy({ run, rules: () => runs.get(run)?.rules ?? { hosts: [], hostLimits: [] }, lookup, own, decided: (decision) => say({ type: 'decision', decision }) });
+  const server = createProxy({
+    run,
+    rules: () => runs.get(run)?.rules ?? { hosts: [], hostLimits: [] },
+    lookup,
+    own,
+    decided: (decision) => say({ type: 'decision', decision }),
+  });
   const connections = new Set<Socket>();
   server.on('connection', (connection) => {
     connections.add(connection);

@@ -11,7 +11,12 @@ export type Lookup = (host: string) => Promise<readonly LookupAddress[]>;
  * @param own addresses of this machine's interfaces: they count as private whatever their range
  * @throws CordonError `egress.unresolved`, `egress.private`
  */
-export const resolveHost = async (host: string, allowPrivate: boolean, lookup: Lookup, own: ReadonlySet<string>): Promise<LookupAddress> => {
+export const resolveHost = async (
+  host: string,
+  allowPrivate: boolean,
+  lookup: Lookup,
+  own: ReadonlySet<string>,
+): Promise<LookupAddress> => {
   const family = isIP(host);
   let answers: readonly LookupAddress[];
   try {
@@ -23,5 +28,8 @@ export const resolveHost = async (host: string, allowPrivate: boolean, lookup: L
   const [first] = usable;
   if (first !== undefined) return first;
   if (answers.length === 0) throw new CordonError('egress.unresolved', `${host} has no address`);
-  throw new CordonError('egress.private', `${host} leads to a private address (${answers[0]?.address ?? ''}); only a rule with private: true permits that`);
+  throw new CordonError(
+    'egress.private',
+    `${host} leads to a private address (${answers[0]?.address ?? ''}); only a rule with private: true permits that`,
+  );
 };

@@ -25,7 +25,9 @@ export const connectTarget = (authority: string): Target => {
 
 /** Absolute form: `http://host[:port]/path`, without user information or fragment. @throws CordonError `egress.request`, `host.invalid` */
 export const absoluteTarget = (text: string): Target & { readonly path: string; readonly authority: string } => {
-  const match = /^http:\/\/(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(\d{1,5}))?(\/[\u0021-\u007e]*|\?[\u0021-\u007e]*)?$/.exec(text);
+  const match = /^http:\/\/(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(\d{1,5}))?(\/[\u0021-\u007e]*|\?[\u0021-\u007e]*)?$/.exec(
+    text,
+  );
   if (match === null || text.includes('#')) return refuse('a request to a proxy names http://host[:port]/path; use CONNECT for https');
   const [, host = '', portText, rest = '/'] = match;
   const target = { host: canonicalHost(host), port: portText === undefined ? 80 : port(portText) };

@@ -44,11 +44,12 @@ export const checkServerName = ({ client, upstream, head, target, refused }: Tun
   };
   client.on('close', () => clearTimeout(late));
   // A protocol in which the server speaks first has no hello to wait for; only other ports than 443 may carry one.
-  if (target.port !== 443) upstream.once('data', (chunk: Buffer) => {
-    if (client.listenerCount('data') === 0 || seen.length > 0) return;
-    client.write(chunk);
-    flow();
-  });
+  if (target.port !== 443)
+    upstream.once('data', (chunk: Buffer) => {
+      if (client.listenerCount('data') === 0 || seen.length > 0) return;
+      client.write(chunk);
+      flow();
+    });
   client.on('data', more);
   if (head.length > 0) more(head);
 };

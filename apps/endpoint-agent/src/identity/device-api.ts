@@ -39,12 +39,19 @@ export const call = async <T>(server: string, path: string, body: unknown, reply
   try {
     value = parseStrictJson(text, { maxBytes: MAX_REPLY, maxDepth: 16 });
   } catch (cause) {
-    throw new CordonError('server.reply', `${url.pathname} answered ${response.status} with something that is not JSON`, { retryable: response.status >= 500, cause });
+    throw new CordonError('server.reply', `${url.pathname} answered ${response.status} with something that is not JSON`, {
+      retryable: response.status >= 500,
+      cause,
+    });
   }
   if (!response.ok) {
     const { code, detail, title } = value as { code?: unknown; detail?: unknown; title?: unknown };
-    throw new CordonError(typeof code === 'string' ? code.slice(0, 64) : 'server.refused', String(detail ?? title ?? `${url.pathname} answered ${response.status}`).slice(0, 500), { retryable: response.status >= 500 || response.status === 429 });
+    const said = [detail, title].find((text) => typeof text === 'string') ?? `${url.pathname} answered ${response.status}`;
+    throw new CordonError(typeof code === 'string' ? code.slice(0, 64) : 'server.refused', said.slice(0, 500), {
+      retryable: response.status >= 500 || response.status === 429,
+    });
   }
-  if (!reply.Check(value)) throw new CordonError('server.reply', `${url.pathname} answered with something that this version does not understand`);
+  if (!reply.Check(value))
+    throw new CordonError('server.reply', `${url.pathname} answered with something that this version does not understand`);
   return value;
 };

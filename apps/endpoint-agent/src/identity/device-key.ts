@@ -13,7 +13,8 @@ export const loadDeviceKey = (stateDir: string): KeyPair => {
   const file = fileIn(stateDir);
   const stat = fs.statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) throw new CordonError('identity.key', `this device has no key at ${file}: enrol it first`, { place: file });
-  if ((stat.mode & 0o077) !== 0) throw new CordonError('identity.key', `${file} can be read by others: set its mode to 0600, or enrol again`, { place: file });
+  if ((stat.mode & 0o077) !== 0)
+    throw new CordonError('identity.key', `${file} can be read by others: set its mode to 0600, or enrol again`, { place: file });
   return keyPairFromSeed(Buffer.from(fs.readFileSync(file, 'utf8').trim(), 'base64url'));
 };
 

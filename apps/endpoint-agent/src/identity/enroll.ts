@@ -25,7 +25,11 @@ export interface EnrollInput {
 /** @throws CordonError `enroll.already`, `token.malformed`, `root.*`, `floor.*`, `server.*`, or the server's own code */
 export const enroll = async ({ stateDir, server, token, facts, now }: EnrollInput): Promise<Enrollment> => {
   const already = loadEnrollment(stateDir);
-  if (already !== undefined) throw new CordonError('enroll.already', `this device is enrolled as ${already.device}; a device leaves only when its organisation retires it`);
+  if (already !== undefined)
+    throw new CordonError(
+      'enroll.already',
+      `this device is enrolled as ${already.device}; a device leaves only when its organisation retires it`,
+    );
   const { id, keyPair, fingerprint } = parseToken(token);
   // 1. Whose server is this? Nothing has been sent yet but the question.
   const { org, roots, floor } = await call(server, '/agent/v1/root', undefined, Root);

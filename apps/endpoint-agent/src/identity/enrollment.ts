@@ -31,8 +31,12 @@ export const loadEnrollment = (stateDir: string): Enrollment | undefined => {
 /** @throws CordonError `enroll.missing` */
 export const requireEnrollment = (stateDir: string): Enrollment => {
   const enrollment = loadEnrollment(stateDir);
-  if (enrollment === undefined) throw new CordonError('enroll.missing', `this device is not enrolled (nothing usable in ${stateDir}): run cordon enroll --server URL`, { place: stateDir });
+  if (enrollment === undefined)
+    throw new CordonError('enroll.missing', `this device is not enrolled (nothing usable in ${stateDir}): run cordon enroll --server URL`, {
+      place: stateDir,
+    });
   return enrollment;
 };
 
-export const saveEnrollment = (stateDir: string, enrollment: Enrollment): void => writeDurably(fileIn(stateDir), JSON.stringify(enrollment));
+export const saveEnrollment = (stateDir: string, enrollment: Enrollment): void =>
+  writeDurably(fileIn(stateDir), JSON.stringify(enrollment));

@@ -10,10 +10,24 @@ const LISTENING = `:${PROXY_PORT.toString(16).toUpperCase().padStart(4, '0')} 00
 const READY_MS = 10_000;
 
 /** @throws CordonError `launch.bridge` when it does not listen; the workload is not started before it does */
-export const startBridge = async (helpers: Helpers, pid: number, socket: string, user: { readonly uid: number; readonly gid: number }): Promise<ChildProcess> => {
+export const startBridge = async (
+  helpers: Helpers,
+  pid: number,
+  socket: string,
+  user: { readonly uid: number; readonly gid: number },
+): Promise<ChildProcess> => {
   const bridge = spawn(
     helpers.nsenter,
-    [`--net=/proc/${pid}/ns/net`, '-S', String(user.uid), '-G', String(user.gid), helpers.socat, `TCP-LISTEN:${PROXY_PORT},bind=127.0.0.1,fork,reuseaddr`, `UNIX-CONNECT:${socket}`],
+    [
+      `--net=/proc/${pid}/ns/net`,
+      '-S',
+      String(user.uid),
+      '-G',
+      String(user.gid),
+      helpers.socat,
+      `TCP-LISTEN:${PROXY_PORT},bind=127.0.0.1,fork,reuseaddr`,
+      `UNIX-CONNECT:${socket}`,
+    ],
     { stdio: 'ignore', env: { PATH: '/usr/bin:/bin' }, cwd: '/', detached: true },
   );
   let failed: Error | undefined;

@@ -28,7 +28,12 @@ export const closeInherited = (): number[] =>
  * A private descriptor for text: the file is gone from its folder before anyone else could open it. (A Node pipe is a socket, which /proc/self/fd cannot open again.)
  * @param folder a folder that only the daemon can enter
  */
-export const privateDescriptor = (folder: string, name: string, text: string, owner: { readonly uid: number; readonly gid: number } | undefined): number => {
+export const privateDescriptor = (
+  folder: string,
+  name: string,
+  text: string,
+  owner: { readonly uid: number; readonly gid: number } | undefined,
+): number => {
   const file = path.join(folder, name);
   fs.writeFileSync(file, text, { mode: 0o400, flag: 'wx' });
   try {

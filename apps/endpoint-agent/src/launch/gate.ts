@@ -67,12 +67,20 @@ export const attest = async (pid: number, plan: Planned, identities: ReadonlyMap
   const status = await whenReady(pid);
   for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) if (!/^0+$/.test(field(status, set))) refuse(`${set} is not empty`);
   if (field(status, 'NoNewPrivs') !== '1') refuse('it could gain privileges');
-  if (field(status, 'Uid').split('\t').some((id) => Number(id) !== uid)) refuse(`it runs as ${field(status, 'Uid')}, not as ${uid}`);
-  for (const name of NAMESPACES) if (fs.readlinkSync(`/proc/self/ns/${name}`) === fs.readlinkSync(`/proc/${pid}/ns/${name}`)) refuse(`it shares the ${name} namespace with the host`);
+  if (
+    field(status, 'Uid')
+      .split('\t')
+      .some((id) => Number(id) !== uid)
+  )
+    refuse(`it runs as ${field(status, 'Uid')}, not as ${uid}`);
+  for (const name of NAMESPACES)
+    if (fs.readlinkSync(`/proc/self/ns/${name}`) === fs.readlinkSync(`/proc/${pid}/ns/${name}`))
+      refuse(`it shares the ${name} namespace with the host`);
   const mounts = parseMountinfo(fs.readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
   const wrong = compareMounts(mounts, plan);
   if (wrong.length > 0) refuse(wrong.slice(0, 4).join('; '));
-  for (const [path, identity] of identities) if (identityOf(`/proc/${pid}/root${path}`) !== identity) refuse(`${path} is not the file or folder that was checked`);
+  for (const [path, identity] of identities)
+    if (identityOf(`/proc/${pid}/root${path}`) !== identity) refuse(`${path} is not the file or folder that was checked`);
   for (const path of plan.denied) {
     const original = identityOf(path);
     if (original !== undefined && identityOf(`/proc/${pid}/root${path}`) === original) refuse(`${path} is not hidden`);

@@ -25,10 +25,14 @@ const systemProgram = (name: string, code: string, packageName: string): string 
     const file = path.join(folder, name);
     const stat = fs.statSync(file, { throwIfNoEntry: false });
     if (stat === undefined) continue;
-    if (stat.uid !== 0 || (stat.mode & 0o022) !== 0) throw new CordonError('launch.helper-unsafe', `${file} is not owned by root alone; repair its owner and mode`, { place: file });
+    if (stat.uid !== 0 || (stat.mode & 0o022) !== 0)
+      throw new CordonError('launch.helper-unsafe', `${file} is not owned by root alone; repair its owner and mode`, { place: file });
     return file;
   }
-  throw new CordonError(code, `${name} is missing: agents cannot be contained without it. Install the package ${packageName}, then try again`);
+  throw new CordonError(
+    code,
+    `${name} is missing: agents cannot be contained without it. Install the package ${packageName}, then try again`,
+  );
 };
 
 /** The native executor that the MXC package brings for this machine. */
@@ -38,7 +42,8 @@ export const findExecutor = (): string => {
   let folder = path.dirname(import.meta.resolve('@microsoft/mxc-sdk').replace('file://', ''));
   while (folder !== '/' && !fs.existsSync(path.join(folder, 'bin', arch))) folder = path.dirname(folder);
   const executor = path.join(folder, 'bin', arch, 'lxc-exec');
-  if (!fs.existsSync(executor)) throw new CordonError('launch.executor-missing', `the MXC executor is not at ${executor}: install the packages again`);
+  if (!fs.existsSync(executor))
+    throw new CordonError('launch.executor-missing', `the MXC executor is not at ${executor}: install the packages again`);
   return executor;
 };
 
@@ -54,7 +59,8 @@ const replace = (file: string, content: string | Buffer, mode: number): void => 
  * @throws CordonError `launch.bubblewrap-missing`, `launch.socat-missing`, `launch.nsenter-missing`, `launch.executor-missing`, `launch.helper-unsafe`, `launch.platform`
  */
 export const installHelpers = (folder: string, executor: string = findExecutor()): Helpers => {
-  if (process.platform !== 'linux') throw new CordonError('launch.platform', `there is no backend for ${process.platform} yet: nothing is launched uncontained`);
+  if (process.platform !== 'linux')
+    throw new CordonError('launch.platform', `there is no backend for ${process.platform} yet: nothing is launched uncontained`);
   const architecture = process.arch === 'arm64' ? 'arm64' : 'x64';
   const bubblewrap = systemProgram('bwrap', 'launch.bubblewrap-missing', 'bubblewrap');
   const socat = systemProgram('socat', 'launch.socat-missing', 'socat');

@@ -94,7 +94,9 @@ const startHeld = ({ runtimeDir, helpers }: LauncherOptions, request: LaunchRequ
   const info = new Promise<number>((resolve, reject) => {
     let text = '';
     const late = setTimeout(() => reject(new CordonError('launch.setup-failed', 'the sandbox was not set up in time')), START_MS);
-    child.once('error', (cause) => reject(new CordonError('launch.executor-missing', `the executor could not be started: ${cause.message}`, { cause })));
+    child.once('error', (cause) =>
+      reject(new CordonError('launch.executor-missing', `the executor could not be started: ${cause.message}`, { cause })),
+    );
     child.once('exit', () => setImmediate(() => reject(setupError(output))));
     infoStream.on('data', (chunk: Buffer) => {
       text += chunk.toString('latin1');
@@ -146,22 +148,41 @@ export const createLauncher = (options: LauncherOptions): Launcher => ({
   launch: async (request) => {
     const { user, run, plan } = request;
     const root = process.getuid?.() === 0;
-    if (user.uid === 0) throw new CordonError('launch.root', 'a workload never runs as root: root inside a sandbox undoes its rules. Run as an ordinary account');
-    if (plan.unmet.length > 0) throw new CordonError('launch.required-unmet', `the policy requires what this device cannot enforce: ${plan.unmet.map((c) => `${c.control} (${c.why})`).join('; ')}`);
+    if (user.uid === 0)
+      throw new CordonError(
+        'launch.root',
+        'a workload never runs as root: root inside a sandbox undoes its rules. Run as an ordinary account',
+      );
+    if (plan.unmet.length > 0)
+      throw new CordonError(
+        'launch.required-unmet',
+        `the policy requires what this device cannot enforce: ${plan.unmet.map((c) => `${c.control} (${c.why})`).join('; ')}`,
+      );
     const { readonlyPaths, readwritePaths, deniedPaths } = plan.request.filesystem;
     const identities = preflight([...readonlyPaths, ...readwritePaths]);
     const { socket } = await options.egress.open(run, plan.egress, user);
     const release = (): Promise<void> => options.egress.close(run);
     // Without root the socket is bound into the sandbox, and socat inside makes it the proxy address.
     const extra = root ? [] : [path.dirname(socket)];
-    const full: LaunchPlan = { ...plan, request: { ...plan.request, filesystem: { ...plan.request.filesystem, readonlyPaths: [...readonlyPaths, ...extra] } } };
-    const script = startScript({ cwd: request.cwd, environment: runEnvironment(user, request.env), argv: request.argv, ...(!root && { bridge: { socat: options.helpers.socat, socket } }) });
+    const full: LaunchPlan = {
+      ...plan,
+      request: { ...plan.request, filesystem: { ...plan.request.filesystem, readonlyPaths: [...readonlyPaths, ...extra] } },
+    };
+    const script = startScript({
+      cwd: request.cwd,
+      environment: runEnvironment(user, request.env),
+      argv: request.argv,
+      ...(!root && { bridge: { socat: options.helpers.socat, socket } }),
+    });
     let held: Held | undefined;
     try {
       held = startHeld(options, request, full, script);
       const pid = await held.info;
       const planned = { readonly: full.request.filesystem.readonlyPaths, readwrite: readwritePaths, denied: deniedPaths };
-      const [attestation, bridge] = await Promise.all([attest(pid, planned, identities, user.uid), root ? startBridge(options.helpers, pid, socket, user) : undefined]);
+      const [attestation, bridge] = await Promise.all([
+        attest(pid, planned, identities, user.uid),
+        root ? startBridge(options.helpers, pid, socket, user) : undefined,
+      ]);
       const stderr = new PassThrough();
       held.child.stderr?.removeAllListeners('data').pipe(stderr, { end: false });
       const result = follow(held, request, attestation, stderr, async () => {

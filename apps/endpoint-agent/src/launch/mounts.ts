@@ -9,16 +9,44 @@ export interface Mount {
 
 /** proc_pid_mountinfo(5); spaces and the like are written as octal escapes. */
 export const parseMountinfo = (text: string): Mount[] =>
-  text.trim().split('\n').map((line) => {
-    const [before = '', after = ''] = line.split(' - ');
-    const fields = before.split(' ');
-    const target = (fields[4] ?? '').replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
-    return { target, writable: (fields[5] ?? '').split(',').includes('rw'), type: after.split(' ')[0] ?? '' };
-  });
+  text
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [before = '', after = ''] = line.split(' - ');
+      const fields = before.split(' ');
+      const target = (fields[4] ?? '').replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+      return { target, writable: (fields[5] ?? '').split(',').includes('rw'), type: after.split(' ')[0] ?? '' };
+    });
 
 /** What the sandbox brings by itself: the baseline of the MXC executor, contract 1.0.0. */
-const BASELINE = new Set(['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/usr/bin', '/usr/sbin', '/usr/lib', '/usr/lib32', '/usr/lib64', '/usr/libexec', '/usr/share', '/etc']);
-const DEVICES = new Set(['/dev', '/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty', '/dev/pts', '/dev/console']);
+const BASELINE = new Set([
+  '/bin',
+  '/sbin',
+  '/lib',
+  '/lib32',
+  '/lib64',
+  '/libx32',
+  '/usr/bin',
+  '/usr/sbin',
+  '/usr/lib',
+  '/usr/lib32',
+  '/usr/lib64',
+  '/usr/libexec',
+  '/usr/share',
+  '/etc',
+]);
+const DEVICES = new Set([
+  '/dev',
+  '/dev/null',
+  '/dev/zero',
+  '/dev/full',
+  '/dev/random',
+  '/dev/urandom',
+  '/dev/tty',
+  '/dev/pts',
+  '/dev/console',
+]);
 
 export interface Planned {
   readonly readonly: readonly string[];
@@ -34,14 +62,20 @@ export const compareMounts = (mounts: readonly Mount[], plan: Planned): string[]
   const wrong: string[] = [];
   for (const mount of top.values()) {
     const { target, writable, type } = mount;
-    if (target === '/') { if (writable || type !== 'tmpfs') wrong.push('/ is not a read-only tmpfs'); }
-    else if (plan.denied.includes(target)) { if (type !== 'tmpfs' && type !== 'devtmpfs') wrong.push(`${target} is denied but not masked`); }
-    else if (plan.readwrite.includes(target)) continue;
-    else if (plan.readonly.includes(target) || BASELINE.has(target)) { if (writable) wrong.push(`${target} is writable`); }
-    else if (target === '/tmp') { if (type !== 'tmpfs') wrong.push('/tmp is not private'); }
-    else if (target === '/proc') { if (type !== 'proc') wrong.push('/proc is not a proc of its own'); }
-    else if (!DEVICES.has(target)) wrong.push(`${target} is mounted, but not planned`);
+    if (target === '/') {
+      if (writable || type !== 'tmpfs') wrong.push('/ is not a read-only tmpfs');
+    } else if (plan.denied.includes(target)) {
+      if (type !== 'tmpfs' && type !== 'devtmpfs') wrong.push(`${target} is denied but not masked`);
+    } else if (plan.readwrite.includes(target)) continue;
+    else if (plan.readonly.includes(target) || BASELINE.has(target)) {
+      if (writable) wrong.push(`${target} is writable`);
+    } else if (target === '/tmp') {
+      if (type !== 'tmpfs') wrong.push('/tmp is not private');
+    } else if (target === '/proc') {
+      if (type !== 'proc') wrong.push('/proc is not a proc of its own');
+    } else if (!DEVICES.has(target)) wrong.push(`${target} is mounted, but not planned`);
   }
-  for (const target of [...plan.readonly, ...plan.readwrite, ...plan.denied]) if (!top.has(target)) wrong.push(`${target} is planned, but not mounted`);
+  for (const target of [...plan.readonly, ...plan.readwrite, ...plan.denied])
+    if (!top.has(target)) wrong.push(`${target} is planned, but not mounted`);
   return wrong;
 };

@@ -24,10 +24,17 @@ export const preflight = (paths: readonly string[]): ReadonlyMap<string, Identit
       real = fs.realpathSync.native(path);
       stat = fs.lstatSync(path);
     } catch (cause) {
-      throw new CordonError('launch.path-missing', `${path} is granted but cannot be read; it was there a moment ago`, { place: path, cause });
+      throw new CordonError('launch.path-missing', `${path} is granted but cannot be read; it was there a moment ago`, {
+        place: path,
+        cause,
+      });
     }
-    if (real !== path) throw new CordonError('launch.path-link', `${path} is reached through a symbolic link (it is ${real}); grant the real path`, { place: path });
-    if (stat.isSocket()) throw new CordonError('launch.path-socket', `${path} is a socket: whoever listens there would act for the run`, { place: path });
+    if (real !== path)
+      throw new CordonError('launch.path-link', `${path} is reached through a symbolic link (it is ${real}); grant the real path`, {
+        place: path,
+      });
+    if (stat.isSocket())
+      throw new CordonError('launch.path-socket', `${path} is a socket: whoever listens there would act for the run`, { place: path });
     identities.set(path, `${stat.dev}:${stat.ino}`);
   }
   return identities;

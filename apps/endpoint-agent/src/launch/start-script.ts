@@ -29,7 +29,10 @@ export const startScript = ({ cwd, environment, argv, bridge }: Start): string =
   ].join('\n');
 
 /** The environment of every run: what programs need to start, the proxy, and the caller's values of the names that the policy passes on. */
-export const runEnvironment = (user: { readonly name: string; readonly home: string }, passed: Readonly<Record<string, string>>): Record<string, string> => {
+export const runEnvironment = (
+  user: { readonly name: string; readonly home: string },
+  passed: Readonly<Record<string, string>>,
+): Record<string, string> => {
   const proxy = `http://127.0.0.1:${PROXY_PORT}`;
   return {
     ...passed,
@@ -38,8 +41,14 @@ export const runEnvironment = (user: { readonly name: string; readonly home: str
     USER: user.name,
     LOGNAME: user.name,
     TMPDIR: '/tmp',
-    http_proxy: proxy, https_proxy: proxy, HTTP_PROXY: proxy, HTTPS_PROXY: proxy, all_proxy: proxy, ALL_PROXY: proxy,
-    no_proxy: '', NO_PROXY: '',
+    http_proxy: proxy,
+    https_proxy: proxy,
+    HTTP_PROXY: proxy,
+    HTTPS_PROXY: proxy,
+    all_proxy: proxy,
+    ALL_PROXY: proxy,
+    no_proxy: '',
+    NO_PROXY: '',
     NODE_USE_ENV_PROXY: '1',
   };
 };

@@ -12,7 +12,11 @@ export interface LocalClient {
 export const connectLocal = (file: string, onFrame: (kind: Kind, payload: Buffer) => void): Promise<LocalClient> =>
   new Promise((resolve, reject) => {
     const socket = net.connect(file, () => resolve({ socket, send: (message) => void socket.write(encodeControl(message)) }));
-    socket.once('error', (cause) => reject(new CordonError('daemon.not-running', `the daemon does not answer at ${file}: start it with cordon daemon`, { place: file, cause })));
+    socket.once('error', (cause) =>
+      reject(
+        new CordonError('daemon.not-running', `the daemon does not answer at ${file}: start it with cordon daemon`, { place: file, cause }),
+      ),
+    );
     const decode = createDecoder(onFrame);
     socket.on('data', (chunk) => {
       try {

@@ -26,7 +26,13 @@ export interface Status {
   readonly organisation: string;
   readonly server: string;
   readonly connected: boolean;
-  readonly enforcing: { readonly digest: string; readonly epoch: number; readonly serial: number; readonly freshness: string; readonly policies: readonly string[] } | null;
+  readonly enforcing: {
+    readonly digest: string;
+    readonly epoch: number;
+    readonly serial: number;
+    readonly freshness: string;
+    readonly policies: readonly string[];
+  } | null;
   readonly selfTest: { readonly passed: boolean; readonly at: string } | null;
   readonly spool: { readonly waiting: number; readonly dropped: number };
   readonly runs: number;

@@ -12,10 +12,31 @@ const who = {
 };
 const validator = Compile(
   Type.Union([
-    Type.Object({ op: Type.Literal('run'), argv: Type.Array(Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' }), { minItems: 1, maxItems: 4096 }), ...who }, closed),
-    Type.Object({ op: Type.Literal('why'), target: Type.String({ minLength: 1, maxLength: 4096 }), access: Type.Union([Type.Literal('read'), Type.Literal('write')]), ...who }, closed),
+    Type.Object(
+      {
+        op: Type.Literal('run'),
+        argv: Type.Array(Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' }), { minItems: 1, maxItems: 4096 }),
+        ...who,
+      },
+      closed,
+    ),
+    Type.Object(
+      {
+        op: Type.Literal('why'),
+        target: Type.String({ minLength: 1, maxLength: 4096 }),
+        access: Type.Union([Type.Literal('read'), Type.Literal('write')]),
+        ...who,
+      },
+      closed,
+    ),
     Type.Object({ op: Type.Literal('status') }, closed),
-    Type.Object({ op: Type.Literal('environment'), values: Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' })) }, closed),
+    Type.Object(
+      {
+        op: Type.Literal('environment'),
+        values: Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' })),
+      },
+      closed,
+    ),
     Type.Object({ op: Type.Literal('signal'), signal: Type.Literal('terminate') }, closed),
   ]),
 );
@@ -28,6 +49,7 @@ export const parseRequest = (payload: Buffer): Request => {
   } catch (cause) {
     throw new CordonError('local.request', 'not JSON', { cause });
   }
-  if (!validator.Check(value)) throw new CordonError('local.request', 'not a request that this daemon knows; command and daemon may be of different versions');
+  if (!validator.Check(value))
+    throw new CordonError('local.request', 'not a request that this daemon knows; command and daemon may be of different versions');
   return value;
 };

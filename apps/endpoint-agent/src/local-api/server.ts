@@ -35,7 +35,8 @@ const serve = (account: Account, socket: net.Socket, converse: (caller: Caller) 
     try {
       decode(chunk);
     } catch (error) {
-      const { code, message } = error instanceof CordonError ? error : { code: 'local.failed', message: 'the daemon could not read the request' };
+      const { code, message } =
+        error instanceof CordonError ? error : { code: 'local.failed', message: 'the daemon could not read the request' };
       socket.end(encodeControl({ type: 'error', code, message }));
     }
   });
@@ -44,7 +45,11 @@ const serve = (account: Account, socket: net.Socket, converse: (caller: Caller) 
 };
 
 /** @throws CordonError `local.path` when a socket's path would be too long */
-export const startLocalApi = async (runtimeDir: string, accounts: readonly Account[], converse: (caller: Caller) => Conversation): Promise<{ stop(): void }> => {
+export const startLocalApi = async (
+  runtimeDir: string,
+  accounts: readonly Account[],
+  converse: (caller: Caller) => Conversation,
+): Promise<{ stop(): void }> => {
   const users = path.join(runtimeDir, 'users');
   const root = process.getuid?.() === 0;
   fs.mkdirSync(users, { recursive: true, mode: 0o755 });
@@ -52,7 +57,8 @@ export const startLocalApi = async (runtimeDir: string, accounts: readonly Accou
   const servers = await Promise.all(
     accounts.map(async (account) => {
       const file = socketFor(runtimeDir, account.uid);
-      if (Buffer.byteLength(file) > 107) throw new CordonError('local.path', `${file} is too long for a socket: choose a shorter CORDON_AGENT_RUNTIME`, { place: file });
+      if (Buffer.byteLength(file) > 107)
+        throw new CordonError('local.path', `${file} is too long for a socket: choose a shorter CORDON_AGENT_RUNTIME`, { place: file });
       const folder = path.dirname(file);
       fs.rmSync(folder, { recursive: true, force: true });
       fs.mkdirSync(folder, { mode: 0o700 });

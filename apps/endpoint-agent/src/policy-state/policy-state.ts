@@ -19,7 +19,8 @@ export interface PolicyState {
   onMembership(frame: MembershipFrame, now: Date): Promise<Outcome>;
 }
 
-const freshnessAt = (state: VerifiedState, now: Date): VerifiedState['freshness'] => (now >= state.expiresAt ? 'expired' : now >= state.staleAt ? 'stale' : 'current');
+const freshnessAt = (state: VerifiedState, now: Date): VerifiedState['freshness'] =>
+  now >= state.expiresAt ? 'expired' : now >= state.staleAt ? 'stale' : 'current';
 
 export const createPolicyState = (enrollment: Enrollment, slots: Slots, log: (message: string) => void): PolicyState => {
   let stored: StoredState | undefined;
@@ -28,10 +29,22 @@ export const createPolicyState = (enrollment: Enrollment, slots: Slots, log: (me
   let ratchet: Ratchet = { epoch: 0, serial: 0, member: 0 };
   const device = { id: enrollment.device, memberIndex: enrollment.memberIndex, org: enrollment.org };
   const verify = (state: StoredState, now: Date, receipt: boolean): Promise<VerifiedState> =>
-    verifyState({ ...state, roots: enrollment.roots, fingerprint: enrollment.fingerprint, floor: enrollment.floor, device, ratchet, now, receipt });
+    verifyState({
+      ...state,
+      roots: enrollment.roots,
+      fingerprint: enrollment.fingerprint,
+      floor: enrollment.floor,
+      device,
+      ratchet,
+      now,
+      receipt,
+    });
 
   /** A frame without bytes means: those that you have. */
-  const complete = (frame: StateFrame): StateFrame => (frame.bundle === null && verified?.digest === frame.cohort.leaf.digest && stored !== undefined ? { ...frame, bundle: stored.frame.bundle } : frame);
+  const complete = (frame: StateFrame): StateFrame =>
+    frame.bundle === null && verified?.digest === frame.cohort.leaf.digest && stored !== undefined
+      ? { ...frame, bundle: stored.frame.bundle }
+      : frame;
 
   const accept = async (candidate: StoredState, now: Date): Promise<Outcome> => {
     let state: VerifiedState;
@@ -76,7 +89,11 @@ export const createPolicyState = (enrollment: Enrollment, slots: Slots, log: (me
     },
     onState: async (received, now) => {
       const frame = complete(received);
-      const usable = stored !== undefined && verified !== undefined && freshnessAt(verified, now) === 'current' && frame.cohort.leaf.cohort === verified.cohort;
+      const usable =
+        stored !== undefined &&
+        verified !== undefined &&
+        freshnessAt(verified, now) === 'current' &&
+        frame.cohort.leaf.cohort === verified.cohort;
       if (!usable || stored === undefined) {
         pending = frame;
         return { kind: 'waiting' };

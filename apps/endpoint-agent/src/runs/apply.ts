@@ -4,7 +4,13 @@ import type { Egress } from '../egress/egress.ts';
 import { effectiveFor, planFor } from './decide.ts';
 import type { RunTable } from './run-table.ts';
 
-export const applyToRuns = (state: VerifiedState, runs: RunTable, egress: Pick<Egress, 'update'>, installation: readonly string[], log: (message: string) => void): void => {
+export const applyToRuns = (
+  state: VerifiedState,
+  runs: RunTable,
+  egress: Pick<Egress, 'update'>,
+  installation: readonly string[],
+  log: (message: string) => void,
+): void => {
   for (const { run, subject, account, cwd } of runs.all()) {
     try {
       egress.update(run.run, planFor(state, effectiveFor(state, subject, cwd, account), cwd, installation).egress);

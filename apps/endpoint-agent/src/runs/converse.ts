@@ -38,16 +38,25 @@ const accountFor = (caller: Account, named: string | undefined): Account => {
 /** A host is a name without a slash; everything else is a path. */
 const explainTarget = (services: Services, request: Extract<Request, { op: 'why' }>, account: Account): ReturnType<typeof explainPath> => {
   const claimed = request.agent ?? 'unknown';
-  const effective = effectiveFor(services.state(), { agent: { id: claimed, proof: 'claimed' }, user: account.name, os: 'linux' }, request.cwd, account);
+  const effective = effectiveFor(
+    services.state(),
+    { agent: { id: claimed, proof: 'claimed' }, user: account.name, os: 'linux' },
+    request.cwd,
+    account,
+  );
   const { target, access } = request;
-  if (target.startsWith('/') || target.startsWith('.') || target.startsWith('~')) return explainPath(effective, path.resolve(request.cwd, target.replace(/^~(?=\/|$)/, account.home)), access);
+  if (target.startsWith('/') || target.startsWith('.') || target.startsWith('~'))
+    return explainPath(effective, path.resolve(request.cwd, target.replace(/^~(?=\/|$)/, account.home)), access);
   const match = /^(\[[^\]]*\]|[^:]+)(?::(\d{1,5}))?$/.exec(target);
   if (match === null) throw new CordonError('why.target', `${target} is neither a path nor a host with an optional port`);
   return explainHost(effective, match[1] ?? '', Number(match[2] ?? 443));
 };
 
 const relay = ({ socket }: Caller, run: Run): void => {
-  for (const [kind, stream] of [[KIND.stdout, run.stdout], [KIND.stderr, run.stderr]] as const) {
+  for (const [kind, stream] of [
+    [KIND.stdout, run.stdout],
+    [KIND.stderr, run.stderr],
+  ] as const) {
     stream.on('data', (chunk: Buffer) => {
       if (!socket.write(encode(kind, chunk))) {
         stream.pause();
@@ -57,95 +66,115 @@ const relay = ({ socket }: Caller, run: Run): void => {
   }
 };
 
-const describe = (error: unknown): { code: string; message: string } => (error instanceof CordonError ? error : { code: 'launch.failed', message: error instanceof Error ? error.message : String(error) });
+const describe = (error: unknown): { code: string; message: string } =>
+  error instanceof CordonError ? error : { code: 'launch.failed', message: error instanceof Error ? error.message : String(error) };
 
-export const createConversation = (services: Services) => (caller: Caller): Conversation => {
-  let run: Run | undefined;
-  let early: Buffer[] = [];
-  let gone = false;
-  let values: (values: Readonly<Record<string, string>>) => void = () => undefined;
+export const createConversation =
+  (services: Services) =>
+  (caller: Caller): Conversation => {
+    let run: Run | undefined;
+    let early: Buffer[] = [];
+    let gone = false;
+    let values: (values: Readonly<Record<string, string>>) => void = () => undefined;
 
-  const start = async (request: RunRequest): Promise<void> => {
-    const id = `run_${randomBytes(12).toString('base64url')}`;
-    const program = path.basename(request.argv[0] ?? '').slice(0, 128);
-    let common = { run: id, agent: request.agent ?? 'unknown', osUser: caller.account.name };
-    try {
-      const account = accountFor(caller.account, request.user);
-      if (account.uid === 0) throw new CordonError('launch.root', 'a workload never runs as root: root inside a sandbox undoes its rules. Run as an ordinary account, or name one with --user');
-      const subject = subjectOf(request.argv, request.cwd, account, request.agent);
-      common = { run: id, agent: subject.agent.id, osUser: account.name };
-      const state = services.state();
-      const effective = effectiveFor(state, subject, request.cwd, account);
-      if (state === undefined) return;
-      const plan = planFor(state, effective, request.cwd, services.installation);
-      const asked = new Promise<Readonly<Record<string, string>>>((resolve) => (values = resolve));
-      if (plan.environment.length > 0) caller.reply({ type: 'environment', names: plan.environment });
-      const given = plan.environment.length > 0 ? await asked : {};
-      const env = Object.fromEntries(Object.entries(given).filter(([name]) => plan.environment.includes(name)));
-      const begun = await services.launcher.launch({ run: id, plan, argv: request.argv, env, cwd: request.cwd, user: account });
-      run = begun;
-      const startedAt = services.clock();
-      services.runs.add({ run: begun, subject, account, cwd: request.cwd, effective, startedAt });
-      services.report({ kind: 'run.started', ...common, program, digest: state.digest, controls: plan.controls.map(({ control, state: how }) => ({ control, state: how })), attested: true });
-      caller.reply({ type: 'started', run: id });
-      relay(caller, begun);
-      for (const chunk of early.splice(0)) feed(begun, chunk);
-      if (gone) begun.kill('killed');
-      const end = await begun.ended;
-      services.runs.remove(id);
-      services.report({ kind: 'run.ended', ...common, reason: end.reason, exitCode: end.exitCode, durationMs: Math.max(0, Math.round(services.clock() - startedAt)) });
-      caller.reply({ type: 'ended', reason: end.reason, exitCode: end.exitCode });
-      caller.socket.end();
-    } catch (error) {
-      const { code, message } = describe(error);
-      services.report({ kind: 'launch.refused', ...common, code, program });
-      caller.reply({ type: 'error', code, message });
-      caller.socket.end();
-    }
-  };
-  /** An empty chunk is the end of input. */
-  const feed = (to: Run, chunk: Buffer): void => {
-    if (chunk.length === 0) to.stdin.end();
-    else if (!to.stdin.write(chunk)) {
-      caller.socket.pause();
-      to.stdin.once('drain', () => caller.socket.resume());
-    }
-  };
-  let running = false;
-  return {
-    onRequest: (request) => {
-      switch (request.op) {
-        case 'run':
-          if (running) return;
-          running = true;
-          void start(request);
-          break;
-        case 'why':
-          try {
-            caller.reply({ type: 'why', explanation: explainTarget(services, request, accountFor(caller.account, request.user)) });
-          } catch (error) {
-            caller.reply({ type: 'error', ...describe(error) });
-          }
-          break;
-        case 'status':
-          caller.reply({ type: 'status', status: services.status() });
-          break;
-        case 'environment':
-          values(request.values);
-          break;
-        case 'signal':
-          run?.kill('killed');
-          break;
+    const start = async (request: RunRequest): Promise<void> => {
+      const id = `run_${randomBytes(12).toString('base64url')}`;
+      const program = path.basename(request.argv[0] ?? '').slice(0, 128);
+      let common = { run: id, agent: request.agent ?? 'unknown', osUser: caller.account.name };
+      try {
+        const account = accountFor(caller.account, request.user);
+        if (account.uid === 0)
+          throw new CordonError(
+            'launch.root',
+            'a workload never runs as root: root inside a sandbox undoes its rules. Run as an ordinary account, or name one with --user',
+          );
+        const subject = subjectOf(request.argv, request.cwd, account, request.agent);
+        common = { run: id, agent: subject.agent.id, osUser: account.name };
+        const state = services.state();
+        const effective = effectiveFor(state, subject, request.cwd, account);
+        if (state === undefined) return;
+        const plan = planFor(state, effective, request.cwd, services.installation);
+        const asked = new Promise<Readonly<Record<string, string>>>((resolve) => (values = resolve));
+        if (plan.environment.length > 0) caller.reply({ type: 'environment', names: plan.environment });
+        const given = plan.environment.length > 0 ? await asked : {};
+        const env = Object.fromEntries(Object.entries(given).filter(([name]) => plan.environment.includes(name)));
+        const begun = await services.launcher.launch({ run: id, plan, argv: request.argv, env, cwd: request.cwd, user: account });
+        run = begun;
+        const startedAt = services.clock();
+        services.runs.add({ run: begun, subject, account, cwd: request.cwd, effective, startedAt });
+        services.report({
+          kind: 'run.started',
+          ...common,
+          program,
+          digest: state.digest,
+          controls: plan.controls.map(({ control, state: how }) => ({ control, state: how })),
+          attested: true,
+        });
+        caller.reply({ type: 'started', run: id });
+        relay(caller, begun);
+        for (const chunk of early.splice(0)) feed(begun, chunk);
+        if (gone) begun.kill('killed');
+        const end = await begun.ended;
+        services.runs.remove(id);
+        services.report({
+          kind: 'run.ended',
+          ...common,
+          reason: end.reason,
+          exitCode: end.exitCode,
+          durationMs: Math.max(0, Math.round(services.clock() - startedAt)),
+        });
+        caller.reply({ type: 'ended', reason: end.reason, exitCode: end.exitCode });
+        caller.socket.end();
+      } catch (error) {
+        const { code, message } = describe(error);
+        services.report({ kind: 'launch.refused', ...common, code, program });
+        caller.reply({ type: 'error', code, message });
+        caller.socket.end();
       }
-    },
-    onInput: (chunk) => {
-      if (run !== undefined) feed(run, chunk);
-      else if (early.length < 64) early = [...early, chunk];
-    },
-    onClose: () => {
-      gone = true;
-      values({});
-      run?.kill('killed');
-    },
+    };
+    /** An empty chunk is the end of input. */
+    const feed = (to: Run, chunk: Buffer): void => {
+      if (chunk.length === 0) to.stdin.end();
+      else if (!to.stdin.write(chunk)) {
+        caller.socket.pause();
+        to.stdin.once('drain', () => caller.socket.resume());
+      }
+    };
+    let running = false;
+    return {
+      onRequest: (request) => {
+        switch (request.op) {
+          case 'run':
+            if (running) return;
+            running = true;
+            void start(request);
+            break;
+          case 'why':
+            try {
+              caller.reply({ type: 'why', explanation: explainTarget(services, request, accountFor(caller.account, request.user)) });
+            } catch (error) {
+              caller.reply({ type: 'error', ...describe(error) });
+            }
+            break;
+          case 'status':
+            caller.reply({ type: 'status', status: services.status() });
+            break;
+          case 'environment':
+            values(request.values);
+            break;
+          case 'signal':
+            run?.kill('killed');
+            break;
+        }
+      },
+      onInput: (chunk) => {
+        if (run !== undefined) feed(run, chunk);
+        else if (early.length < 64) early = [...early, chunk];
+      },
+      onClose: () => {
+        gone = true;
+        values({});
+        run?.kill('killed');
+      },
+    };
   };
-};

@@ -11,13 +11,23 @@ import { variablesOf } from './subject.ts';
 
 /** @throws CordonError `launch.no-bundle`: nothing valid is in force, so nothing launches and nothing is allowed */
 export const effectiveFor = (state: VerifiedState | undefined, subject: Subject, cwd: string, account: Account): EffectivePolicy => {
-  if (state === undefined) throw new CordonError('launch.no-bundle', 'this device has no valid policy yet: it launches nothing until the control plane has sent one', { retryable: true });
+  if (state === undefined)
+    throw new CordonError(
+      'launch.no-bundle',
+      'this device has no valid policy yet: it launches nothing until the control plane has sent one',
+      { retryable: true },
+    );
   return resolve({ policies: state.content.policies, floor: state.floor, subject, variables: variablesOf(cwd, account, subject.agent.id) });
 };
 
 /** @throws CordonError `launch.expired`, `launch.no-policy`, `launch.workspace`, `launch.required-unmet` */
 export const planFor = (state: VerifiedState, effective: EffectivePolicy, cwd: string, installation: readonly string[]): LaunchPlan => {
-  if (state.freshness === 'expired') throw new CordonError('launch.expired', `the policy of this device expired at ${state.expiresAt.toISOString()}: it must reach its control plane before anything new starts`, { retryable: true });
+  if (state.freshness === 'expired')
+    throw new CordonError(
+      'launch.expired',
+      `the policy of this device expired at ${state.expiresAt.toISOString()}: it must reach its control plane before anything new starts`,
+      { retryable: true },
+    );
   if (effective.refused !== undefined) throw new CordonError(effective.refused.code, effective.refused.message);
   if (cwd !== '/' && explainPath(effective, cwd, 'read').verdict === 'denied') {
     const why = effective.workspace.allowed ? explainPath(effective, cwd, 'read').reason : effective.workspace.why;
@@ -28,6 +38,10 @@ export const planFor = (state: VerifiedState, effective: EffectivePolicy, cwd: s
     isDirectory: (path) => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
     installation,
   });
-  if (plan.unmet.length > 0) throw new CordonError('launch.required-unmet', `the policy requires what this device cannot enforce: ${plan.unmet.map((c) => `${c.control} (${c.why})`).join('; ')}`);
+  if (plan.unmet.length > 0)
+    throw new CordonError(
+      'launch.required-unmet',
+      `the policy requires what this device cannot enforce: ${plan.unmet.map((c) => `${c.control} (${c.why})`).join('; ')}`,
+    );
   return plan;
 };

@@ -24,7 +24,13 @@ const findProgram = (name: string, cwd: string): string | undefined => {
 const couldChange = (file: string, account: Account): boolean => {
   for (let at = file; ; at = path.dirname(at)) {
     const stat = fs.statSync(at, { throwIfNoEntry: false });
-    if (stat === undefined || stat.uid === account.uid || (stat.mode & 0o002) !== 0 || ((stat.mode & 0o020) !== 0 && stat.gid === account.gid)) return true;
+    if (
+      stat === undefined ||
+      stat.uid === account.uid ||
+      (stat.mode & 0o002) !== 0 ||
+      ((stat.mode & 0o020) !== 0 && stat.gid === account.gid)
+    )
+      return true;
     if (at === '/') return false;
   }
 };
@@ -32,7 +38,11 @@ const couldChange = (file: string, account: Account): boolean => {
 /** @param claimed the id that the caller gives; a claim never gains an allow of a named agent */
 export const subjectOf = (argv: readonly string[], cwd: string, account: Account, claimed: string | undefined): Subject => {
   const file = findProgram(argv[0] ?? '', cwd);
-  return { agent: recognise({ file: file ?? argv[0] ?? '', userWritable: file === undefined || couldChange(file, account), claimed }), user: account.name, os: 'linux' };
+  return {
+    agent: recognise({ file: file ?? argv[0] ?? '', userWritable: file === undefined || couldChange(file, account), claimed }),
+    user: account.name,
+    os: 'linux',
+  };
 };
 
 /** The working directory as it truly is; policy decides whether it is a workspace. */
@@ -43,5 +53,11 @@ export const variablesOf = (cwd: string, account: Account, agent: string): PathV
   } catch {
     workspace = undefined; // gone: no workspace
   }
-  return { home: account.home, workspace, tmp: '/tmp', tools: TOOL_FOLDERS.filter((folder) => fs.existsSync(folder)), agent: agentFolders(agent, account.home) };
+  return {
+    home: account.home,
+    workspace,
+    tmp: '/tmp',
+    tools: TOOL_FOLDERS.filter((folder) => fs.existsSync(folder)),
+    agent: agentFolders(agent, account.home),
+  };
 };

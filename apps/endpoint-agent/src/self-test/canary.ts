@@ -56,7 +56,14 @@ export const runCanary = async (options: CanaryOptions): Promise<SelfTest | unde
   try {
     fs.writeFileSync(secret, token, { mode: 0o644 });
     const plan = planFor(state, effective, '/', installation);
-    const run = await launcher.launch({ run: `run_canary${randomBytes(6).toString('hex')}`, plan: { ...plan, timeoutMs: 20_000 }, argv: ['sh', '-c', script(secret, planted, port)], env: {}, cwd: '/', user: account });
+    const run = await launcher.launch({
+      run: `run_canary${randomBytes(6).toString('hex')}`,
+      plan: { ...plan, timeoutMs: 20_000 },
+      argv: ['sh', '-c', script(secret, planted, port)],
+      env: {},
+      cwd: '/',
+      user: account,
+    });
     run.stdin.end();
     const [output, , end] = await Promise.all([text(run.stdout), text(run.stderr), run.ended]);
     check('launch', end.reason === 'exited', end.reason);

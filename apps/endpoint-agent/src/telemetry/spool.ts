@@ -42,14 +42,18 @@ const fresh: Head = { acked: 0, hash: FIRST_BATCH, sentTo: null };
 
 /** Whole lines only: a line that a crash cut in half never was an event. */
 const readEvents = (file: string, after: number): TelemetryEvent[] =>
-  fs.readFileSync(file, 'utf8').split('\n').slice(0, -1).flatMap((line) => {
-    try {
-      const event = JSON.parse(line) as TelemetryEvent;
-      return event.seq > after ? [event] : [];
-    } catch {
-      return []; // torn by a crash
-    }
-  });
+  fs
+    .readFileSync(file, 'utf8')
+    .split('\n')
+    .slice(0, -1)
+    .flatMap((line) => {
+      try {
+        const event = JSON.parse(line) as TelemetryEvent;
+        return event.seq > after ? [event] : [];
+      } catch {
+        return []; // torn by a crash
+      }
+    });
 
 const batchOf = (boot: Boot): TelemetryFrame | undefined => {
   const { sentTo, acked, hash: prev } = boot.head;
@@ -95,7 +99,7 @@ export const openSpool = (folder: string, bootId: string, maxBytes: number, now:
 
   /** @returns whether it is on disk now */
   const write = (event: NewEvent): boolean => {
-    const numbered = { ...event, seq: seq + 1, at: now().toISOString() } as TelemetryEvent;
+    const numbered: TelemetryEvent = { ...event, seq: seq + 1, at: now().toISOString() };
     const line = `${JSON.stringify(numbered)}\n`;
     const size = Buffer.byteLength(line);
     if (used + size > maxBytes) return false;

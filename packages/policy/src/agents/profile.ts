@@ -36,9 +36,11 @@ export const recognise = ({ file, userWritable, claimed }: ObservedProgram): Sub
   const name = file.slice(file.lastIndexOf('/') + 1);
   const profile = PROFILES.find((p) => p.packages.some((pkg) => file.includes(`/node_modules/${pkg}/`)) || p.programs.includes(name));
   const inPackage = profile?.packages.some((pkg) => file.includes(`/node_modules/${pkg}/`)) ?? false;
-  if (profile !== undefined && inPackage && !userWritable && (claimed === undefined || claimed === profile.id)) return { id: profile.id, proof: 'proven' };
+  if (profile !== undefined && inPackage && !userWritable && (claimed === undefined || claimed === profile.id))
+    return { id: profile.id, proof: 'proven' };
   return { id: claimed ?? profile?.id ?? 'unknown', proof: 'claimed' };
 };
 
 /** Folders of an agent below a home directory; none for an agent that has no profile. */
-export const agentFolders = (id: string, home: string): string[] => (PROFILES.find((profile) => profile.id === id)?.folders ?? []).map((folder) => `${home}/${folder}`);
+export const agentFolders = (id: string, home: string): string[] =>
+  (PROFILES.find((profile) => profile.id === id)?.folders ?? []).map((folder) => `${home}/${folder}`);

@@ -29,17 +29,34 @@ export const grantsOf = (effective: EffectivePolicy, visible: readonly string[])
   const freezes = effective.paths.filter((rule) => rule.effect === 'deny' && rule.access === 'write');
   const granted = (rule: PathRule): boolean => rule.effect === 'allow' && rule.origin.source !== 'builtin';
   const limited = (paths: readonly string[], access: 'read' | 'write'): string[] =>
-    effective.pathLimits.filter((limit) => limit.access === 'read' || access === 'write').reduce<string[]>((left, limit) => intersect(left, limit.paths, os), [...paths]);
-  const shown = (paths: readonly string[]): string[] => unique(paths.filter((path) => !hides.some((deny) => isWithin(path, deny.path, os))));
+    effective.pathLimits
+      .filter((limit) => limit.access === 'read' || access === 'write')
+      .reduce<string[]>((left, limit) => intersect(left, limit.paths, os), [...paths]);
+  const shown = (paths: readonly string[]): string[] =>
+    unique(paths.filter((path) => !hides.some((deny) => isWithin(path, deny.path, os))));
   const allows = effective.paths.filter(granted);
-  const write = shown(limited(allows.filter((rule) => rule.access === 'write').map((rule) => rule.path), 'write')).filter((path) => !freezes.some((deny) => isWithin(path, deny.path, os)));
-  const read = shown(limited(allows.map((rule) => rule.path), 'read')).filter((path) => !write.includes(path));
+  const write = shown(
+    limited(
+      allows.filter((rule) => rule.access === 'write').map((rule) => rule.path),
+      'write',
+    ),
+  ).filter((path) => !freezes.some((deny) => isWithin(path, deny.path, os)));
+  const read = shown(
+    limited(
+      allows.map((rule) => rule.path),
+      'read',
+    ),
+  ).filter((path) => !write.includes(path));
   const inside = (path: string, places: readonly string[]): boolean => places.some((place) => place !== path && isWithin(path, place, os));
   return {
     read,
     write,
     // What the system itself hides from ordinary users (/etc/shadow) needs no mask of ours in the baseline.
-    hidden: unique(hides.filter((rule) => inside(rule.path, [...read, ...write, ...(rule.origin.source === 'builtin' ? [] : visible)])).map((rule) => rule.path)),
+    hidden: unique(
+      hides
+        .filter((rule) => inside(rule.path, [...read, ...write, ...(rule.origin.source === 'builtin' ? [] : visible)]))
+        .map((rule) => rule.path),
+    ),
     readOnly: unique(freezes.map((rule) => rule.path).filter((path) => inside(path, write))),
   };
 };

@@ -21,7 +21,8 @@ const pins = (readOnly: readonly string[], write: readonly string[]): string[] =
     const grant = write.find((place) => isWithin(path, place, 'linux'));
     if (grant === undefined) return [];
     const between: string[] = [];
-    for (let parent = path.slice(0, path.lastIndexOf('/')); parent.length > grant.length; parent = parent.slice(0, parent.lastIndexOf('/'))) between.push(parent);
+    for (let parent = path.slice(0, path.lastIndexOf('/')); parent.length > grant.length; parent = parent.slice(0, parent.lastIndexOf('/')))
+      between.push(parent);
     return between;
   });
 
@@ -33,10 +34,18 @@ const controls = (grants: Grants, missing: readonly string[], files: readonly st
     enforced('filesystem.write', 'everything else is read-only: a write outside fails'),
     files.length === 0
       ? enforced('filesystem.deny', 'denied folders are empty mounts')
-      : { control: 'filesystem.deny', state: 'approximated', why: `a mask over a single file falls if the host replaces the file during the run: ${files.slice(0, 5).join(', ')}; deny the folder` },
+      : {
+          control: 'filesystem.deny',
+          state: 'approximated',
+          why: `a mask over a single file falls if the host replaces the file during the run: ${files.slice(0, 5).join(', ')}; deny the folder`,
+        },
     grants.readOnly.length === 0
       ? enforced('filesystem.protect', 'nothing writable holds a protected place')
-      : { control: 'filesystem.protect', state: 'approximated', why: 'protected places that exist are read-only mounts; one that does not exist yet cannot be masked' },
+      : {
+          control: 'filesystem.protect',
+          state: 'approximated',
+          why: 'protected places that exist are read-only mounts; one that does not exist yet cannot be masked',
+        },
     enforced('network.hosts', "the run's only way out is the egress proxy"),
     enforced('environment', 'the environment is empty but for the names that are allowed'),
     enforced('resources.timeout', "the sandbox's init is killed when the time is over"),
@@ -51,11 +60,18 @@ export const compile = (effective: EffectivePolicy, endpoint: LinuxEndpoint): La
   const grants = grantsOf(effective, SYSTEM_READ);
   const guarded = (path: string): boolean => endpoint.installation.some((place) => isWithin(path, place, 'linux'));
   const write = grants.write.filter((path) => endpoint.exists(path) && !guarded(path));
-  const readOnly = [...grants.readOnly, ...endpoint.installation.filter((place) => write.some((path) => isWithin(place, path, 'linux')))].filter(endpoint.exists);
+  const readOnly = [
+    ...grants.readOnly,
+    ...endpoint.installation.filter((place) => write.some((path) => isWithin(place, path, 'linux'))),
+  ].filter(endpoint.exists);
   const read = [...grants.read, ...grants.write.filter(guarded)].filter(endpoint.exists);
   const hidden = grants.hidden.filter(endpoint.exists);
   const missing = [...grants.read, ...grants.write].filter((path) => !endpoint.exists(path));
-  const reports = controls(grants, missing, hidden.filter((path) => !endpoint.isDirectory(path)));
+  const reports = controls(
+    grants,
+    missing,
+    hidden.filter((path) => !endpoint.isDirectory(path)),
+  );
   return {
     request: {
       version: '1.0.0',

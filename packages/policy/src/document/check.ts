@@ -29,7 +29,8 @@ const attempt = (path: readonly (string | number)[], check: () => void): Finding
 
 const checkHost = (entry: HostEntry, effect: 'allow' | 'deny' | 'limit'): void => {
   const pattern = canonicalHostPattern(entry.host);
-  if (effect === 'allow' && entry.private === true && pattern.includes('*')) throw new CordonError('host.private-wildcard', `private: true needs an exact host: others may control names below ${entry.host}`);
+  if (effect === 'allow' && entry.private === true && pattern.includes('*'))
+    throw new CordonError('host.private-wildcard', `private: true needs an exact host: others may control names below ${entry.host}`);
 };
 
 /** @returns every finding, in the order of the document */
@@ -47,9 +48,19 @@ export const checkDocument = (document: PolicyDocument): Finding[] =>
           }),
         ),
       ),
-      ...(section?.network?.hosts ?? []).flatMap((entry, index) => attempt(['spec', effect, 'network', 'hosts', index, 'host'], () => checkHost(entry, effect))),
+      ...(section?.network?.hosts ?? []).flatMap((entry, index) =>
+        attempt(['spec', effect, 'network', 'hosts', index, 'host'], () => checkHost(entry, effect)),
+      ),
       ...(effect === 'allow' ? (document.spec.allow?.environment ?? []) : []).flatMap((name, index) =>
-        isLoaderVariable(name) ? [{ code: 'environment.loader', path: ['spec', 'allow', 'environment', index], message: `${name} changes what programs load or run, so it is never passed on` }] : [],
+        isLoaderVariable(name)
+          ? [
+              {
+                code: 'environment.loader',
+                path: ['spec', 'allow', 'environment', index],
+                message: `${name} changes what programs load or run, so it is never passed on`,
+              },
+            ]
+          : [],
       ),
     ];
   });

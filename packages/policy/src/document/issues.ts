@@ -16,7 +16,10 @@ export class PolicyErrors extends CordonError {
 
   constructor(issues: readonly PolicyIssue[]) {
     const [first] = issues;
-    super('policy.invalid', `the policy has ${issues.length} error${issues.length === 1 ? '' : 's'}; the first: line ${first?.line ?? 0}, ${first?.pointer ?? ''}: ${first?.message ?? ''}`);
+    super(
+      'policy.invalid',
+      `the policy has ${issues.length} error${issues.length === 1 ? '' : 's'}; the first: line ${first?.line ?? 0}, ${first?.pointer ?? ''}: ${first?.message ?? ''}`,
+    );
     this.name = 'PolicyErrors';
     this.issues = issues;
   }
@@ -27,7 +30,8 @@ const distance = (a: string, b: string): number => {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i];
-    for (let j = 1; j <= b.length; j += 1) next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    for (let j = 1; j <= b.length; j += 1)
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
     row = next;
   }
   return row[b.length] ?? 0;
@@ -35,6 +39,8 @@ const distance = (a: string, b: string): number => {
 
 /** @returns the known word nearest to an unknown one, if it is near enough to be a typing error */
 export const nearest = (word: string, known: readonly string[]): string | undefined => {
-  const [best] = known.map((candidate) => ({ candidate, far: distance(word.slice(0, 64).toLowerCase(), candidate.toLowerCase()) })).sort((a, b) => a.far - b.far);
+  const [best] = known
+    .map((candidate) => ({ candidate, far: distance(word.slice(0, 64).toLowerCase(), candidate.toLowerCase()) }))
+    .sort((a, b) => a.far - b.far);
   return best !== undefined && best.far <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : undefined;
 };

@@ -9,43 +9,62 @@ const MAX_TEXT = 262_144;
 const MAX_DEPTH = 16;
 const validator = Compile(PolicyDocument);
 
-const pointerOf = (path: readonly (string | number)[]): string => path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
-const pathOf = (pointer: string): string[] => pointer.split('/').slice(1).map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+const pointerOf = (path: readonly (string | number)[]): string =>
+  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+const pathOf = (pointer: string): string[] =>
+  pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 
 type Locate = (path: readonly (string | number)[], key?: string) => { line: number; column: number };
 
 /** Finds the place of a path in the text: of the key if one is named, else of the value, else of the nearest parent that has one. */
-const locator = (yaml: Document.Parsed, lines: LineCounter): Locate => (path, key) => {
-  for (let length = path.length; length >= 0; length -= 1) {
-    const node = yaml.getIn(path.slice(0, length), true);
-    const pair = key !== undefined && isMap(node) ? node.items.find((item) => String(item.key) === key) : undefined;
-    const range = (pair?.key as { range?: readonly number[] } | undefined)?.range ?? (node as { range?: readonly number[] } | undefined)?.range;
-    if (range?.[0] !== undefined) {
-      const { line, col } = lines.linePos(range[0]);
-      return { line, column: col };
+const locator =
+  (yaml: Document.Parsed, lines: LineCounter): Locate =>
+  (path, key) => {
+    for (let length = path.length; length >= 0; length -= 1) {
+      const node = yaml.getIn(path.slice(0, length), true);
+      const pair = key !== undefined && isMap(node) ? node.items.find((item) => String(item.key) === key) : undefined;
+      const range =
+        (pair?.key as { range?: readonly number[] } | undefined)?.range ?? (node as { range?: readonly number[] } | undefined)?.range;
+      if (range?.[0] !== undefined) {
+        const { line, col } = lines.linePos(range[0]);
+        return { line, column: col };
+      }
     }
-  }
-  return { line: 1, column: 1 };
-};
+    return { line: 1, column: 1 };
+  };
 
 /** Keys that the schema knows at a place; found by walking it along the path. */
 const knownKeys = (path: readonly string[]): string[] => {
   let schema: { properties?: Record<string, object>; items?: object } = PolicyDocument;
-  for (const part of path) schema = (schema.items ?? schema.properties?.[part] ?? {}) as typeof schema;
+  for (const part of path) schema = schema.items ?? schema.properties?.[part] ?? {};
   return Object.keys(schema.properties ?? {});
 };
 
 const schemaIssues = (value: unknown, locate: Locate): PolicyIssue[] =>
   [...validator.Errors(value)].flatMap((error) => {
     const path = pathOf(error.instancePath);
-    const issue = (code: string, at: readonly string[], message: string, key?: string): PolicyIssue => ({ code, pointer: pointerOf(key === undefined ? at : [...at, key]), ...locate(at, key), message });
+    const issue = (code: string, at: readonly string[], message: string, key?: string): PolicyIssue => ({
+      code,
+      pointer: pointerOf(key === undefined ? at : [...at, key]),
+      ...locate(at, key),
+      message,
+    });
     if (error.keyword === 'additionalProperties') {
       return error.params.additionalProperties.map((key) => {
         const near = nearest(key, knownKeys(path));
-        return issue('policy.unknown-key', path, `${JSON.stringify(key)} is not known here${near === undefined ? `; there are: ${knownKeys(path).join(', ')}` : `; did you mean ${JSON.stringify(near)}?`}`, key);
+        return issue(
+          'policy.unknown-key',
+          path,
+          `${JSON.stringify(key)} is not known here${near === undefined ? `; there are: ${knownKeys(path).join(', ')}` : `; did you mean ${JSON.stringify(near)}?`}`,
+          key,
+        );
       });
     }
-    if (error.keyword === 'required') return error.params.requiredProperties.map((key) => issue('policy.missing-key', path, `${JSON.stringify(key)} is missing`));
+    if (error.keyword === 'required')
+      return error.params.requiredProperties.map((key) => issue('policy.missing-key', path, `${JSON.stringify(key)} is missing`));
     // Errors below a closed member repeat what additionalProperties says.
     if (error.keyword === 'boolean') return [];
     return [issue('policy.value', path, error.message)];
@@ -66,7 +85,15 @@ export const parsePolicy = (text: string): { readonly document: PolicyDocument }
   };
   if (Buffer.byteLength(text) > MAX_TEXT) fail('policy.too-large', `a policy has at most ${MAX_TEXT} bytes`);
   const lines = new LineCounter();
-  const yaml = parseDocument(text, { version: '1.2', schema: 'core', lineCounter: lines, uniqueKeys: true, strict: true, prettyErrors: false, stringKeys: true });
+  const yaml = parseDocument(text, {
+    version: '1.2',
+    schema: 'core',
+    lineCounter: lines,
+    uniqueKeys: true,
+    strict: true,
+    prettyErrors: false,
+    stringKeys: true,
+  });
   if (yaml.errors.length > 0) {
     throw new PolicyErrors(
       yaml.errors.map((error) => {
@@ -85,6 +112,7 @@ export const parsePolicy = (text: string): { readonly document: PolicyDocument }
   const locate = locator(yaml, lines);
   if (!validator.Check(value)) throw new PolicyErrors(schemaIssues(value, locate));
   const findings = checkDocument(value);
-  if (findings.length > 0) throw new PolicyErrors(findings.map(({ code, path, message }) => ({ code, pointer: pointerOf(path), ...locate(path), message })));
+  if (findings.length > 0)
+    throw new PolicyErrors(findings.map(({ code, path, message }) => ({ code, pointer: pointerOf(path), ...locate(path), message })));
   return { document: value };
 };

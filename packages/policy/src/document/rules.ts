@@ -4,4 +4,5 @@ import { sha256Hex } from '../trust/digest.ts';
 import type { Effect } from '../effective.ts';
 
 /** @returns `r_` and 12 hex digits over what the rule says and whose it is */
-export const ruleId = (policy: string, effect: Effect, section: string, rule: unknown): string => `r_${sha256Hex(canonicalJson([policy, effect, section, rule])).slice(0, 12)}`;
+export const ruleId = (policy: string, effect: Effect, section: string, rule: unknown): string =>
+  `r_${sha256Hex(canonicalJson([policy, effect, section, rule])).slice(0, 12)}`;

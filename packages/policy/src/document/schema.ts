@@ -26,31 +26,54 @@ const Match = Type.Object(
   {
     agents: Type.Optional(Type.Array(Type.String({ pattern: '^(\\*|[a-z0-9][a-z0-9-]{0,63})$' }), { minItems: 1, maxItems: 100 })),
     users: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { minItems: 1, maxItems: 1000 })),
-    os: Type.Optional(Type.Array(Type.Union([Type.Literal('linux'), Type.Literal('macos'), Type.Literal('windows')]), { minItems: 1, maxItems: 3 })),
+    os: Type.Optional(
+      Type.Array(Type.Union([Type.Literal('linux'), Type.Literal('macos'), Type.Literal('windows')]), { minItems: 1, maxItems: 3 }),
+    ),
   },
   closed,
 );
 const Allow = Type.Object(
-  { filesystem: Type.Optional(ReadWrite), network: Type.Optional(Network), environment: Type.Optional(Type.Array(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' }), { maxItems: 200 })) },
+  {
+    filesystem: Type.Optional(ReadWrite),
+    network: Type.Optional(Network),
+    environment: Type.Optional(Type.Array(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' }), { maxItems: 200 })),
+  },
   closed,
 );
 const Deny = Type.Object(
-  { filesystem: Type.Optional(Type.Object({ access: Type.Optional(Paths), write: Type.Optional(Paths) }, closed)), network: Type.Optional(Network) },
+  {
+    filesystem: Type.Optional(Type.Object({ access: Type.Optional(Paths), write: Type.Optional(Paths) }, closed)),
+    network: Type.Optional(Network),
+  },
   closed,
 );
 const Limit = Type.Object(
-  { filesystem: Type.Optional(ReadWrite), network: Type.Optional(Network), resources: Type.Optional(Type.Object({ timeout: Type.Optional(Duration) }, closed)) },
+  {
+    filesystem: Type.Optional(ReadWrite),
+    network: Type.Optional(Network),
+    resources: Type.Optional(Type.Object({ timeout: Type.Optional(Duration) }, closed)),
+  },
   closed,
 );
 
 /** Controls that a policy may demand to be truly enforced. */
-export const CONTROLS = ['filesystem.read', 'filesystem.write', 'filesystem.deny', 'network.hosts', 'environment', 'resources.timeout'] as const;
+export const CONTROLS = [
+  'filesystem.read',
+  'filesystem.write',
+  'filesystem.deny',
+  'network.hosts',
+  'environment',
+  'resources.timeout',
+] as const;
 
 export const PolicyDocument = Type.Object(
   {
     apiVersion: Type.Literal('cordon/v1'),
     kind: Type.Literal('ContainmentPolicy'),
-    metadata: Type.Object({ name: Name, description: Type.Optional(Type.String({ maxLength: 1000 })), owner: Type.Optional(Type.String({ maxLength: 128 })) }, closed),
+    metadata: Type.Object(
+      { name: Name, description: Type.Optional(Type.String({ maxLength: 1000 })), owner: Type.Optional(Type.String({ maxLength: 128 })) },
+      closed,
+    ),
     spec: Type.Object(
       {
         mode: Type.Optional(Type.Literal('enforce')),

@@ -11,14 +11,19 @@ export const checkPathText = (text: string): void => {
   const variable = /^\$\{([^}]*)\}(.*)$/s.exec(text);
   if (variable !== null) {
     const [, name = '', rest = ''] = variable;
-    if (!VARIABLES.some((known) => known === name)) throw new CordonError('path.variable', `\${${name}} is not a variable; there are ${VARIABLES.map((v) => `\${${v}}`).join(', ')}`, { place: text });
-    if (rest !== '' && !rest.startsWith('/') && !rest.startsWith('\\')) throw new CordonError('path.invalid', `after \${${name}} comes a separator`, { place: text });
+    if (!VARIABLES.some((known) => known === name))
+      throw new CordonError('path.variable', `\${${name}} is not a variable; there are ${VARIABLES.map((v) => `\${${v}}`).join(', ')}`, {
+        place: text,
+      });
+    if (rest !== '' && !rest.startsWith('/') && !rest.startsWith('\\'))
+      throw new CordonError('path.invalid', `after \${${name}} comes a separator`, { place: text });
     canonicalPath(`/x${rest.replaceAll('\\', '/')}`, 'linux');
     return;
   }
   if (text.includes('${')) throw new CordonError('path.variable', 'a variable may stand only at the beginning', { place: text });
   const canonical = canonicalPath(text, /^[A-Za-z]:[\\/]/.test(text) ? 'windows' : 'linux');
-  if (canonical === '/' || /^[A-Z]:\\$/.test(canonical)) throw new CordonError('path.too-wide', `${text} is everything; name the folders that are needed`, { place: text });
+  if (canonical === '/' || /^[A-Z]:\\$/.test(canonical))
+    throw new CordonError('path.too-wide', `${text} is everything; name the folders that are needed`, { place: text });
 };
 
 /**

@@ -34,12 +34,43 @@ export const canonicalAddress = (text: string): string | undefined => {
 };
 
 /** IANA special-purpose registries, and cloud agents' addresses that are public by number only. */
-const SPECIAL_4 = ['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4', '168.63.129.16/32'];
-const SPECIAL_6 = ['::/128', '::1/128', '100::/64', '2001:db8::/32', 'fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8', '3fff::/20', '5f00::/16'];
+const SPECIAL_4 = [
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24',
+  '192.88.99.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+  '168.63.129.16/32',
+];
+const SPECIAL_6 = [
+  '::/128',
+  '::1/128',
+  '100::/64',
+  '2001:db8::/32',
+  'fc00::/7',
+  'fe80::/10',
+  'fec0::/10',
+  'ff00::/8',
+  '3fff::/20',
+  '5f00::/16',
+];
 
 const special = ((): BlockList => {
   const list = new BlockList();
-  for (const [family, nets] of [['ipv4', SPECIAL_4], ['ipv6', SPECIAL_6]] as const) {
+  for (const [family, nets] of [
+    ['ipv4', SPECIAL_4],
+    ['ipv6', SPECIAL_6],
+  ] as const) {
     for (const net of nets) {
       const [base = '', bits = ''] = net.split('/');
       list.addSubnet(base, Number(bits), family);

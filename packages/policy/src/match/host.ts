@@ -24,7 +24,8 @@ export const canonicalHost = (text: string): string => {
   const labels = ascii.split('.');
   if (ascii === '' || !labels.every((label) => LABEL.test(label))) refuse(text, 'is not a host name or address');
   // UTS 46 maps full-width digits and ideographic stops; a name that changed otherwise than by punycode was not what it seemed.
-  if (/^[\u0020-\u007e]*$/.test(lower) ? ascii !== lower : canonicalAddress(ascii) !== undefined) refuse(text, `is written in a way that reads as ${ascii}; write that`);
+  if (/^[\u0020-\u007e]*$/.test(lower) ? ascii !== lower : canonicalAddress(ascii) !== undefined)
+    refuse(text, `is written in a way that reads as ${ascii}; write that`);
   if (/^(?:0x[0-9a-f]*|[0-9]+)$/.test(labels.at(-1) ?? '')) refuse(text, 'ends in a number: some resolvers would read it as an address');
   return ascii;
 };
@@ -32,9 +33,11 @@ export const canonicalHost = (text: string): string => {
 /** A rule's host: a canonical host, `*.suffix` of at least two labels, or `*`. @throws CordonError `host.invalid` */
 export const canonicalHostPattern = (text: string): string => {
   if (text === '*') return text;
-  if (!text.startsWith('*.')) return text.includes('*') ? refuse(text, 'has a * inside; only "*." at the beginning is understood') : canonicalHost(text);
+  if (!text.startsWith('*.'))
+    return text.includes('*') ? refuse(text, 'has a * inside; only "*." at the beginning is understood') : canonicalHost(text);
   const suffix = canonicalHost(text.slice(2));
-  if (!suffix.includes('.') || canonicalAddress(suffix) !== undefined) refuse(text, 'would cover a whole top-level domain; name at least two labels, such as *.example.com');
+  if (!suffix.includes('.') || canonicalAddress(suffix) !== undefined)
+    refuse(text, 'would cover a whole top-level domain; name at least two labels, such as *.example.com');
   return `*.${suffix}`;
 };
 

@@ -17,9 +17,13 @@ export const canonicalPath = (text: string, os: OperatingSystem): string => {
   const windows = os === 'windows';
   const normal = (windows ? text.replaceAll('/', '\\') : text).normalize('NFC');
   const drive = windows ? /^([A-Za-z]):\\/.exec(normal) : null;
-  if (windows ? drive === null : !normal.startsWith('/')) refuse(text, `is relative; begin with ${windows ? 'a drive such as C:\\' : '/'} or a variable such as \${workspace}`);
+  if (windows ? drive === null : !normal.startsWith('/'))
+    refuse(text, `is relative; begin with ${windows ? 'a drive such as C:\\' : '/'} or a variable such as \${workspace}`);
   const separator = windows ? '\\' : '/';
-  const segments = normal.slice(windows ? 3 : 1).split(separator).filter((segment) => segment !== '' && segment !== '.');
+  const segments = normal
+    .slice(windows ? 3 : 1)
+    .split(separator)
+    .filter((segment) => segment !== '' && segment !== '.');
   if (segments.includes('..')) refuse(text, 'holds "..", which could lead anywhere; write the path that is meant');
   return windows ? `${drive?.[1]?.toUpperCase() ?? ''}:\\${segments.join('\\')}` : `/${segments.join('/')}`;
 };

@@ -16,4 +16,5 @@ export interface Batch {
 }
 
 /** SHA-256 over the canonical form, hex. */
-export const batchHash = ({ boot, seqFrom, seqTo, prev, events }: Batch): string => sha256Hex(canonicalJson({ boot, seqFrom, seqTo, prev, events }));
+export const batchHash = ({ boot, seqFrom, seqTo, prev, events }: Batch): string =>
+  sha256Hex(canonicalJson({ boot, seqFrom, seqTo, prev, events }));

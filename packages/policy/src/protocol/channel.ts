@@ -21,7 +21,13 @@ export type CohortLeaf = Static<typeof CohortLeaf>;
 
 /** Leaf of the members tree: hashed at `index`, which the device knows from its enrollment. */
 export const MemberLeaf = Type.Object(
-  { org: Type.String({ maxLength: 64 }), index: Serial, device: Type.String({ maxLength: 64 }), cohort: Type.String({ maxLength: 64 }), cohortIndex: Serial },
+  {
+    org: Type.String({ maxLength: 64 }),
+    index: Serial,
+    device: Type.String({ maxLength: 64 }),
+    cohort: Type.String({ maxLength: 64 }),
+    cohortIndex: Serial,
+  },
   closed,
 );
 export type MemberLeaf = Static<typeof MemberLeaf>;
@@ -29,7 +35,13 @@ export type MemberLeaf = Static<typeof MemberLeaf>;
 // ---- server to device -------------------------------------------------------------------------------------------
 
 export const Welcome = Type.Object(
-  { type: Type.Literal('welcome'), session: Type.String({ maxLength: 64 }), nonce: Type.String({ maxLength: 64 }), time: Type.String({ maxLength: 32 }), heartbeatSeconds: Type.Integer({ minimum: 1, maximum: 3600 }) },
+  {
+    type: Type.Literal('welcome'),
+    session: Type.String({ maxLength: 64 }),
+    nonce: Type.String({ maxLength: 64 }),
+    time: Type.String({ maxLength: 32 }),
+    heartbeatSeconds: Type.Integer({ minimum: 1, maximum: 3600 }),
+  },
   closed,
 );
 
@@ -55,7 +67,10 @@ export const MembershipFrame = Type.Object(
 export type MembershipFrame = Static<typeof MembershipFrame>;
 
 export const TelemetryAck = Type.Object({ type: Type.Literal('telemetry.ack'), boot: Type.String({ maxLength: 64 }), seq: Serial }, closed);
-export const Problem = Type.Object({ type: Type.Literal('problem'), code: Type.String({ maxLength: 64 }), detail: Type.String({ maxLength: 512 }) }, closed);
+export const Problem = Type.Object(
+  { type: Type.Literal('problem'), code: Type.String({ maxLength: 64 }), detail: Type.String({ maxLength: 512 }) },
+  closed,
+);
 
 export const DownFrame = Type.Union([Welcome, StateFrame, MembershipFrame, TelemetryAck, Problem]);
 export type DownFrame = Static<typeof DownFrame>;
@@ -82,7 +97,10 @@ export const SelfTest = Type.Object(
     at: Type.String({ maxLength: 32 }),
     digest: HexDigest,
     passed: Type.Boolean(),
-    checks: Type.Array(Type.Object({ name: Type.String({ maxLength: 64 }), passed: Type.Boolean(), detail: Type.String({ maxLength: 256 }) }, closed), { maxItems: 32 }),
+    checks: Type.Array(
+      Type.Object({ name: Type.String({ maxLength: 64 }), passed: Type.Boolean(), detail: Type.String({ maxLength: 256 }) }, closed),
+      { maxItems: 32 },
+    ),
   },
   closed,
 );
@@ -123,4 +141,12 @@ export const UpFrame = Type.Union([Hello, Ack, SelfTestFrame, TelemetryFrame]);
 export type UpFrame = Static<typeof UpFrame>;
 
 /** Close codes that say what to do; none of them loosens anything. */
-export const CLOSE = { revoked: 4401, forbidden: 4403, staleTicket: 4408, replaced: 4409, rate: 4429, malformed: 4400, restart: 1012 } as const;
+export const CLOSE = {
+  revoked: 4401,
+  forbidden: 4403,
+  staleTicket: 4408,
+  replaced: 4409,
+  rate: 4429,
+  malformed: 4400,
+  restart: 1012,
+} as const;

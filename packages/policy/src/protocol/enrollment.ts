@@ -30,7 +30,11 @@ export type DeviceFacts = Static<typeof DeviceFacts>;
 
 /** GET /agent/v1/root: what a device compares with the fingerprint in its token before it sends anything. */
 export const RootReply = Type.Object(
-  { org: Type.String({ maxLength: 64 }), roots: Type.Array(Type.String({ maxLength: 65_536 }), { minItems: 1, maxItems: 256 }), floor: Type.String({ maxLength: 262_144 }) },
+  {
+    org: Type.String({ maxLength: 64 }),
+    roots: Type.Array(Type.String({ maxLength: 65_536 }), { minItems: 1, maxItems: 256 }),
+    floor: Type.String({ maxLength: 262_144 }),
+  },
   closed,
 );
 export type RootReply = Static<typeof RootReply>;
@@ -43,7 +47,10 @@ export const ChallengeReply = Type.Object({ nonce: Base64Url(64), expiresAt: Typ
  * then by the device's, both with header {alg, kid, typ: cordon-enroll+jws}, over {org, nonce, token, jkt, facts}.
  */
 export const EnrollRequest = Type.Object({ jwk: DeviceJwk, statement: Type.String({ maxLength: 16_384 }) }, closed);
-export const EnrollReply = Type.Object({ device: Id, memberIndex: Type.Integer({ minimum: 0 }), org: Type.String({ maxLength: 64 }) }, closed);
+export const EnrollReply = Type.Object(
+  { device: Id, memberIndex: Type.Integer({ minimum: 0 }), org: Type.String({ maxLength: 64 }) },
+  closed,
+);
 export type EnrollReply = Static<typeof EnrollReply>;
 
 export const SessionChallengeRequest = Type.Object({ device: Id }, closed);

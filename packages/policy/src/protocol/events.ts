@@ -16,24 +16,63 @@ const common = {
 const run = { run: Text(64), agent: Text(64), osUser: Text(64) };
 
 export const RunStarted = Type.Object(
-  { ...common, kind: Type.Literal('run.started'), ...run, program: Text(128), digest: Text(64), parent: Type.Optional(Text(64)), controls: Type.Array(Type.Object({ control: Text(64), state: Text(16) }, closed), { maxItems: 32 }), attested: Type.Boolean() },
+  {
+    ...common,
+    kind: Type.Literal('run.started'),
+    ...run,
+    program: Text(128),
+    digest: Text(64),
+    parent: Type.Optional(Text(64)),
+    controls: Type.Array(Type.Object({ control: Text(64), state: Text(16) }, closed), { maxItems: 32 }),
+    attested: Type.Boolean(),
+  },
   closed,
 );
 export const RunEnded = Type.Object(
-  { ...common, kind: Type.Literal('run.ended'), ...run, reason: Type.Union([Type.Literal('exited'), Type.Literal('killed'), Type.Literal('timeout'), Type.Literal('setup-failed')]), exitCode: Type.Integer(), durationMs: Type.Integer({ minimum: 0 }) },
+  {
+    ...common,
+    kind: Type.Literal('run.ended'),
+    ...run,
+    reason: Type.Union([Type.Literal('exited'), Type.Literal('killed'), Type.Literal('timeout'), Type.Literal('setup-failed')]),
+    exitCode: Type.Integer(),
+    durationMs: Type.Integer({ minimum: 0 }),
+  },
   closed,
 );
-export const LaunchRefused = Type.Object({ ...common, kind: Type.Literal('launch.refused'), ...run, code: Text(64), program: Text(128) }, closed);
+export const LaunchRefused = Type.Object(
+  { ...common, kind: Type.Literal('launch.refused'), ...run, code: Text(64), program: Text(128) },
+  closed,
+);
 export const Egress = Type.Object(
-  { ...common, kind: Type.Literal('egress'), ...run, verdict: Type.Union([Type.Literal('allowed'), Type.Literal('denied')]), host: Text(253), port: Type.Integer({ minimum: 0, maximum: 65_535 }), rule: Text(160), policy: Text(128), code: Type.Optional(Text(64)) },
+  {
+    ...common,
+    kind: Type.Literal('egress'),
+    ...run,
+    verdict: Type.Union([Type.Literal('allowed'), Type.Literal('denied')]),
+    host: Text(253),
+    port: Type.Integer({ minimum: 0, maximum: 65_535 }),
+    rule: Text(160),
+    policy: Text(128),
+    code: Type.Optional(Text(64)),
+  },
   closed,
 );
 export const PolicyState = Type.Object(
-  { ...common, kind: Type.Literal('policy'), state: Type.Union([Type.Literal('activated'), Type.Literal('rejected'), Type.Literal('stale'), Type.Literal('expired')]), digest: Text(64), serial: Type.Integer({ minimum: 0 }), code: Type.Optional(Text(64)) },
+  {
+    ...common,
+    kind: Type.Literal('policy'),
+    state: Type.Union([Type.Literal('activated'), Type.Literal('rejected'), Type.Literal('stale'), Type.Literal('expired')]),
+    digest: Text(64),
+    serial: Type.Integer({ minimum: 0 }),
+    code: Type.Optional(Text(64)),
+  },
   closed,
 );
 /** What could not be kept: counted, never silent. */
-export const Dropped = Type.Object({ ...common, kind: Type.Literal('dropped'), count: Type.Integer({ minimum: 1 }), code: Text(64) }, closed);
+export const Dropped = Type.Object(
+  { ...common, kind: Type.Literal('dropped'), count: Type.Integer({ minimum: 1 }), code: Text(64) },
+  closed,
+);
 
 export const TelemetryEvent = Type.Union([RunStarted, RunEnded, LaunchRefused, Egress, PolicyState, Dropped]);
 export type TelemetryEvent = Static<typeof TelemetryEvent>;

@@ -18,7 +18,10 @@ export const BundleManifest = Type.Object(
     language: Type.Literal('cordon/v1'),
     issuedAt: Time,
     expiresAt: Time,
-    revisions: Type.Array(Type.Object({ policy: Type.String({ maxLength: 64 }), revision: Type.Integer({ minimum: 1 }), digest: HexDigest }, closed), { maxItems: 1000 }),
+    revisions: Type.Array(
+      Type.Object({ policy: Type.String({ maxLength: 64 }), revision: Type.Integer({ minimum: 1 }), digest: HexDigest }, closed),
+      { maxItems: 1000 },
+    ),
     onExpiry: Type.Literal('tighten'),
   },
   closed,
@@ -43,7 +46,9 @@ export const manifestFor = (content: BundleContent, org: string, issuedAt: Date,
     language: 'cordon/v1',
     issuedAt: issuedAt.toISOString(),
     expiresAt: new Date(issuedAt.getTime() + lifetimeMs).toISOString(),
-    revisions: content.policies.map(({ policy, revision, document }) => ({ policy, revision, digest: documentDigest(document) })).sort((a, b) => (a.policy < b.policy ? -1 : 1)),
+    revisions: content.policies
+      .map(({ policy, revision, document }) => ({ policy, revision, digest: documentDigest(document) }))
+      .sort((a, b) => (a.policy < b.policy ? -1 : 1)),
     onExpiry: 'tighten',
   };
 };

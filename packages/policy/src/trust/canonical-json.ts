@@ -23,6 +23,10 @@ export const canonicalJson = (value: unknown): string => {
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([name, member]) => `${canonicalJson(name)}:${canonicalJson(member)}`)
         .join(',')}}`;
+    case 'undefined':
+    case 'function':
+    case 'symbol':
+    case 'bigint':
     default:
       throw new CordonError('json.not-canonical', `a ${typeof value} has no JSON form`);
   }

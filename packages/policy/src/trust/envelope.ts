@@ -11,8 +11,13 @@ import { parseStrictJson } from './strict-json.ts';
 
 /** Kinds of signed objects; each has its own `typ`, so none passes as another. */
 export type ObjectType =
-  | 'cordon-root+jws' | 'cordon-floor+jws' | 'cordon-bundle+jws' | 'cordon-checkpoint+jws'
-  | 'cordon-enroll+jws' | 'cordon-session+jws' | 'cordon-head+jws';
+  | 'cordon-root+jws'
+  | 'cordon-floor+jws'
+  | 'cordon-bundle+jws'
+  | 'cordon-checkpoint+jws'
+  | 'cordon-enroll+jws'
+  | 'cordon-session+jws'
+  | 'cordon-head+jws';
 
 export interface Signer {
   readonly kid: string;
@@ -40,7 +45,8 @@ const decode = (part: string, what: string): Buffer => {
 /** RFC 7515 §4: exactly alg, kid and typ, nothing that a sender could steer the check with (RFC 8725 §3). */
 const readHeader = (part: string, typ: ObjectType): { kid: string } => {
   const header = parseStrictJson(decode(part, 'header'), { maxBytes: 512, maxDepth: 1 });
-  if (typeof header !== 'object' || header === null || Object.keys(header).sort().join() !== 'alg,kid,typ') refuse('jws.header', 'the header must have exactly alg, kid and typ');
+  if (typeof header !== 'object' || header === null || Object.keys(header).sort().join() !== 'alg,kid,typ')
+    refuse('jws.header', 'the header must have exactly alg, kid and typ');
   const { alg, kid, typ: found } = header as Record<string, unknown>;
   if (alg !== 'Ed25519') refuse('jws.alg', 'alg must be Ed25519');
   if (found !== typ) refuse('jws.typ', `typ must be ${typ}`);
@@ -60,13 +66,18 @@ const verificationKey = async (kid: string, keys: ReadonlyMap<string, DeviceJwk>
 
 /** Signs a JSON payload. The object's members are written as they are: what is signed is what is sent. */
 export const signCompact = (payload: object, typ: ObjectType, signer: Signer): Promise<string> =>
-  new CompactSign(Buffer.from(JSON.stringify(payload))).setProtectedHeader({ alg: 'Ed25519', kid: signer.kid, typ }).sign(signer.privateKey);
+  new CompactSign(Buffer.from(JSON.stringify(payload)))
+    .setProtectedHeader({ alg: 'Ed25519', kid: signer.kid, typ })
+    .sign(signer.privateKey);
 
 /**
  * Opens a compact JWS: size, strict encoding, exact header, key by role, signature, strict JSON.
  * @throws CordonError `jws.size|encoding|header|alg|typ|key|signature`, `json.refused`
  */
-export const openCompact = async (jws: string, expected: { readonly typ: ObjectType; readonly keys: ReadonlyMap<string, DeviceJwk>; readonly maxBytes: number }): Promise<Opened> => {
+export const openCompact = async (
+  jws: string,
+  expected: { readonly typ: ObjectType; readonly keys: ReadonlyMap<string, DeviceJwk>; readonly maxBytes: number },
+): Promise<Opened> => {
   if (jws.length > expected.maxBytes) refuse('jws.size', `${jws.length} characters; at most ${expected.maxBytes} are accepted`);
   const parts = jws.split('.');
   if (parts.length !== 3) refuse('jws.encoding', 'a compact JWS has three parts');
@@ -74,7 +85,9 @@ export const openCompact = async (jws: string, expected: { readonly typ: ObjectT
   const { kid } = readHeader(header, expected.typ);
   if (decode(signature, 'signature').length !== 64) refuse('jws.encoding', 'the signature has not 64 bytes');
   const key = await verificationKey(kid, expected.keys);
-  await compactVerify(jws, key, { algorithms: ['Ed25519'] }).catch((cause: unknown) => refuse('jws.signature', 'the signature does not verify', cause));
+  await compactVerify(jws, key, { algorithms: ['Ed25519'] }).catch((cause: unknown) =>
+    refuse('jws.signature', 'the signature does not verify', cause),
+  );
   return { ...readPayload(body, expected.maxBytes), kid };
 };
 
@@ -93,11 +106,14 @@ interface GeneralJws {
 /** The parts of a general JWS, strictly: payload and signatures with protected and signature, nothing else. */
 const readGeneral = (text: string, maxBytes: number): GeneralJws => {
   const value = parseStrictJson(text, { maxBytes, maxDepth: 4 }) as Partial<GeneralJws> | null;
-  const exact = (object: unknown, members: string): boolean => typeof object === 'object' && object !== null && Object.keys(object).sort().join() === members;
-  if (!exact(value, 'payload,signatures') || typeof value?.payload !== 'string' || !Array.isArray(value.signatures)) return refuse('jws.encoding', 'expected payload and signatures');
+  const exact = (object: unknown, members: string): boolean =>
+    typeof object === 'object' && object !== null && Object.keys(object).sort().join() === members;
+  if (!exact(value, 'payload,signatures') || typeof value?.payload !== 'string' || !Array.isArray(value.signatures))
+    return refuse('jws.encoding', 'expected payload and signatures');
   const signatures: readonly unknown[] = value.signatures;
   if (signatures.length < 1 || signatures.length > 16) refuse('jws.encoding', 'between 1 and 16 signatures are accepted');
-  for (const signature of signatures) if (!exact(signature, 'protected,signature')) refuse('jws.encoding', 'each signature has protected and signature');
+  for (const signature of signatures)
+    if (!exact(signature, 'protected,signature')) refuse('jws.encoding', 'each signature has protected and signature');
   return value as GeneralJws;
 };
 
@@ -108,7 +124,10 @@ export const peekGeneral = (text: string, maxBytes: number): unknown => readPayl
  * Opens a general JWS. @returns the payload and the distinct keys (of `keys`) whose signature over it verified, counted by key and not by signature.
  * A signature by a key outside `keys` proves nothing and is passed over; a bad signature by a key inside it refuses the whole.
  */
-export const openGeneral = async (text: string, expected: { readonly typ: ObjectType; readonly keys: ReadonlyMap<string, DeviceJwk>; readonly maxBytes: number }): Promise<Omit<Opened, 'kid'> & { readonly kids: ReadonlySet<string> }> => {
+export const openGeneral = async (
+  text: string,
+  expected: { readonly typ: ObjectType; readonly keys: ReadonlyMap<string, DeviceJwk>; readonly maxBytes: number },
+): Promise<Omit<Opened, 'kid'> & { readonly kids: ReadonlySet<string> }> => {
   const jws = readGeneral(text, expected.maxBytes);
   const kids = new Set<string>();
   for (const { protected: header, signature } of jws.signatures) {
@@ -116,8 +135,8 @@ export const openGeneral = async (text: string, expected: { readonly typ: Object
     if (decode(signature, 'signature').length !== 64) refuse('jws.encoding', 'a signature has not 64 bytes');
     if (!expected.keys.has(kid)) continue;
     const key = await verificationKey(kid, expected.keys);
-    await generalVerify({ payload: jws.payload, signatures: [{ protected: header, signature }] }, key, { algorithms: ['Ed25519'] }).catch((cause: unknown) =>
-      refuse('jws.signature', `the signature of ${kid} does not verify`, cause),
+    await generalVerify({ payload: jws.payload, signatures: [{ protected: header, signature }] }, key, { algorithms: ['Ed25519'] }).catch(
+      (cause: unknown) => refuse('jws.signature', `the signature of ${kid} does not verify`, cause),
     );
     kids.add(kid);
   }

@@ -24,7 +24,7 @@ const power = (base: bigint, exponent: bigint): bigint => {
 /** Whether y is the coordinate of a point: x² = (y² - 1) / (d·y² + 1) must be a square (RFC 8032 §5.1.3). */
 const isOnCurve = (y: bigint): boolean => {
   const y2 = (y * y) % FIELD;
-  const x2 = ((((y2 - 1n + FIELD) % FIELD) * power((D * y2 + 1n) % FIELD, FIELD - 2n)) % FIELD + FIELD) % FIELD;
+  const x2 = (((((y2 - 1n + FIELD) % FIELD) * power((D * y2 + 1n) % FIELD, FIELD - 2n)) % FIELD) + FIELD) % FIELD;
   return x2 === 0n || power(x2, (FIELD - 1n) / 2n) === 1n;
 };
 

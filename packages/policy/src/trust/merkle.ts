@@ -24,7 +24,8 @@ export class MerkleTree {
 
   /** Puts a leaf at an index up to `size`; at `size` it is appended. */
   set(index: number, leaf: Uint8Array): void {
-    if (!Number.isSafeInteger(index) || index < 0 || index > this.size) throw new CordonError('merkle.index', `index ${index} is not in 0..${this.size}`);
+    if (!Number.isSafeInteger(index) || index < 0 || index > this.size)
+      throw new CordonError('merkle.index', `index ${index} is not in 0..${this.size}`);
     let hash = leafHash(leaf);
     let at = index;
     for (let level = 0; ; level += 1) {
@@ -48,7 +49,8 @@ export class MerkleTree {
 
   /** Inclusion proof (RFC 9162 §2.1.3.1): sibling hashes from the leaf upwards. */
   proof(index: number): string[] {
-    if (!Number.isSafeInteger(index) || index < 0 || index >= this.size) throw new CordonError('merkle.index', `no leaf ${index} in a tree of ${this.size}`);
+    if (!Number.isSafeInteger(index) || index < 0 || index >= this.size)
+      throw new CordonError('merkle.index', `no leaf ${index} in a tree of ${this.size}`);
     return this.#levels.slice(0, -1).flatMap((row, level) => row[(index >> level) ^ 1]?.toString('hex') ?? []);
   }
 }
@@ -57,7 +59,13 @@ export class MerkleTree {
  * Verifies an inclusion proof (RFC 9162 §2.1.3.2). The index is the verifier's own, never the sender's.
  * @returns whether `leaf` stands at `index` of the tree of `size` leaves with this root
  */
-export const verifyInclusion = (claim: { readonly leaf: Uint8Array; readonly index: number; readonly size: number; readonly proof: readonly string[]; readonly root: string }): boolean => {
+export const verifyInclusion = (claim: {
+  readonly leaf: Uint8Array;
+  readonly index: number;
+  readonly size: number;
+  readonly proof: readonly string[];
+  readonly root: string;
+}): boolean => {
   const { index, size, proof } = claim;
   if (!Number.isSafeInteger(index) || !Number.isSafeInteger(size) || index < 0 || index >= size) return false;
   let fn = index;

@@ -8,7 +8,10 @@ import { openGeneral, peekGeneral } from './envelope.ts';
 import { checkPublicKey, thumbprint } from './keys.ts';
 
 const MAX_ROOT = 65_536;
-const Role = Type.Object({ threshold: Type.Integer({ minimum: 1, maximum: 16 }), keys: Type.Array(DeviceJwk, { minItems: 1, maxItems: 16 }) }, { additionalProperties: false });
+const Role = Type.Object(
+  { threshold: Type.Integer({ minimum: 1, maximum: 16 }), keys: Type.Array(DeviceJwk, { minItems: 1, maxItems: 16 }) },
+  { additionalProperties: false },
+);
 
 export const RootDocument = Type.Object(
   {
@@ -17,7 +20,10 @@ export const RootDocument = Type.Object(
     version: Type.Integer({ minimum: 1 }),
     epoch: Type.Integer({ minimum: 0 }),
     expiresAt: Type.String({ maxLength: 32 }),
-    roles: Type.Object({ root: Role, floor: Role, approver: Role, policy: Role, checkpoint: Role, identity: Role }, { additionalProperties: false }),
+    roles: Type.Object(
+      { root: Role, floor: Role, approver: Role, policy: Role, checkpoint: Role, identity: Role },
+      { additionalProperties: false },
+    ),
   },
   { additionalProperties: false },
 );
@@ -42,7 +48,8 @@ const keysOf = (document: RootDocument, role: RoleName): ReadonlyMap<string, Dev
 
 const signedBy = async (text: string, by: RootDocument): Promise<string> => {
   const { kids, payloadText } = await openGeneral(text, { typ: 'cordon-root+jws', keys: keysOf(by, 'root'), maxBytes: MAX_ROOT });
-  if (kids.size < by.roles.root.threshold) refuse('root.threshold', `version ${by.version} demands ${by.roles.root.threshold} distinct root keys; ${kids.size} signed`);
+  if (kids.size < by.roles.root.threshold)
+    refuse('root.threshold', `version ${by.version} demands ${by.roles.root.threshold} distinct root keys; ${kids.size} signed`);
   return payloadText;
 };
 
@@ -63,10 +70,12 @@ export const verifyRootChain = async (roots: readonly string[], fingerprint: str
     const next = parse(peekGeneral(text, MAX_ROOT));
     const payloadText = await signedBy(text, next);
     if (trusted === undefined) {
-      if (sha256Base64Url(payloadText) !== fingerprint) refuse('root.fingerprint', 'the root is not the one whose fingerprint this device holds');
+      if (sha256Base64Url(payloadText) !== fingerprint)
+        refuse('root.fingerprint', 'the root is not the one whose fingerprint this device holds');
     } else {
       await signedBy(text, trusted);
-      if (next.version !== trusted.version + 1) refuse('root.version', `after version ${trusted.version} comes ${trusted.version + 1}, not ${next.version}`);
+      if (next.version !== trusted.version + 1)
+        refuse('root.version', `after version ${trusted.version} comes ${trusted.version + 1}, not ${next.version}`);
       if (next.org !== trusted.org) refuse('root.org', 'the organisation changed');
       if (next.epoch < trusted.epoch) refuse('root.epoch', 'the epoch fell');
     }

@@ -58,14 +58,26 @@ export interface VerifiedState {
 }
 
 const closed = { additionalProperties: false } as const;
-const Because = Type.Object({ assignment: Type.String({ maxLength: 64 }), group: Type.String({ maxLength: 64 }), groupName: Type.String({ maxLength: 128 }) }, closed);
+const Because = Type.Object(
+  { assignment: Type.String({ maxLength: 64 }), group: Type.String({ maxLength: 64 }), groupName: Type.String({ maxLength: 128 }) },
+  closed,
+);
 const Content = Compile(
   Type.Object(
     {
       format: Type.Literal('cordon-bundle/1'),
       language: Type.Literal('cordon/v1'),
       policies: Type.Array(
-        Type.Object({ policy: Type.String({ maxLength: 64 }), name: Type.String({ maxLength: 128 }), revision: Type.Integer({ minimum: 1 }), document: PolicyDocument, because: Type.Array(Because, { maxItems: 1000 }) }, closed),
+        Type.Object(
+          {
+            policy: Type.String({ maxLength: 64 }),
+            name: Type.String({ maxLength: 128 }),
+            revision: Type.Integer({ minimum: 1 }),
+            document: PolicyDocument,
+            because: Type.Array(Because, { maxItems: 1000 }),
+          },
+          closed,
+        ),
         { maxItems: 1000 },
       ),
       exceptions: Type.Array(Type.Never(), { maxItems: 0 }),
@@ -81,15 +93,36 @@ const demand: (held: boolean, code: string, message: string) => asserts held = (
 };
 
 /** Verifies the checkpoint that a frame carries and that it is not older than what this device has accepted. */
-const openCheckpoint = async (jws: string, keys: Parameters<typeof openCompact>[1]['keys'], serial: number, input: StateInput): Promise<CheckpointPayload & { payloadText: string }> => {
+const openCheckpoint = async (
+  jws: string,
+  keys: Parameters<typeof openCompact>[1]['keys'],
+  serial: number,
+  input: StateInput,
+): Promise<CheckpointPayload & { payloadText: string }> => {
   const { payload, payloadText } = await openCompact(jws, { typ: 'cordon-checkpoint+jws', keys, maxBytes: 8192 });
   demand(Checkpoint.Check(payload), 'checkpoint.schema', 'not a checkpoint');
   demand(payload.org === input.device.org, 'checkpoint.org', 'the checkpoint is of another organisation');
-  demand(Date.parse(payload.issuedAt) <= input.now.getTime() + CLOCK_SKEW_MS, 'checkpoint.future', `the checkpoint was issued at ${payload.issuedAt}, after this device's clock`);
-  demand(Date.parse(payload.expiresAt) <= Date.parse(payload.issuedAt) + 4 * CHECKPOINT_LIFETIME_MS, 'checkpoint.lifetime', 'the checkpoint would live too long');
-  demand(!input.receipt || Date.parse(payload.expiresAt) > input.now.getTime(), 'checkpoint.expired', `the checkpoint expired at ${payload.expiresAt}`);
+  demand(
+    Date.parse(payload.issuedAt) <= input.now.getTime() + CLOCK_SKEW_MS,
+    'checkpoint.future',
+    `the checkpoint was issued at ${payload.issuedAt}, after this device's clock`,
+  );
+  demand(
+    Date.parse(payload.expiresAt) <= Date.parse(payload.issuedAt) + 4 * CHECKPOINT_LIFETIME_MS,
+    'checkpoint.lifetime',
+    'the checkpoint would live too long',
+  );
+  demand(
+    !input.receipt || Date.parse(payload.expiresAt) > input.now.getTime(),
+    'checkpoint.expired',
+    `the checkpoint expired at ${payload.expiresAt}`,
+  );
   const { epoch } = input.ratchet;
-  demand(payload.epoch > epoch || (payload.epoch === epoch && payload.serial >= serial), 'checkpoint.rollback', `epoch ${payload.epoch} serial ${payload.serial} is older than ${epoch}/${serial}`);
+  demand(
+    payload.epoch > epoch || (payload.epoch === epoch && payload.serial >= serial),
+    'checkpoint.rollback',
+    `epoch ${payload.epoch} serial ${payload.serial} is older than ${epoch}/${serial}`,
+  );
   return { ...payload, payloadText };
 };
 
@@ -106,40 +139,76 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
   const keys = root.keys('checkpoint');
   const state = await openCheckpoint(frame.checkpoint, keys, input.ratchet.serial, input);
   const member = await openCheckpoint(membership.checkpoint, keys, input.ratchet.member, input);
-  demand(state.epoch === root.document.epoch && member.epoch === root.document.epoch, 'checkpoint.epoch', `the root is in epoch ${root.document.epoch}`);
+  demand(
+    state.epoch === root.document.epoch && member.epoch === root.document.epoch,
+    'checkpoint.epoch',
+    `the root is in epoch ${root.document.epoch}`,
+  );
   // 3. This device's own place in the members tree names its cohort.
   const { leaf } = membership.member;
-  demand(leaf.org === device.org && leaf.device === device.id && leaf.index === device.memberIndex, 'member.identity', "the member leaf is not this device's");
   demand(
-    verifyInclusion({ leaf: memberLeafBytes(leaf), index: device.memberIndex, size: member.members.size, proof: membership.member.proof, root: member.members.root }),
-    'member.proof', 'the member leaf is not in the members tree',
+    leaf.org === device.org && leaf.device === device.id && leaf.index === device.memberIndex,
+    'member.identity',
+    "the member leaf is not this device's",
+  );
+  demand(
+    verifyInclusion({
+      leaf: memberLeafBytes(leaf),
+      index: device.memberIndex,
+      size: member.members.size,
+      proof: membership.member.proof,
+      root: member.members.root,
+    }),
+    'member.proof',
+    'the member leaf is not in the members tree',
   );
   // 4. The cohort's place names the digest of its bundle.
   const cohort = frame.cohort.leaf;
-  demand(cohort.org === device.org && cohort.cohort === leaf.cohort && cohort.index === leaf.cohortIndex, 'cohort.identity', "the state is not of this device's cohort");
   demand(
-    verifyInclusion({ leaf: cohortLeafBytes(cohort), index: leaf.cohortIndex, size: state.cohorts.size, proof: frame.cohort.proof, root: state.cohorts.root }),
-    'cohort.proof', 'the cohort leaf is not in the cohorts tree',
+    cohort.org === device.org && cohort.cohort === leaf.cohort && cohort.index === leaf.cohortIndex,
+    'cohort.identity',
+    "the state is not of this device's cohort",
+  );
+  demand(
+    verifyInclusion({
+      leaf: cohortLeafBytes(cohort),
+      index: leaf.cohortIndex,
+      size: state.cohorts.size,
+      proof: frame.cohort.proof,
+      root: state.cohorts.root,
+    }),
+    'cohort.proof',
+    'the cohort leaf is not in the cohorts tree',
   );
   demand(cohort.serial <= state.serial, 'cohort.serial', 'the cohort changed after its checkpoint');
   // 5. The manifest, by the policy role, covers exactly these bytes.
-  const { payload: manifest } = await openCompact(frame.manifest, { typ: 'cordon-bundle+jws', keys: root.keys('policy'), maxBytes: 65_536 });
+  const { payload: manifest } = await openCompact(frame.manifest, {
+    typ: 'cordon-bundle+jws',
+    keys: root.keys('policy'),
+    maxBytes: 65_536,
+  });
   demand(Manifest.Check(manifest), 'manifest.schema', 'not a bundle manifest');
   demand(manifest.org === device.org, 'manifest.org', 'the bundle is of another organisation');
   demand(manifest.digest === cohort.digest, 'manifest.digest', "the manifest is not of the cohort's bundle");
   const bytes = frame.bundle;
   demand(bytes !== null, 'bundle.missing', 'the frame has no bundle');
-  demand(Buffer.byteLength(bytes) === manifest.size && sha256Hex(bytes) === manifest.digest, 'bundle.digest', 'the bundle is not what was signed');
+  demand(
+    Buffer.byteLength(bytes) === manifest.size && sha256Hex(bytes) === manifest.digest,
+    'bundle.digest',
+    'the bundle is not what was signed',
+  );
   // 6. The content, and that its revisions are those of the manifest.
   const content = parseStrictJson(bytes, { maxBytes: MAX_BUNDLE, maxDepth: 32 });
   demand(Content.Check(content), 'bundle.schema', 'the bundle does not fit the language version of this device');
   const policies: readonly AppliedPolicy[] = content.policies;
   demand(
-    policies.length === manifest.revisions.length && policies.every((p, i) => {
-      const listed = manifest.revisions[i];
-      return listed?.policy === p.policy && listed.revision === p.revision && listed.digest === documentDigest(p.document);
-    }),
-    'bundle.revisions', 'the bundle holds other revisions than its manifest lists',
+    policies.length === manifest.revisions.length &&
+      policies.every((p, i) => {
+        const listed = manifest.revisions[i];
+        return listed?.policy === p.policy && listed.revision === p.revision && listed.digest === documentDigest(p.document);
+      }),
+    'bundle.revisions',
+    'the bundle holds other revisions than its manifest lists',
   );
   // 7. How fresh it is: a renewal brings both, so withholding either makes the device stale.
   const newest = Math.min(Date.parse(state.expiresAt), Date.parse(member.expiresAt));
@@ -148,7 +217,16 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
   demand(!input.receipt || expiresAt > now, 'manifest.expired', `the bundle expired at ${manifest.expiresAt}`);
   const freshness = now >= expiresAt ? 'expired' : now >= staleAt ? 'stale' : 'current';
   return {
-    epoch: state.epoch, serial: state.serial, ratchet: { epoch: state.epoch, serial: state.serial, member: member.serial }, digest: manifest.digest, cohort: leaf.cohort, content: { ...content, policies, exceptions: [] }, floor: floor.document,
-    staleAt, expiresAt, freshness, checkpointDigest: sha256Hex(state.serial >= member.serial ? state.payloadText : member.payloadText),
+    epoch: state.epoch,
+    serial: state.serial,
+    ratchet: { epoch: state.epoch, serial: state.serial, member: member.serial },
+    digest: manifest.digest,
+    cohort: leaf.cohort,
+    content: { ...content, policies, exceptions: [] },
+    floor: floor.document,
+    staleAt,
+    expiresAt,
+    freshness,
+    checkpointDigest: sha256Hex(state.serial >= member.serial ? state.payloadText : member.payloadText),
   };
 };
