@@ -62,6 +62,9 @@ interface CallOptions {
 export interface Endpoint {
   readonly service: Service;
   readonly log: string;
+  /** Where its daemon keeps its state, and where its sockets are. */
+  readonly stateDir: string;
+  readonly runtimeDir: string;
   /** Runs `cordon …` as an administrator of this machine would, and gives back what it printed. */
   cordon(args: readonly string[], options?: CallOptions): Outcome;
   /** The same while this process goes on: needed when it also serves what the run asks for. */
@@ -129,6 +132,8 @@ export const startEndpoint = (
       },
     },
     log,
+    stateDir: env.CORDON_AGENT_STATE,
+    runtimeDir: runtime,
     cordon,
     cordonAsync,
   };
