@@ -1,163 +1,143 @@
-/** The built-in sets, versioned, with provenance like any rule (design §5). Data, not code. */
-import type { RuleOrigin } from './effective.ts';
+/** The built-in sets, versioned, with provenance like any rule. Data, not code. `/` separates on every system. */
+import type { OperatingSystem, RuleOrigin } from './effective.ts';
 
-export const BUILTIN_VERSION = 1;
+export const BUILTIN_VERSION = 2;
 
-/** Readable on every Linux launch: what programs need to start. The sandbox's baseline brings exactly these. */
-export const SYSTEM_READ: readonly string[] = [
-  '/bin',
-  '/sbin',
-  '/lib',
-  '/lib32',
-  '/lib64',
-  '/libx32',
-  '/usr/bin',
-  '/usr/sbin',
-  '/usr/lib',
-  '/usr/lib32',
-  '/usr/lib64',
-  '/usr/libx32',
-  '/usr/libexec',
-  '/usr/share',
-  '/etc',
-  '/dev',
-  '/proc',
-];
+type BySystem = Readonly<Record<OperatingSystem, readonly string[]>>;
+
+/** Entries stand between commas; each gets the prefix. */
+const list = (text: string, prefix = ''): readonly string[] => text.split(',').map((entry) => prefix + entry.trim());
+const HOME = '${home}/';
+const WORKSPACE = '${workspace}/';
+
+/** Readable on every launch: what programs need to start. On Linux the sandbox's baseline brings exactly these. */
+export const SYSTEM_READ: BySystem = {
+  linux: list(
+    `/bin, /sbin, /lib, /lib32, /lib64, /libx32, /usr/bin, /usr/sbin, /usr/lib, /usr/lib32, /usr/lib64, /usr/libx32, /usr/libexec, /usr/share, /etc,
+     /dev, /proc`,
+  ),
+  macos: list('/bin, /sbin, /usr, /System, /Library, /private/etc, /private/var/db/timezone, /dev, /etc, /Applications'),
+  windows: list('C:/Windows, C:/Program Files, C:/Program Files (x86), C:/ProgramData/Microsoft/Windows'),
+};
+
+const CREDENTIALS = list(
+  `.ssh, .gnupg, .aws, .azure, .config/gcloud, .kube, .docker, .netrc, _netrc, .git-credentials, .config/gh, .config/glab-cli, .password-store, .npmrc,
+   .yarnrc.yml, .pypirc, .cargo/credentials.toml, .cargo/credentials, .gem/credentials, .m2/settings.xml, .gradle/gradle.properties, .vault-token,
+   .terraform.d/credentials.tfrc.json, .config/op, .config/rclone, .databrickscfg, .pgpass, .my.cnf, .local/state/cordon`,
+  HOME,
+);
 
 /** What no policy can grant: credentials, keys, sockets that give power over the machine, and Cordon's own state. */
-export const NEVER_GRANT: readonly string[] = [
-  '${home}/.ssh',
-  '${home}/.gnupg',
-  '${home}/.aws',
-  '${home}/.azure',
-  '${home}/.config/gcloud',
-  '${home}/.kube',
-  '${home}/.docker',
-  '${home}/.netrc',
-  '${home}/.git-credentials',
-  '${home}/.config/gh',
-  '${home}/.password-store',
-  '${home}/.local/share/keyrings',
-  '${home}/.mozilla',
-  '${home}/.config/google-chrome',
-  '${home}/.config/chromium',
-  '${home}/.config/BraveSoftware',
-  '${home}/.config/microsoft-edge',
-  '${home}/.npmrc',
-  '${home}/.pypirc',
-  '${home}/.cargo/credentials.toml',
-  '${home}/.vault-token',
-  '${home}/.local/state/cordon',
-  '${home}/Library/Keychains',
-  '/run/docker.sock',
-  '/var/run/docker.sock',
-  '/run/containerd',
-  '/run/podman',
-  '/run/user',
-  '/run/dbus',
-  '/run/cordon',
-  '/var/lib/cordon',
-  '/etc/shadow',
-  '/etc/gshadow',
-  '/etc/ssl/private',
-  '/root/.ssh',
-];
+export const NEVER_GRANT: BySystem = {
+  linux: [
+    ...CREDENTIALS,
+    ...list(
+      `.local/share/keyrings, .local/share/kwalletd, .mozilla, .config/google-chrome, .config/chromium, .config/BraveSoftware, .config/microsoft-edge,
+       .config/vivaldi, .config/opera, .thunderbird`,
+      HOME,
+    ),
+    ...list(
+      `/run/docker.sock, /var/run/docker.sock, /run/containerd, /run/podman, /run/crio, /run/user, /run/dbus, /run/cordon, /run/libvirt, /run/snapd.socket,
+       /var/lib/cordon, /etc/shadow, /etc/gshadow, /etc/ssl/private, /etc/sudoers, /etc/sudoers.d, /etc/krb5.keytab, /root/.ssh, /root/.gnupg, /root/.aws`,
+    ),
+  ],
+  macos: [
+    ...CREDENTIALS,
+    ...list(
+      `Library/Keychains, Library/Cookies, Library/Safari, Library/Containers/com.apple.Safari, Library/Application Support/Google/Chrome,
+       Library/Application Support/Chromium, Library/Application Support/Firefox, Library/Application Support/BraveSoftware,
+       Library/Application Support/Microsoft Edge, Library/Application Support/Arc, Library/Application Support/com.apple.TCC, Library/Group Containers,
+       Library/Mail, Library/Messages, .orbstack, .colima`,
+      HOME,
+    ),
+    ...list(
+      `/Library/Keychains, /private/var/db/dslocal, /var/run/docker.sock, /private/var/run/docker.sock, /Library/Application Support/Cordon,
+       /private/etc/sudoers`,
+    ),
+  ],
+  windows: [
+    ...CREDENTIALS,
+    ...list(
+      `Roaming/Microsoft/Credentials, Local/Microsoft/Credentials, Roaming/Microsoft/Protect, Roaming/Microsoft/Crypto, Local/Microsoft/Vault,
+       Roaming/Microsoft/SystemCertificates, Local/Google/Chrome/User Data, Local/Chromium/User Data, Local/Microsoft/Edge/User Data, Local/BraveSoftware,
+       Roaming/Mozilla/Firefox, Roaming/gcloud, Roaming/GitHub CLI, Roaming/gnupg, Local/Cordon`,
+      `${HOME}AppData/`,
+    ),
+    ...list('C:/Windows/System32/config, C:/Windows/NTDS, C:/ProgramData/Cordon, C:/ProgramData/Microsoft/Crypto, C:/ProgramData/ssh'),
+  ],
+};
+
+const START_UP = list(
+  `.bashrc, .bash_profile, .bash_login, .bash_logout, .profile, .zshrc, .zshenv, .zprofile, .zlogin, .config/fish, .config/nushell, .inputrc, .gitconfig,
+   .config/git, .local/bin, bin, .vscode, .vscode-server, .claude/settings.json, .claude/settings.local.json, .claude/hooks, .claude/commands,
+   .claude/agents, .codex/config.toml, .codex/hooks.json, .gemini/settings.json, .cursor/mcp.json, .config/opencode, .pip, .config/pip, .condarc,
+   .cargo/config.toml, .vimrc, .config/nvim, .emacs.d, .tmux.conf`,
+  HOME,
+);
+
+/** In a workspace: what a later program of the host executes from it without asking. */
+const EXECUTED_FROM_WORKSPACE = list(
+  `.git/hooks, .git/config, .git/info/attributes, .vscode, .idea, .devcontainer, .envrc, .direnv, .mise.toml, .husky, .claude, .codex, .gemini, .mcp.json,
+   .cursor, .windsurf, .npmrc, .yarnrc.yml, .pre-commit-config.yaml, .lefthook.yml, lefthook.yml`,
+  WORKSPACE,
+);
 
 /** What a later, uncontained program would execute: readable where granted, never writable. */
-export const NEVER_WRITE: readonly string[] = [
-  '${home}/.bashrc',
-  '${home}/.bash_profile',
-  '${home}/.profile',
-  '${home}/.zshrc',
-  '${home}/.zshenv',
-  '${home}/.zprofile',
-  '${home}/.config/fish',
-  '${home}/.gitconfig',
-  '${home}/.config/git',
-  '${home}/.config/autostart',
-  '${home}/.config/systemd',
-  '${home}/.config/environment.d',
-  '${home}/.local/bin',
-  '${home}/.claude/settings.json',
-  '${home}/.codex/config.toml',
-  '${workspace}/.git/hooks',
-  '${workspace}/.git/config',
-  '${workspace}/.vscode',
-  '${workspace}/.idea',
-  '${workspace}/.devcontainer',
-  '${workspace}/.envrc',
-  '${workspace}/.husky',
-  '${workspace}/.claude',
-  '${workspace}/.codex',
-  '${workspace}/.mcp.json',
-  '${workspace}/.cursor',
-  '${workspace}/.npmrc',
-  '${workspace}/.pre-commit-config.yaml',
-];
+export const NEVER_WRITE: BySystem = {
+  linux: [
+    ...START_UP,
+    ...list(
+      '.config/autostart, .config/systemd, .config/environment.d, .local/share/applications, .pam_environment, .xprofile, .xsessionrc',
+      HOME,
+    ),
+    ...EXECUTED_FROM_WORKSPACE,
+  ],
+  macos: [
+    ...START_UP,
+    ...list('Library/LaunchAgents, Library/LaunchDaemons, Library/Scripts, Library/Application Support/Code/User', HOME),
+    ...EXECUTED_FROM_WORKSPACE,
+  ],
+  windows: [
+    ...START_UP,
+    ...list(
+      `AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Startup, Documents/PowerShell, Documents/WindowsPowerShell, AppData/Roaming/Code/User,
+       AppData/Local/Microsoft/WindowsApps`,
+      HOME,
+    ),
+    ...EXECUTED_FROM_WORKSPACE,
+  ],
+};
 
-/** Names that change what a program loads or runs: never passed on, whoever allows them. */
-export const LOADER_VARIABLES: ReadonlySet<string> = new Set([
-  'LD_PRELOAD',
-  'LD_LIBRARY_PATH',
-  'LD_AUDIT',
-  'DYLD_INSERT_LIBRARIES',
-  'DYLD_LIBRARY_PATH',
-  'NODE_OPTIONS',
-  'NODE_PATH',
-  'BASH_ENV',
-  'ENV',
-  'PROMPT_COMMAND',
-  'SHELLOPTS',
-  'BASHOPTS',
-  'IFS',
-  'PATH',
-  'PYTHONPATH',
-  'PYTHONSTARTUP',
-  'PYTHONHOME',
-  'PERL5LIB',
-  'PERL5OPT',
-  'RUBYOPT',
-  'RUBYLIB',
-  'JAVA_TOOL_OPTIONS',
-  '_JAVA_OPTIONS',
-  'JDK_JAVA_OPTIONS',
-  'GIT_SSH',
-  'GIT_SSH_COMMAND',
-  'GIT_ASKPASS',
-  'GIT_EXTERNAL_DIFF',
-  'GIT_PAGER',
-  'GIT_EDITOR',
-  'GIT_CONFIG_GLOBAL',
-  'GIT_EXEC_PATH',
-  'PAGER',
-  'EDITOR',
-  'VISUAL',
-  'BROWSER',
-  'SSH_ASKPASS',
-  'SSH_AUTH_SOCK',
-  'DOCKER_HOST',
-  'DBUS_SESSION_BUS_ADDRESS',
-  'XDG_RUNTIME_DIR',
-  'HTTP_PROXY',
-  'HTTPS_PROXY',
-  'ALL_PROXY',
-  'NO_PROXY',
-  'http_proxy',
-  'https_proxy',
-  'all_proxy',
-  'no_proxy',
-  'HOME',
-  'TMPDIR',
-  'USER',
-  'LOGNAME',
-  'SHELL',
-  'NODE_EXTRA_CA_CERTS',
-  'SSL_CERT_FILE',
-  'SSL_CERT_DIR',
-]);
+/** Never a workspace, nor inside one: folders of the system beyond those that are readable. */
+export const SYSTEM_PLACES: BySystem = {
+  linux: [...SYSTEM_READ.linux, ...list('/boot, /sys, /run, /var/lib, /var/log, /usr/local/bin, /usr/local/sbin')],
+  macos: [...SYSTEM_READ.macos, ...list('/private/var/db, /private/var/root')],
+  windows: [...SYSTEM_READ.windows, 'C:/ProgramData'],
+};
 
+/** Folders of sockets and devices, which act for whoever reaches them: naming one in an allow is an error. */
+export const SOCKET_PLACES: readonly string[] = list(
+  '/run, /var/run, /private/var/run, /tmp/.X11-unix, /tmp/.ICE-unix, /dev/shm, /proc, /sys',
+);
+
+/** Names that change what a program loads or runs, or whom it speaks for: never passed on, whoever allows them. */
+const LOADER_VARIABLES: ReadonlySet<string> = new Set(
+  list(
+    `LD_PRELOAD, LD_LIBRARY_PATH, LD_AUDIT, DYLD_INSERT_LIBRARIES, DYLD_LIBRARY_PATH, NODE_OPTIONS, NODE_PATH, NODE_REPL_EXTERNAL_MODULE, BASH_ENV, ENV, ZDOTDIR,
+     PROMPT_COMMAND, SHELLOPTS, BASHOPTS, PS4, IFS, CDPATH, PATH, PATHEXT, COMSPEC, PYTHONPATH, PYTHONSTARTUP, PYTHONHOME, PYTHONINSPECT, PERL5LIB, PERL5OPT, PERL5DB,
+     RUBYOPT, RUBYLIB, GEM_PATH, GEM_HOME, JAVA_TOOL_OPTIONS, _JAVA_OPTIONS, JDK_JAVA_OPTIONS, MAVEN_OPTS, GRADLE_OPTS, CLASSPATH, DOTNET_STARTUP_HOOKS, COR_PROFILER,
+     LUA_INIT, PHPRC, PSMODULEPATH, R_PROFILE, GIT_SSH, GIT_SSH_COMMAND, GIT_ASKPASS, GIT_EXTERNAL_DIFF, GIT_PAGER, GIT_EDITOR, GIT_SEQUENCE_EDITOR, GIT_EXEC_PATH,
+     GIT_TEMPLATE_DIR, GIT_PROXY_COMMAND, PAGER, LESSOPEN, LESSCLOSE, MANPAGER, EDITOR, VISUAL, BROWSER, SSH_ASKPASS, SSH_AUTH_SOCK, SUDO_ASKPASS, DOCKER_HOST,
+     CONTAINER_HOST, DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR, WAYLAND_DISPLAY, DISPLAY, GPG_AGENT_INFO, RUSTC_WRAPPER, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY,
+     FTP_PROXY, HOME, TMPDIR, TEMP, TMP, USER, USERNAME, USERPROFILE, LOGNAME, SHELL, NODE_EXTRA_CA_CERTS, SSL_CERT_FILE, SSL_CERT_DIR, CURL_CA_BUNDLE,
+     REQUESTS_CA_BUNDLE, NODE_TLS_REJECT_UNAUTHORIZED, OPENSSL_CONF, GOFLAGS, GOPROXY, MAKEFLAGS, CC, CXX, LD`,
+  ),
+);
+
+/** Environment names are compared without case: Windows does, and no honest program minds. */
 export const isLoaderVariable = (name: string): boolean =>
-  LOADER_VARIABLES.has(name) || /^(LD_|DYLD_|GIT_CONFIG_|npm_config_|CORDON_|BASH_FUNC_)/.test(name);
+  LOADER_VARIABLES.has(name.toUpperCase()) ||
+  /^(LD_|DYLD_|GIT_CONFIG|NPM_CONFIG_|YARN_|PIP_|CORDON_|BASH_FUNC_|CARGO_|COMPLUS_|CORECLR_)/i.test(name);
 
 export type BuiltinSet = 'system' | 'never-grant' | 'never-write' | 'private-tmp';
 

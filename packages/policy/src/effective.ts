@@ -1,4 +1,4 @@
-/** Types that the resolver, the compiler, the launcher and both explanations share. No behaviour here. */
+/** Types that the resolver, the compilers, the launcher and both explanations share. No behaviour here. */
 import type { PolicyDocument } from './document/schema.ts';
 
 /** Through which assignment and group a policy reaches a device. */
@@ -40,6 +40,7 @@ export interface Subject {
 export interface PathVariables {
   readonly home: string;
   readonly workspace: string | undefined;
+  /** Private to the run, on every operating system. */
   readonly tmp: string;
   /** Folders of programs that the device's administrator installed. */
   readonly tools: readonly string[];
@@ -47,11 +48,11 @@ export interface PathVariables {
   readonly agent: readonly string[];
 }
 
-/** Where a rule comes from. `builtin` and `floor` have no assignment. */
+/** Where a rule comes from. `builtin`, `floor`, `manifest` and `parent` have no assignment. */
 export interface RuleOrigin {
   /** Stable id of the rule, the same in every revision that contains it unchanged. */
   readonly rule: string;
-  readonly source: 'policy' | 'floor' | 'builtin';
+  readonly source: 'policy' | 'floor' | 'builtin' | 'manifest' | 'parent';
   /** Name of the policy, or of the built-in set. */
   readonly policy: string;
   readonly revision: number;
@@ -62,9 +63,16 @@ export type Effect = 'allow' | 'deny' | 'limit';
 
 export interface PathRule {
   readonly path: string;
-  /** For allow and limit: read or write (write includes read). For deny: access hides, write makes read-only. */
+  /** For allow: read or write (write includes read). For deny: access hides, write makes read-only. */
   readonly access: 'read' | 'write' | 'access';
-  readonly effect: Effect;
+  readonly effect: 'allow' | 'deny';
+  readonly origin: RuleOrigin;
+}
+
+/** Nothing outside `paths`. `write` bounds writing; `read` bounds reading and so writing too. */
+export interface PathLimit {
+  readonly access: 'read' | 'write';
+  readonly paths: readonly string[];
   readonly origin: RuleOrigin;
 }
 
@@ -74,22 +82,136 @@ export interface HostRule {
   /** Absent: every port (deny, limit). */
   readonly ports: readonly number[] | undefined;
   readonly private: boolean;
+  /** Only in plain HTTP, and upper case; absent: every method. */
+  readonly methods?: readonly string[];
+  /** Canonical path prefixes, only in plain HTTP; absent: every path. */
+  readonly prefixes?: readonly string[];
   readonly effect: Effect;
   readonly origin: RuleOrigin;
+}
+
+export interface HostLimit {
+  readonly hosts: readonly HostRule[];
+  /** Whether private addresses need an entry that says so (a parent's enclosure does). */
+  readonly boundsPrivate: boolean;
+  readonly origin: RuleOrigin;
+}
+
+/** Addresses by number. An allow is for literals; a deny or limit also for what a name leads to. */
+export interface CidrRule {
+  /** Canonical network, `192.0.2.0/24`. */
+  readonly cidr: string;
+  readonly except: readonly string[];
+  readonly ports: readonly number[] | undefined;
+  readonly private: boolean;
+  readonly effect: Effect;
+  readonly origin: RuleOrigin;
+}
+
+export interface CidrLimit {
+  readonly cidrs: readonly CidrRule[];
+  readonly origin: RuleOrigin;
+}
+
+/** What is allowed or not, without a place. */
+export const RIGHTS = [
+  'ui.windows',
+  'ui.clipboard.read',
+  'ui.clipboard.write',
+  'ui.input-injection',
+  'network.ingress',
+  'network.host-loopback',
+] as const;
+export type Right = (typeof RIGHTS)[number];
+
+export interface RightRule {
+  readonly right: Right;
+  readonly effect: 'allow' | 'deny';
+  readonly origin: RuleOrigin;
+}
+
+export interface RightLimit {
+  readonly bounds: readonly Right[];
+  readonly permits: readonly Right[];
+  readonly origin: RuleOrigin;
+}
+
+/** Names of environment variables. */
+export interface NameRule {
+  readonly name: string;
+  readonly effect: 'allow' | 'deny';
+  readonly origin: RuleOrigin;
+}
+
+export interface NameLimit {
+  readonly names: readonly string[];
+  readonly origin: RuleOrigin;
+}
+
+/** The strictest statement of its kind, and who made it. */
+export interface Stated<T> {
+  readonly value: T;
+  readonly origin: RuleOrigin;
+}
+
+/** From weakest to strongest. */
+export const ISOLATIONS = ['process', 'session', 'vm'] as const;
+export type Isolation = (typeof ISOLATIONS)[number];
+/** From softest to strictest: go on, start nothing new, end what runs. */
+export const EXPIRIES = ['hold', 'tighten', 'stop'] as const;
+export type OnExpiry = (typeof EXPIRIES)[number];
+/** From softest to strictest. */
+export const UNCONTAINED = ['report', 'stop'] as const;
+export type Uncontained = (typeof UNCONTAINED)[number];
+/** From most to least that telemetry says of paths, hosts and users. */
+export const PRIVACY = {
+  paths: ['full', 'folder', 'none'],
+  hosts: ['full', 'domain', 'none'],
+  users: ['full', 'pseudonym', 'none'],
+} as const;
+export interface Privacy {
+  readonly paths: (typeof PRIVACY.paths)[number];
+  readonly hosts: (typeof PRIVACY.hosts)[number];
+  readonly users: (typeof PRIVACY.users)[number];
+}
+
+export interface Resources {
+  readonly timeoutMs: Stated<number> | undefined;
+  readonly memoryBytes: Stated<number> | undefined;
+  /** In processors; fractions are meant. */
+  readonly cpus: Stated<number> | undefined;
+  readonly processes: Stated<number> | undefined;
+}
+
+export interface Settings {
+  readonly isolation: Stated<Isolation> | undefined;
+  readonly onExpiry: OnExpiry;
+  /** How long runs go on after a policy that is tighter for them, in milliseconds. */
+  readonly graceMs: number;
+  readonly uncontained: Uncontained;
+  readonly privacy: Privacy;
 }
 
 /** What results for one launch, before it is put into a sandbox's terms. */
 export interface EffectivePolicy {
   readonly subject: Subject;
-  /** Set when no policy applies to this subject: the launch is refused with this code. */
-  readonly refused: { readonly code: string; readonly message: string } | undefined;
+  /** Set when nothing may start for this subject: the launch is refused with this code. */
+  readonly refused: { readonly code: string; readonly message: string; readonly origin?: RuleOrigin } | undefined;
   readonly paths: readonly PathRule[];
-  /** Each limiting policy's list stands alone: all of them must permit. */
-  readonly pathLimits: readonly { readonly access: 'read' | 'write'; readonly paths: readonly string[]; readonly origin: RuleOrigin }[];
+  /** Each limiting list stands alone: all of them must permit. The same holds for all limits here. */
+  readonly pathLimits: readonly PathLimit[];
   readonly hosts: readonly HostRule[];
-  readonly hostLimits: readonly { readonly hosts: readonly HostRule[]; readonly origin: RuleOrigin }[];
-  readonly environment: readonly { readonly name: string; readonly origin: RuleOrigin }[];
-  readonly timeoutMs: { readonly value: number; readonly origin: RuleOrigin } | undefined;
+  readonly hostLimits: readonly HostLimit[];
+  readonly cidrs: readonly CidrRule[];
+  readonly cidrLimits: readonly CidrLimit[];
+  readonly rights: readonly RightRule[];
+  readonly rightLimits: readonly RightLimit[];
+  readonly environment: readonly NameRule[];
+  readonly environmentLimits: readonly NameLimit[];
+  /** Hosts that may receive the run's identity. */
+  readonly identity: readonly HostRule[];
+  readonly resources: Resources;
+  readonly settings: Settings;
   readonly required: readonly string[];
   readonly workspace: { readonly allowed: boolean; readonly why: string };
 }
@@ -105,34 +227,11 @@ export interface Explanation {
   readonly effect: Effect | 'default';
   readonly reason: string;
   readonly shadowed: readonly RuleOrigin[];
+  /** Rules that, taken away together, turn the verdict; empty where nothing that is there could (default deny). */
+  readonly decisive: readonly RuleOrigin[];
+  /** What the verdict would be without each policy that has a say. */
+  readonly without: readonly { readonly policy: string; readonly verdict: Verdict }[];
 }
 
-export type ControlState = 'enforced' | 'approximated' | 'unsupported';
-
-export interface ControlReport {
-  readonly control: string;
-  readonly state: ControlState;
-  readonly why: string;
-}
-
-/** A launch in a backend's terms. `request` is the native executor's configuration, contract 1.0.0. */
-export interface LaunchPlan {
-  readonly request: {
-    readonly version: '1.0.0';
-    readonly containment: 'bubblewrap' | 'seatbelt' | 'processcontainer';
-    readonly process: { readonly commandLine: string; readonly cwd?: string; readonly env: readonly string[] };
-    readonly filesystem: {
-      readonly readonlyPaths: readonly string[];
-      readonly readwritePaths: readonly string[];
-      readonly deniedPaths: readonly string[];
-    };
-    readonly network: { readonly egress: { readonly default: 'deny' } };
-  };
-  readonly egress: { readonly hosts: readonly HostRule[]; readonly limits: EffectivePolicy['hostLimits'] };
-  /** Names of caller's variables that may be passed on. */
-  readonly environment: readonly string[];
-  readonly timeoutMs: number | undefined;
-  readonly controls: readonly ControlReport[];
-  /** Required controls that are not truly enforced: when not empty, the launch is refused. */
-  readonly unmet: readonly ControlReport[];
-}
+/** All that the egress proxy of a run needs. */
+export type EgressRules = Pick<EffectivePolicy, 'hosts' | 'hostLimits' | 'cidrs' | 'cidrLimits'>;

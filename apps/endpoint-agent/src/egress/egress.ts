@@ -3,8 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
-import type { EgressRules } from '@cordon/policy/explain.ts';
-import type { LaunchPlan } from '@cordon/policy/effective.ts';
+import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import type { Decision, FromEgress, ToEgress } from './messages.ts';
 
 export interface EgressOptions {
@@ -27,8 +26,6 @@ export interface Egress {
   pid(): number | undefined;
   stop(): void;
 }
-
-const toRules = ({ hosts, limits }: LaunchPlan['egress']): EgressRules => ({ hosts, hostLimits: limits });
 
 const startProcess = async (
   options: EgressOptions,
@@ -104,11 +101,11 @@ export const startEgress = async (options: EgressOptions): Promise<Egress> => {
         });
       fs.mkdirSync(own, { mode: 0o711 });
       if (options.dropTo !== undefined) fs.chownSync(own, options.dropTo.uid, options.dropTo.gid);
-      await ask((id) => ({ type: 'open', id, run, socket, rules: toRules(rules) }));
+      await ask((id) => ({ type: 'open', id, run, socket, rules }));
       if (options.dropTo !== undefined) fs.chownSync(socket, owner.uid, owner.gid);
       return { socket };
     },
-    update: (run, rules) => void current.then((child) => child.send({ type: 'update', run, rules: toRules(rules) } satisfies ToEgress)),
+    update: (run, rules) => void current.then((child) => child.send({ type: 'update', run, rules } satisfies ToEgress)),
     close: async (run) => {
       // A process that died has closed everything already.
       await ask((id) => ({ type: 'close', id, run })).catch((error: unknown) => {

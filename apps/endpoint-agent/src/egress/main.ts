@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import type http from 'node:http';
 import type { Socket } from 'node:net';
-import type { EgressRules } from '@cordon/policy/explain.ts';
+import { indexEgress, type EgressIndex } from '@cordon/policy/decide/egress.ts';
 import type { FromEgress, ToEgress } from './messages.ts';
 import { createProxy } from './proxy.ts';
 import type { Lookup } from './resolve-host.ts';
@@ -35,17 +35,19 @@ interface Open {
   readonly server: http.Server;
   /** Every connection of the run, tunnels included: they leave the server's own list. */
   readonly connections: Set<Socket>;
-  rules: EgressRules;
+  rules: EgressIndex;
   readonly socket: string;
 }
 
 const runs = new Map<string, Open>();
+/** Nothing is allowed. */
+const NOTHING = indexEgress({ hosts: [], hostLimits: [], cidrs: [], cidrLimits: [] });
 
 const open = async (message: Extract<ToEgress, { type: 'open' }>): Promise<void> => {
-  const { run, socket, rules } = message;
+  const { run, socket } = message;
   const server = createProxy({
     run,
-    rules: () => runs.get(run)?.rules ?? { hosts: [], hostLimits: [] },
+    rules: () => runs.get(run)?.rules ?? NOTHING,
     lookup,
     own,
     decided: (decision) => say({ type: 'decision', decision }),
@@ -55,7 +57,7 @@ const open = async (message: Extract<ToEgress, { type: 'open' }>): Promise<void>
     connections.add(connection);
     connection.once('close', () => connections.delete(connection));
   });
-  runs.set(run, { server, connections, rules, socket });
+  runs.set(run, { server, connections, rules: indexEgress(message.rules), socket });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(socket, resolve));
   fs.chmodSync(socket, 0o600);
 };
@@ -83,7 +85,7 @@ process.on('message', (message: ToEgress) => {
     case 'update': {
       const found = runs.get(message.run);
       if (found !== undefined) {
-        found.rules = message.rules;
+        found.rules = indexEgress(message.rules);
         // A tightened policy must not leave old connections open; what is still allowed connects again.
         cut(found);
       }

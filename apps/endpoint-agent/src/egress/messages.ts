@@ -1,5 +1,5 @@
 /** What the daemon and the egress process say to each other, over the process channel. */
-import type { EgressRules } from '@cordon/policy/explain.ts';
+import type { EgressRules } from '@cordon/policy/effective.ts';
 
 export type ToEgress =
   | { readonly type: 'open'; readonly id: number; readonly run: string; readonly socket: string; readonly rules: EgressRules }

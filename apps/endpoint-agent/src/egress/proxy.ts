@@ -3,7 +3,9 @@ import http from 'node:http';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { CordonError } from '@cordon/policy/errors.ts';
-import { explainEgress, type EgressRules } from '@cordon/policy/explain.ts';
+import type { EgressIndex, HttpRequest } from '@cordon/policy/decide/egress.ts';
+import { explainEgress } from '@cordon/policy/explain.ts';
+import { canonicalUrlPath } from '@cordon/policy/match/url-path.ts';
 import type { Decision } from './messages.ts';
 import { resolveHost, type Lookup } from './resolve-host.ts';
 import { absoluteTarget, connectTarget, type Target } from './target.ts';
@@ -11,7 +13,7 @@ import { checkServerName } from './tunnel.ts';
 
 export interface ProxyOptions {
   readonly run: string;
-  readonly rules: () => EgressRules;
+  readonly rules: () => EgressIndex;
   readonly lookup: Lookup;
   readonly own: () => ReadonlySet<string>;
   readonly decided: (decision: Decision) => void;
@@ -39,9 +41,20 @@ interface Denied {
 
 type Ruling = { readonly address: string; readonly family: number } | Denied;
 
+/** A request in plain HTTP, as rules with methods and paths judge it. */
+const readRequest = (method: string, path: string): HttpRequest => {
+  try {
+    return { method, path: canonicalUrlPath(path) };
+  } catch (error) {
+    if (!(error instanceof CordonError)) throw error;
+    return { method, path: undefined };
+  }
+};
+
 /** Decides about one target, tells the daemon, and finds the address to dial. */
-const rule = async (target: Target, options: ProxyOptions): Promise<Ruling> => {
-  const explained = explainEgress(options.rules(), target.host, target.port);
+const rule = async (target: Target, http: HttpRequest | undefined, options: ProxyOptions): Promise<Ruling> => {
+  const rules = options.rules();
+  const explained = explainEgress(rules, target.host, target.port, http);
   const said = {
     run: options.run,
     host: target.host,
@@ -60,6 +73,9 @@ const rule = async (target: Target, options: ProxyOptions): Promise<Ruling> => {
   if (explained.verdict === 'denied') return deny(403, 'egress.denied', explained.reason);
   try {
     const address = await resolveHost(target.host, explained.private, options.lookup, options.own());
+    const [stop] = rules.addressStops(address.address, target.port);
+    if (stop !== undefined)
+      return deny(403, 'egress.network', `${target.host} leads to ${address.address}, which rule ${stop.rule} of ${stop.policy} stops`);
     options.decided({ ...said, verdict: 'allowed' });
     return address;
   } catch (error) {
@@ -106,7 +122,7 @@ const forward = async (request: http.IncomingMessage, response: http.ServerRespo
   if (ambiguous(request))
     return answer(response, 400, problem('egress.request', 'a field stands twice or has a coding other than chunked'));
   const target = absoluteTarget(request.url ?? '');
-  const ruling = await rule(target, options);
+  const ruling = await rule(target, readRequest(request.method ?? 'GET', target.path), options);
   if ('status' in ruling) return answer(response, ruling.status, ruling.body);
   const upstream = http.request(
     {
@@ -147,7 +163,7 @@ const tunnel = async (request: http.IncomingMessage, client: Duplex, head: Buffe
   } catch (error) {
     return reply(400, 'Bad Request', problem('egress.request', error instanceof Error ? error.message : 'not understood'));
   }
-  const ruling = await rule(target, options);
+  const ruling = await rule(target, undefined, options);
   if ('status' in ruling) return reply(ruling.status, ruling.status === 403 ? 'Forbidden' : 'Bad Gateway', ruling.body);
   const upstream = net.connect({ host: ruling.address, port: target.port, family: ruling.family, timeout: LIMITS.dialMs });
   upstream.once('connect', () => {

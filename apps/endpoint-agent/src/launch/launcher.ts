@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { CordonError } from '@cordon/policy/errors.ts';
-import type { LaunchPlan } from '@cordon/policy/effective.ts';
+import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import type { Egress } from '../egress/egress.ts';
 import { startBridge, stopBridge } from './bridge.ts';
 import { privateDescriptor } from './descriptors.ts';

@@ -1,7 +1,8 @@
 /** From what is in force to what one launch may do: the same pure functions for a run, for `why` and for the self-test. */
 import fs from 'node:fs';
 import { compile } from '@cordon/policy/compile/linux.ts';
-import type { EffectivePolicy, LaunchPlan, Subject } from '@cordon/policy/effective.ts';
+import type { EffectivePolicy, Subject } from '@cordon/policy/effective.ts';
+import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { explainPath } from '@cordon/policy/explain.ts';
 import { resolve } from '@cordon/policy/resolve.ts';
@@ -17,7 +18,7 @@ export const effectiveFor = (state: VerifiedState | undefined, subject: Subject,
       'this device has no valid policy yet: it launches nothing until the control plane has sent one',
       { retryable: true },
     );
-  return resolve({ policies: state.content.policies, floor: state.floor, subject, variables: variablesOf(cwd, account, subject.agent.id) });
+  return resolve({ policies: state.prepared, floor: state.preparedFloor, subject, variables: variablesOf(cwd, account, subject.agent.id) });
 };
 
 /** @throws CordonError `launch.expired`, `launch.no-policy`, `launch.workspace`, `launch.required-unmet` */

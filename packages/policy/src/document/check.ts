@@ -1,10 +1,14 @@
 /** What the schema cannot say: which paths, hosts and names make sense in which section. */
-import { isLoaderVariable, NEVER_GRANT } from '../builtin.ts';
+import { isLoaderVariable, NEVER_GRANT, SOCKET_PLACES } from '../builtin.ts';
 import { CordonError } from '../errors.ts';
-import { canonicalHostPattern } from '../match/host.ts';
+import { isPrivateAddress } from '../match/address.ts';
+import { parseCidr, canonicalCidr, covers } from '../match/cidr.ts';
+import { canonicalHost, canonicalHostPattern } from '../match/host.ts';
 import { isWithin } from '../match/path.ts';
-import type { HostEntry, PolicyDocument } from './schema.ts';
-import { checkPathText } from './variables.ts';
+import { isPublicSuffix } from '../match/public-suffix.ts';
+import { canonicalUrlPath } from '../match/url-path.ts';
+import type { CidrEntry, HostEntry, PolicyDocument } from './schema.ts';
+import { parsePathText, type PathTemplate } from './variables.ts';
 
 export interface Finding {
   readonly code: string;
@@ -12,10 +16,7 @@ export interface Finding {
   readonly message: string;
 }
 
-const neverGranted = (text: string): string | undefined => {
-  const plain = (path: string): string => path.replace(/^\$\{/, '/${').replace(/\/+$/, '');
-  return NEVER_GRANT.find((never) => isWithin(plain(text), plain(never), 'linux'));
-};
+type Verb = 'allow' | 'deny' | 'limit';
 
 const attempt = (path: readonly (string | number)[], check: () => void): Finding[] => {
   try {
@@ -27,40 +28,97 @@ const attempt = (path: readonly (string | number)[], check: () => void): Finding
   }
 };
 
-const checkHost = (entry: HostEntry, effect: 'allow' | 'deny' | 'limit'): void => {
-  const pattern = canonicalHostPattern(entry.host);
-  if (effect === 'allow' && entry.private === true && pattern.includes('*'))
-    throw new CordonError('host.private-wildcard', `private: true needs an exact host: others may control names below ${entry.host}`);
+const never = Object.values(NEVER_GRANT)
+  .flat()
+  .map((text) => ({ text, template: parsePathText(text) }));
+
+/** Whether one template lies in another, whatever the variables mean. Case is folded: what one system hides is refused for all. */
+const liesIn = (inner: PathTemplate, outer: PathTemplate): boolean => {
+  if (inner.kind === 'variable' && outer.kind === 'variable')
+    return inner.variable === outer.variable && isWithin(inner.rest === '' ? '/' : inner.rest, outer.rest, 'macos');
+  if (inner.kind === 'variable' || outer.kind === 'variable') return false;
+  return inner.kind === outer.kind && isWithin(inner.text, outer.text, inner.kind === 'windows' ? 'windows' : 'macos');
 };
+
+const checkAllowedPath = (text: string): void => {
+  const template = parsePathText(text);
+  const found = never.find((candidate) => liesIn(template, candidate.template));
+  if (found !== undefined) throw new CordonError('path.never-granted', `${text} lies in ${found.text}, which no policy can grant`);
+  const sockets = template.kind === 'posix' ? SOCKET_PLACES.find((place) => isWithin(template.text, place, 'linux')) : undefined;
+  if (sockets !== undefined)
+    throw new CordonError(
+      'path.sockets',
+      `${text} lies in ${sockets}, where sockets and devices act for whoever reaches them; no policy can grant it`,
+    );
+};
+
+const checkWorkspace = (text: string): void => {
+  const template = parsePathText(text);
+  if (template.kind === 'variable' && template.variable !== 'home' && template.variable !== 'tools')
+    throw new CordonError(
+      'path.variable',
+      `which folders may be a workspace is said by absolute paths, \${home} or \${tools}, not by \${${template.variable}}`,
+    );
+};
+
+const checkHost = (entry: HostEntry, verb: Verb): void => {
+  const pattern = canonicalHostPattern(entry.host);
+  for (const path of entry.paths ?? []) canonicalUrlPath(path);
+  if (verb !== 'allow') return;
+  if (pattern.startsWith('*.') && isPublicSuffix(pattern.slice(2)))
+    throw new CordonError('host.public-suffix', `anybody can get a name below ${pattern.slice(2)}; name the hosts that are meant`);
+  if (entry.private === true && pattern.includes('*'))
+    throw new CordonError('host.private-wildcard', `private: true needs an exact host: others may control names below ${entry.host}`);
+  if (entry.private !== true && !pattern.includes('*') && /^[0-9.]+$|:/.test(pattern) && isPrivateAddress(pattern))
+    throw new CordonError('host.private', `${pattern} is a private, local or special address; say private: true if it is meant`);
+};
+
+const checkCidr = (entry: CidrEntry, verb: Verb): void => {
+  const network = parseCidr(entry.cidr);
+  for (const except of entry.except ?? [])
+    if (!covers(network, parseCidr(except))) throw new CordonError('cidr.except', `${except} does not lie in ${canonicalCidr(entry.cidr)}`);
+  if (verb !== 'allow') return;
+  if (network.length === 0)
+    throw new CordonError('cidr.too-wide', `${entry.cidr} is every address; use a host rule "*", which is judged by name`);
+  if (entry.private !== true && isPrivateAddress(entry.cidr.split('/')[0] ?? ''))
+    throw new CordonError('cidr.private', `${entry.cidr} begins in a private, local or special range; say private: true if it is meant`);
+};
+
+const checkIdentityHost = (text: string): void => {
+  canonicalHost(text);
+};
+
+const checkEnvironment = (name: string, verb: Verb): void => {
+  if (verb !== 'deny' && isLoaderVariable(name))
+    throw new CordonError(
+      'environment.loader',
+      `${name} changes what programs load or run, or whom they speak for, so it is never passed on`,
+    );
+};
+
+const each = <T>(
+  list: readonly T[] | undefined,
+  place: readonly (string | number)[],
+  check: (item: T) => void,
+  field?: string,
+): Finding[] =>
+  (list ?? []).flatMap((item, index) => attempt(field === undefined ? [...place, index] : [...place, index, field], () => check(item)));
 
 /** @returns every finding, in the order of the document */
 export const checkDocument = (document: PolicyDocument): Finding[] =>
-  (['allow', 'deny', 'limit'] as const).flatMap((effect) => {
-    const section = document.spec[effect];
-    const paths: Readonly<Record<string, readonly string[] | undefined>> = section?.filesystem ?? {};
+  (['allow', 'deny', 'limit'] as const).flatMap((verb) => {
+    const section = document.spec[verb];
+    if (section === undefined) return [];
+    const at = (...more: readonly string[]): string[] => ['spec', verb, ...more];
+    const paths: Readonly<Record<string, readonly string[] | undefined>> = section.filesystem ?? {};
     return [
       ...Object.entries(paths).flatMap(([access, list]) =>
-        (list ?? []).flatMap((text, index) =>
-          attempt(['spec', effect, 'filesystem', access, index], () => {
-            checkPathText(text);
-            const never = effect === 'allow' ? neverGranted(text) : undefined;
-            if (never !== undefined) throw new CordonError('path.never-granted', `${text} lies in ${never}, which no policy can grant`);
-          }),
-        ),
+        each(list, at('filesystem', access), verb === 'allow' ? checkAllowedPath : (text) => void parsePathText(text)),
       ),
-      ...(section?.network?.hosts ?? []).flatMap((entry, index) =>
-        attempt(['spec', effect, 'network', 'hosts', index, 'host'], () => checkHost(entry, effect)),
-      ),
-      ...(effect === 'allow' ? (document.spec.allow?.environment ?? []) : []).flatMap((name, index) =>
-        isLoaderVariable(name)
-          ? [
-              {
-                code: 'environment.loader',
-                path: ['spec', 'allow', 'environment', index],
-                message: `${name} changes what programs load or run, so it is never passed on`,
-              },
-            ]
-          : [],
-      ),
+      ...each(section.network?.hosts, at('network', 'hosts'), (entry) => checkHost(entry, verb), 'host'),
+      ...each(section.network?.cidrs, at('network', 'cidrs'), (entry) => checkCidr(entry, verb), 'cidr'),
+      ...each(section.environment, at('environment'), (name) => checkEnvironment(name, verb)),
+      ...each(section.identity?.hosts, at('identity', 'hosts'), checkIdentityHost),
+      ...('workspaces' in section ? each(section.workspaces, at('workspaces'), checkWorkspace) : []),
     ];
   });

@@ -1,7 +1,8 @@
 /** IP addresses: one textual form, and which ones are not public. Translated forms (NAT64, 6to4, Teredo, mapped, compatible) are judged by what they carry. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
-const hextets = (address: string): number[] => {
+/** The eight 16-bit words of an IPv6 address. */
+export const hextetsOf = (address: string): number[] => {
   const url = new URL(`http://[${address}]/`).hostname.slice(1, -1);
   const [head = '', tail] = url.split('::');
   const parse = (part: string): number[] => (part === '' ? [] : part.split(':').map((word) => Number.parseInt(word, 16)));
@@ -28,7 +29,7 @@ const carried = (words: readonly number[]): string | undefined => {
 export const canonicalAddress = (text: string): string | undefined => {
   if (isIPv4(text)) return text;
   if (!isIPv6(text) || text.includes('%')) return undefined;
-  const words = hextets(text);
+  const words = hextetsOf(text);
   if (words.slice(0, 5).every((w) => w === 0) && words[5] === 0xffff) return carried(words);
   return new URL(`http://[${text}]/`).hostname.slice(1, -1);
 };
@@ -84,6 +85,6 @@ export const isPrivateAddress = (text: string): boolean => {
   const address = canonicalAddress(text);
   if (address === undefined) return true;
   if (isIPv4(address)) return special.check(address, 'ipv4');
-  const inner = carried(hextets(address));
+  const inner = carried(hextetsOf(address));
   return special.check(address, 'ipv6') || (inner !== undefined && special.check(inner, 'ipv4'));
 };

@@ -6,16 +6,17 @@ const refuse = (path: string, why: string): never => {
   throw new CordonError('path.invalid', `${JSON.stringify(path)} ${why}`, { place: path });
 };
 
+/** macOS keeps names in whatever Unicode form and compares them in one; Linux and Windows compare what is written. */
+const normalised = (text: string, os: OperatingSystem): string => (os === 'macos' ? text.normalize('NFC') : text);
+
 /**
- * Canonical form: absolute, no empty or dot segment, no trailing separator, Unicode NFC. Windows paths keep their drive in upper case and use `\`.
- * @throws CordonError `path.invalid` for relative paths, `..`, globs and control characters
+ * Canonical form: absolute, no empty or dot segment, no trailing separator. Windows paths keep their drive in upper case and use `\`.
+ * @throws CordonError `path.invalid` for relative paths, `..` and control characters
  */
 export const canonicalPath = (text: string, os: OperatingSystem): string => {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is refused
-  if (/[\u0000-\u001f\u007f]/.test(text)) refuse(text, 'holds a control character');
-  if (/[*?[\]]/.test(text)) refuse(text, 'holds a glob; name the folder itself: a rule covers everything below it');
+  if (/\p{Cc}/u.test(text)) refuse(text, 'holds a control character');
   const windows = os === 'windows';
-  const normal = (windows ? text.replaceAll('/', '\\') : text).normalize('NFC');
+  const normal = normalised(windows ? text.replaceAll('/', '\\') : text, os);
   const drive = windows ? /^([A-Za-z]):\\/.exec(normal) : null;
   if (windows ? drive === null : !normal.startsWith('/'))
     refuse(text, `is relative; begin with ${windows ? 'a drive such as C:\\' : '/'} or a variable such as \${workspace}`);
@@ -25,10 +26,15 @@ export const canonicalPath = (text: string, os: OperatingSystem): string => {
     .split(separator)
     .filter((segment) => segment !== '' && segment !== '.');
   if (segments.includes('..')) refuse(text, 'holds "..", which could lead anywhere; write the path that is meant');
+  // Windows drops trailing dots and spaces of a name, and reads what follows a colon as a stream of the file.
+  if (windows && segments.some((segment) => /[. ]$|:/.test(segment)))
+    refuse(text, 'holds a name that Windows reads as another: it ends in a dot or space, or holds a colon');
   return windows ? `${drive?.[1]?.toUpperCase() ?? ''}:\\${segments.join('\\')}` : `/${segments.join('/')}`;
 };
 
-const folded = (path: string, os: OperatingSystem): string => (os === 'linux' ? path : path.toLowerCase());
+/** The form in which the system compares paths: case does not count on macOS and Windows (their default). */
+export const folded = (path: string, os: OperatingSystem): string =>
+  os === 'linux' ? path : normalised(path, os).toUpperCase().toLowerCase();
 
 /** Whether `child` is `parent` or lies below it; `/home/ab` is not below `/home/a`. Both canonical. */
 export const isWithin = (child: string, parent: string, os: OperatingSystem): boolean => {
@@ -37,3 +43,11 @@ export const isWithin = (child: string, parent: string, os: OperatingSystem): bo
   const separator = os === 'windows' ? '\\' : '/';
   return c === p || c.startsWith(p.endsWith(separator) ? p : p + separator);
 };
+
+/** A folded path and each of its parents, from itself upwards to the root. */
+export function* upwards(path: string, os: OperatingSystem): Generator<string> {
+  const separator = os === 'windows' ? '\\' : '/';
+  const top = os === 'windows' ? 3 : 1;
+  for (let end = path.length; end > top; end = path.lastIndexOf(separator, end - 1)) yield path.slice(0, end);
+  yield path.slice(0, top);
+}

@@ -1,0 +1,76 @@
+/** An effective policy made ready for many questions: the egress proxy, `cordon why`, the simulation and the control plane ask the same thing. */
+import type { EffectivePolicy, Explanation, Right } from '../effective.ts';
+import { canonicalHost } from '../match/host.ts';
+import { canonicalPath } from '../match/path.ts';
+import { indexEgress, type EgressIndex, type HttpRequest } from './egress.ts';
+import { judge } from './judge.ts';
+import { indexPaths, type Access, type PathIndex } from './paths.ts';
+
+export interface Decider {
+  readonly effective: EffectivePolicy;
+  readonly paths: PathIndex;
+  readonly egress: EgressIndex;
+  /** @throws CordonError `path.invalid` for a path that is not absolute */
+  path(path: string, access: Access): Explanation;
+  /** @throws CordonError `host.invalid` */
+  host(host: string, port: number, http?: HttpRequest): Explanation;
+  right(right: Right): Explanation;
+  /** A variable of the caller's environment. */
+  variable(name: string): Explanation;
+}
+
+/** @returns names of the caller's variables that may be passed on */
+export const allowedVariables = (decider: Decider): readonly string[] =>
+  [...new Set(decider.effective.environment.filter(({ effect }) => effect === 'allow').map(({ name }) => name))]
+    .filter((name) => decider.variable(name).verdict === 'allowed')
+    .sort();
+
+export const createDecider = (effective: EffectivePolicy): Decider => {
+  const { subject, refused, rights, rightLimits, environment, environmentLimits } = effective;
+  const paths = indexPaths(effective);
+  const egress = indexEgress(effective);
+  const refusal = (target: string): Explanation | undefined =>
+    refused === undefined
+      ? undefined
+      : {
+          verdict: 'denied',
+          target,
+          rule: refused.origin,
+          effect: refused.origin === undefined ? 'default' : 'deny',
+          reason: `nothing starts here: ${refused.message}`,
+          shadowed: [],
+          decisive: [],
+          without: [],
+        };
+  return {
+    effective,
+    paths,
+    egress,
+    path: (path, access) => {
+      const target = canonicalPath(path, subject.os);
+      return refusal(target) ?? judge(paths.judged(target, access));
+    },
+    host: (host, port, http) => {
+      const judged = egress.judged(canonicalHost(host), port, http);
+      return refusal(judged.target) ?? judge(judged);
+    },
+    right: (right) =>
+      refusal(right) ??
+      judge({
+        target: right,
+        denies: rights.filter((rule) => rule.right === right && rule.effect === 'deny').map(({ origin }) => origin),
+        brokenLimits: rightLimits
+          .filter(({ bounds, permits }) => bounds.includes(right) && !permits.includes(right))
+          .map(({ origin }) => origin),
+        allows: rights.filter((rule) => rule.right === right && rule.effect === 'allow').map(({ origin }) => origin),
+      }),
+    variable: (name) =>
+      refusal(name) ??
+      judge({
+        target: name,
+        denies: environment.filter((rule) => rule.name === name && rule.effect === 'deny').map(({ origin }) => origin),
+        brokenLimits: environmentLimits.filter(({ names }) => !names.includes(name)).map(({ origin }) => origin),
+        allows: environment.filter((rule) => rule.name === name && rule.effect === 'allow').map(({ origin }) => origin),
+      }),
+  };
+};
