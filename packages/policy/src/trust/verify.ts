@@ -5,10 +5,12 @@
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { PolicyDocument } from '../document/schema.ts';
+import { prepareFloor, preparePolicy } from '../document/prepare.ts';
+import type { PreparedPolicy } from '../document/prepared.ts';
 import type { AppliedPolicy, BundleContent } from '../effective.ts';
 import { CordonError } from '../errors.ts';
 import type { MembershipFrame, StateFrame } from '../protocol/channel.ts';
-import { BundleManifest, documentDigest } from './bundle.ts';
+import { BundleManifest, documentDigest, MAX_MANIFEST_LIFETIME_MS } from './bundle.ts';
 import { CHECKPOINT_LIFETIME_MS, CheckpointPayload, cohortLeafBytes, EXPIRED_AFTER_MS, memberLeafBytes } from './checkpoint.ts';
 import { sha256Hex } from './digest.ts';
 import { openCompact } from './envelope.ts';
@@ -50,6 +52,9 @@ export interface VerifiedState {
   readonly cohort: string;
   readonly content: BundleContent;
   readonly floor: PolicyDocument;
+  /** The same policies, understood: what launches are resolved from. */
+  readonly prepared: readonly PreparedPolicy[];
+  readonly preparedFloor: PreparedPolicy;
   /** From when the state is stale (still enforced) and expired (no new runs). */
   readonly staleAt: Date;
   readonly expiresAt: Date;
@@ -190,6 +195,9 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
   demand(Manifest.Check(manifest), 'manifest.schema', 'not a bundle manifest');
   demand(manifest.org === device.org, 'manifest.org', 'the bundle is of another organisation');
   demand(manifest.digest === cohort.digest, 'manifest.digest', "the manifest is not of the cohort's bundle");
+  const issuedAt = Date.parse(manifest.issuedAt);
+  demand(issuedAt <= now.getTime() + CLOCK_SKEW_MS, 'manifest.future', `the bundle was issued at ${manifest.issuedAt}, after this device's clock`);
+  demand(Date.parse(manifest.expiresAt) <= issuedAt + MAX_MANIFEST_LIFETIME_MS, 'manifest.lifetime', 'the bundle would live too long');
   const bytes = frame.bundle;
   demand(bytes !== null, 'bundle.missing', 'the frame has no bundle');
   demand(
@@ -210,7 +218,9 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
     'bundle.revisions',
     'the bundle holds other revisions than its manifest lists',
   );
-  // 7. How fresh it is: a renewal brings both, so withholding either makes the device stale.
+  // 7. Every rule means something here: what could not be enforced is refused before it is in force.
+  const prepared = policies.map(preparePolicy);
+  // 8. How fresh it is: a renewal brings both, so withholding either makes the device stale.
   const newest = Math.min(Date.parse(state.expiresAt), Date.parse(member.expiresAt));
   const staleAt = new Date(newest);
   const expiresAt = new Date(Math.min(newest + EXPIRED_AFTER_MS, Date.parse(manifest.expiresAt), Date.parse(root.document.expiresAt)));
@@ -224,6 +234,8 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
     cohort: leaf.cohort,
     content: { ...content, policies, exceptions: [] },
     floor: floor.document,
+    prepared,
+    preparedFloor: prepareFloor(floor.document, floor.version),
     staleAt,
     expiresAt,
     freshness,
