@@ -107,7 +107,8 @@ const each = <T>(
 /** @returns every finding, in the order of the document */
 export const checkDocument = (document: PolicyDocument): Finding[] =>
   (['allow', 'deny', 'limit'] as const).flatMap((verb) => {
-    const section = document.spec[verb];
+    // Called with what is left of a document whose other parts were refused: anything may be missing.
+    const section = (document as Partial<PolicyDocument>).spec?.[verb];
     if (section === undefined) return [];
     const at = (...more: readonly string[]): string[] => ['spec', verb, ...more];
     const paths: Readonly<Record<string, readonly string[] | undefined>> = section.filesystem ?? {};

@@ -10,7 +10,12 @@ const closed = (description: string): { additionalProperties: false; description
 const oneOf = <const Values extends string[]>(values: readonly [...Values], description: string): TEnum<Values> =>
   Type.Enum(values, { description });
 
-const Name = Type.String({ minLength: 1, maxLength: 128, pattern: '^[a-z0-9][a-z0-9._-]*$' });
+const Name = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  pattern: '^[a-z0-9][a-z0-9._-]*$',
+  description: 'Small letters, digits, ".", "_" and "-"',
+});
 const Paths = Type.Array(Type.String({ minLength: 1, maxLength: 1024 }), {
   maxItems: 1000,
   description:
@@ -66,7 +71,7 @@ const Hosts = Type.Array(HostEntry, { maxItems: 2000 });
 const Cidrs = Type.Array(CidrEntry, { maxItems: 2000 });
 const True = Type.Literal(true);
 const Clipboard = oneOf(['none', 'read', 'write', 'all'], 'Rights to the clipboard');
-const Names = Type.Array(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' }), {
+const Names = Type.Array(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$', description: 'The name of a variable, such as LANG' }), {
   maxItems: 200,
   description: 'Names of environment variables',
 });
@@ -82,7 +87,12 @@ export const MEMORY_PATTERN = '^[1-9][0-9]{0,6}(MiB|GiB)$';
 
 const Match = Type.Object(
   {
-    agents: Type.Optional(Type.Array(Type.String({ pattern: '^(\\*|[a-z0-9][a-z0-9-]{0,63})$' }), { minItems: 1, maxItems: 100 })),
+    agents: Type.Optional(
+      Type.Array(Type.String({ pattern: '^(\\*|[a-z0-9][a-z0-9-]{0,63})$', description: 'The id of an agent profile, or "*"' }), {
+        minItems: 1,
+        maxItems: 100,
+      }),
+    ),
     users: Type.Optional(
       Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
         minItems: 1,

@@ -1,0 +1,161 @@
+/** Text to document, strictly: YAML 1.2 or JSON, every error with its place. For policies and manifests alike. */
+import type { Static, TSchema } from 'typebox';
+import type { Validator } from 'typebox/compile';
+import { isMap, LineCounter, parseDocument, type Document } from 'yaml';
+import type { Finding } from './check.ts';
+import { expected, knownKeys } from './expected.ts';
+import { nearest, PolicyErrors, type PolicyIssue } from './issues.ts';
+import { Prunable } from './prune.ts';
+
+const MAX_TEXT = 262_144;
+const MAX_DEPTH = 16;
+/** A file that is none of ours would give thousands. */
+const MAX_ISSUES = 100;
+
+type Path = readonly (string | number)[];
+type Locate = (path: Path, key?: string) => { line: number; column: number };
+
+export interface Language<S extends TSchema> {
+  /** Begins every code: `policy` gives `policy.syntax`. */
+  readonly kind: string;
+  readonly schema: S;
+  readonly validator: { Check(value: unknown): value is Static<S>; Errors(value: unknown): ReturnType<Validator['Errors']> };
+  /** What the schema cannot say. */
+  readonly check: (document: Static<S>) => readonly Finding[];
+}
+
+const pointerOf = (path: Path): string => path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+const pathOf = (pointer: string): string[] =>
+  pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+
+/** Finds the place of a path in the text: of the key if one is named, else of the value, else of the nearest parent that has one. */
+const locator =
+  (yaml: Document.Parsed, lines: LineCounter): Locate =>
+  (path, key) => {
+    for (let length = path.length; length >= 0; length -= 1) {
+      const node = yaml.getIn(path.slice(0, length), true);
+      const pair = key !== undefined && isMap(node) ? node.items.find((item) => String(item.key) === key) : undefined;
+      const range =
+        (pair?.key as { range?: readonly number[] } | undefined)?.range ?? (node as { range?: readonly number[] } | undefined)?.range;
+      if (range?.[0] !== undefined) {
+        const { line, col } = lines.linePos(range[0]);
+        return { line, column: col };
+      }
+    }
+    return { line: 1, column: 1 };
+  };
+
+const valueAt = (value: unknown, path: Path): unknown =>
+  path.reduce<unknown>((at, part) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[part] : undefined), value);
+
+interface Complaint {
+  /** In the pruned copy. */
+  readonly at: Path;
+  readonly key?: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** One pass of the validator, which stops after a few errors. */
+const complaints = <S extends TSchema>({ kind, schema, validator }: Language<S>, value: unknown): Complaint[] =>
+  [...validator.Errors(value)].flatMap((error): Complaint[] => {
+    const at = pathOf(error.instancePath);
+    switch (error.keyword) {
+      case 'additionalProperties': {
+        const known = knownKeys(schema, at);
+        return error.params.additionalProperties.map((key) => {
+          const near = nearest(key, known);
+          return {
+            at,
+            key,
+            code: `${kind}.unknown-key`,
+            message: `${JSON.stringify(key)} is not known here; ${near === undefined ? `there are: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`}`,
+          };
+        });
+      }
+      case 'required':
+        return error.params.requiredProperties.map((key) => ({
+          at,
+          code: `${kind}.missing-key`,
+          message: `${JSON.stringify(key)} is missing`,
+        }));
+      // Errors below a closed member repeat what additionalProperties says.
+      case 'boolean':
+        return [];
+      default:
+        return [{ at, code: `${kind}.value`, message: expected(schema, at, valueAt(value, at), error.message) }];
+    }
+  });
+
+/** All issues: what the schema refuses is reported and taken out, until the rest fits and can be judged by meaning. */
+const allIssues = <S extends TSchema>(language: Language<S>, value: unknown, locate: Locate): PolicyIssue[] => {
+  const { validator, check } = language;
+  const copy = new Prunable(value);
+  const issues: PolicyIssue[] = [];
+  const report = (code: string, at: Path, message: string, key?: string): void => {
+    const path = copy.original(at);
+    issues.push({ code, pointer: pointerOf(key === undefined ? path : [...path, key]), ...locate(path, key), message });
+  };
+  // What is missing only because it was taken out is no news.
+  const parents = new Set<string>();
+  while (!validator.Check(copy.value)) {
+    const found = complaints(language, copy.value);
+    const news = found.filter(({ at }) => !parents.has(pointerOf(copy.original(at))));
+    for (const { code, at, message, key } of news) report(code, at, message, key);
+    const places = new Map(found.map(({ at, key }) => (key === undefined ? at : [...at, key])).map((path) => [pointerOf(path), path]));
+    for (const path of places.values()) parents.add(pointerOf(copy.original(path).slice(0, -1)));
+    if (issues.length >= MAX_ISSUES || found.length === 0) return issues;
+    // The whole cannot be taken out: what is left of it is judged as it is.
+    if (!copy.remove([...places.values()].filter((path) => path.length > 0)) || places.has('')) break;
+  }
+  for (const { code, path, message } of check(copy.value as Static<S>)) report(code, path, message);
+  return issues;
+};
+
+const depthOf = (value: unknown, depth = 0): number => {
+  if (depth > MAX_DEPTH || typeof value !== 'object' || value === null) return depth;
+  return Math.max(depth, ...Object.values(value).map((member) => depthOf(member, depth + 1)));
+};
+
+/**
+ * @param text YAML or JSON, at most 256 KiB, one document, no aliases
+ * @throws PolicyErrors (code `policy.invalid`) with every issue: JSON pointer, line, column, what was expected
+ */
+export const readDocument = <S extends TSchema>(text: string, language: Language<S>): Static<S> => {
+  const { kind, validator } = language;
+  const fail = (code: string, message: string, line = 1, column = 1): never => {
+    throw new PolicyErrors([{ code: `${kind}.${code}`, pointer: '', line, column, message }]);
+  };
+  if (Buffer.byteLength(text) > MAX_TEXT) fail('too-large', `a ${kind} has at most ${MAX_TEXT} bytes`);
+  const lines = new LineCounter();
+  const yaml = parseDocument(text, {
+    version: '1.2',
+    schema: 'core',
+    lineCounter: lines,
+    uniqueKeys: true,
+    strict: true,
+    prettyErrors: false,
+    stringKeys: true,
+  });
+  if (yaml.errors.length > 0) {
+    throw new PolicyErrors(
+      yaml.errors.slice(0, MAX_ISSUES).map((error) => {
+        const { line, col } = lines.linePos(error.pos[0]);
+        return { code: `${kind}.syntax`, pointer: '', line, column: col, message: error.message };
+      }),
+    );
+  }
+  let value: unknown;
+  try {
+    value = yaml.toJS({ maxAliasCount: 0 });
+  } catch {
+    return fail('alias', 'anchors and aliases are not understood; write the value where it is meant');
+  }
+  if (depthOf(value) > MAX_DEPTH) fail('too-deep', `a ${kind} has at most ${MAX_DEPTH} levels`);
+  const issues = allIssues(language, value, locator(yaml, lines)).toSorted((a, b) => a.line - b.line || a.column - b.column);
+  if (issues.length > 0 || !validator.Check(value)) throw new PolicyErrors(issues);
+  return value;
+};
