@@ -3,6 +3,7 @@
  * arguments, no content. Every field has a limit and is hostile to whoever reads it.
  */
 import { Type, type Static } from 'typebox';
+import { Time } from './time.ts';
 
 export const EVENT_SCHEMA = 'cordon-events/1';
 
@@ -10,8 +11,8 @@ const closed = { additionalProperties: false } as const;
 const Text = (max: number) => Type.String({ maxLength: max });
 
 const common = {
-  seq: Type.Integer({ minimum: 0 }),
-  at: Type.String({ maxLength: 32, pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$' }),
+  seq: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  at: Time,
 };
 const run = { run: Text(64), agent: Text(64), osUser: Text(64) };
 
@@ -34,8 +35,8 @@ export const RunEnded = Type.Object(
     kind: Type.Literal('run.ended'),
     ...run,
     reason: Type.Union([Type.Literal('exited'), Type.Literal('killed'), Type.Literal('timeout'), Type.Literal('setup-failed')]),
-    exitCode: Type.Integer(),
-    durationMs: Type.Integer({ minimum: 0 }),
+    exitCode: Type.Integer({ minimum: -2_147_483_648, maximum: 4_294_967_295 }),
+    durationMs: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   },
   closed,
 );
@@ -63,14 +64,14 @@ export const PolicyState = Type.Object(
     kind: Type.Literal('policy'),
     state: Type.Union([Type.Literal('activated'), Type.Literal('rejected'), Type.Literal('stale'), Type.Literal('expired')]),
     digest: Text(64),
-    serial: Type.Integer({ minimum: 0 }),
+    serial: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
     code: Type.Optional(Text(64)),
   },
   closed,
 );
 /** What could not be kept: counted, never silent. */
 export const Dropped = Type.Object(
-  { ...common, kind: Type.Literal('dropped'), count: Type.Integer({ minimum: 1 }), code: Text(64) },
+  { ...common, kind: Type.Literal('dropped'), count: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }), code: Text(64) },
   closed,
 );
 

@@ -2,11 +2,11 @@
 import { Type, type Static } from 'typebox';
 import type { BundleContent } from '../effective.ts';
 import { HexDigest } from '../protocol/enrollment.ts';
+import { Time } from '../protocol/time.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { sha256Hex } from './digest.ts';
 
 const closed = { additionalProperties: false } as const;
-const Time = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$' });
 
 /** Payload of `cordon-bundle+jws`. Signed once per content, whatever the size of the fleet. */
 export const BundleManifest = Type.Object(
@@ -27,6 +27,9 @@ export const BundleManifest = Type.Object(
   closed,
 );
 export type BundleManifest = Static<typeof BundleManifest>;
+
+/** The longest that any manifest may live, whatever its signer says: 400 days. */
+export const MAX_MANIFEST_LIFETIME_MS = 400 * 86_400_000;
 
 /** The bundle's bytes as text: canonical JSON, policies in the order of their ids, so equal content has equal bytes. */
 export const bundleBytes = (content: BundleContent): string =>

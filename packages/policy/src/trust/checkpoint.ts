@@ -2,11 +2,11 @@
 import { Type, type Static } from 'typebox';
 import type { CohortLeaf, MemberLeaf } from '../protocol/channel.ts';
 import { HexDigest } from '../protocol/enrollment.ts';
+import { Time } from '../protocol/time.ts';
 import { canonicalJson } from './canonical-json.ts';
 
 const closed = { additionalProperties: false } as const;
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-const Time = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$' });
 const Tree = Type.Object({ size: Count, root: HexDigest }, closed);
 
 /** Payload of `cordon-checkpoint+jws`. `previous` is the SHA-256 of the predecessor's payload; null for the first of an epoch. */

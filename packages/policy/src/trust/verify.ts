@@ -196,7 +196,11 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
   demand(manifest.org === device.org, 'manifest.org', 'the bundle is of another organisation');
   demand(manifest.digest === cohort.digest, 'manifest.digest', "the manifest is not of the cohort's bundle");
   const issuedAt = Date.parse(manifest.issuedAt);
-  demand(issuedAt <= now.getTime() + CLOCK_SKEW_MS, 'manifest.future', `the bundle was issued at ${manifest.issuedAt}, after this device's clock`);
+  demand(
+    issuedAt <= now.getTime() + CLOCK_SKEW_MS,
+    'manifest.future',
+    `the bundle was issued at ${manifest.issuedAt}, after this device's clock`,
+  );
   demand(Date.parse(manifest.expiresAt) <= issuedAt + MAX_MANIFEST_LIFETIME_MS, 'manifest.lifetime', 'the bundle would live too long');
   const bytes = frame.bundle;
   demand(bytes !== null, 'bundle.missing', 'the frame has no bundle');
