@@ -3,15 +3,20 @@ import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { CordonError } from '../errors.ts';
 import { DeviceJwk } from '../protocol/enrollment.ts';
+import { Time } from '../protocol/time.ts';
 import { sha256Base64Url } from './digest.ts';
 import { openGeneral, peekGeneral } from './envelope.ts';
 import { checkPublicKey, thumbprint } from './keys.ts';
 
 const MAX_ROOT = 65_536;
-const Role = Type.Object(
-  { threshold: Type.Integer({ minimum: 1, maximum: 16 }), keys: Type.Array(DeviceJwk, { minItems: 1, maxItems: 16 }) },
-  { additionalProperties: false },
-);
+const role = (highest: number) =>
+  Type.Object(
+    { threshold: Type.Integer({ minimum: 1, maximum: highest }), keys: Type.Array(DeviceJwk, { minItems: 1, maxItems: 16 }) },
+    { additionalProperties: false },
+  );
+const Offline = role(16);
+/** Manifests, checkpoints and tokens carry one signature: a root that demands more of them is refused, never taken for less. */
+const Online = role(1);
 
 export const RootDocument = Type.Object(
   {
@@ -19,9 +24,9 @@ export const RootDocument = Type.Object(
     org: Type.String({ minLength: 1, maxLength: 64 }),
     version: Type.Integer({ minimum: 1 }),
     epoch: Type.Integer({ minimum: 0 }),
-    expiresAt: Type.String({ maxLength: 32 }),
+    expiresAt: Time,
     roles: Type.Object(
-      { root: Role, floor: Role, approver: Role, policy: Role, checkpoint: Role, identity: Role },
+      { root: Offline, floor: Offline, approver: Offline, policy: Online, checkpoint: Online, identity: Online },
       { additionalProperties: false },
     ),
   },
@@ -40,11 +45,19 @@ const refuse = (code: string, message: string): never => {
   throw new CordonError(code, message);
 };
 
-const parse = (payload: unknown): RootDocument => (validator.Check(payload) ? payload : refuse('root.schema', 'not a root document'));
+/** Every key is admissible and stands once in the whole document: a key has one role, and a threshold counts what it says. */
+const parse = (payload: unknown): RootDocument => {
+  if (!validator.Check(payload)) return refuse('root.schema', 'not a root document');
+  const roles = Object.values(payload.roles);
+  const kids = roles.flatMap(({ keys }) => keys.map((jwk) => thumbprint(checkPublicKey(jwk))));
+  if (new Set(kids).size !== kids.length) refuse('root.keys', 'a key stands twice: each key is for one role, and once in it');
+  if (roles.some(({ threshold, keys }) => threshold > keys.length)) refuse('root.keys', 'a role demands more signatures than it has keys');
+  return payload;
+};
 
-/** Keys of a role by thumbprint; a key that stands twice counts once. */
+/** Keys of a role by thumbprint. */
 const keysOf = (document: RootDocument, role: RoleName): ReadonlyMap<string, DeviceJwk> =>
-  new Map(document.roles[role].keys.map((jwk) => [thumbprint(checkPublicKey(jwk)), jwk]));
+  new Map(document.roles[role].keys.map((jwk) => [thumbprint(jwk), jwk]));
 
 const signedBy = async (text: string, by: RootDocument): Promise<string> => {
   const { kids, payloadText } = await openGeneral(text, { typ: 'cordon-root+jws', keys: keysOf(by, 'root'), maxBytes: MAX_ROOT });
@@ -61,7 +74,7 @@ export const rootFingerprint = (firstRoot: string): string => {
 
 /**
  * Verifies a chain of roots that begins with the one whose fingerprint the device holds.
- * @throws CordonError `root.fingerprint|schema|threshold|version|org|epoch|expired`, `jws.*`, `json.*`
+ * @throws CordonError `root.chain|fingerprint|schema|keys|threshold|version|org|epoch|expired`, `key.refused`, `jws.*`, `json.*`
  */
 export const verifyRootChain = async (roots: readonly string[], fingerprint: string, now: Date): Promise<TrustedRoot> => {
   if (roots.length < 1 || roots.length > 256) refuse('root.chain', 'between 1 and 256 root documents are accepted');
