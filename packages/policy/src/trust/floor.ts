@@ -17,7 +17,7 @@ const FloorPayload = Type.Object(
 );
 const validator = Compile(FloorPayload);
 
-/** @throws CordonError `floor.schema|org|threshold|allow`, `jws.*`, `json.*` */
+/** @throws CordonError `floor.schema|org|threshold|mode|allow`, `jws.*`, `json.*` */
 export const verifyFloor = async (
   text: string,
   root: TrustedRoot,
@@ -26,6 +26,8 @@ export const verifyFloor = async (
   if (kids.size < root.document.roles.floor.threshold) throw new CordonError('floor.threshold', 'too few floor keys signed the floor');
   if (!validator.Check(payload)) throw new CordonError('floor.schema', 'the floor is not a signed policy document');
   if (payload.org !== root.document.org) throw new CordonError('floor.org', 'the floor is of another organisation');
+  // What is only watched holds nothing.
+  if ((payload.document.spec.mode ?? 'enforce') !== 'enforce') throw new CordonError('floor.mode', 'a floor is enforced, never audited');
   if (payload.document.spec.allow !== undefined)
     throw new CordonError('floor.allow', 'a floor only narrows: it may have deny and limit, never allow');
   return { version: payload.version, document: payload.document };
