@@ -4,6 +4,8 @@
  */
 import { compactVerify, CompactSign, GeneralSign, generalVerify, importJWK } from 'jose';
 import type { KeyObject } from 'node:crypto';
+import { Type, type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
 import { CordonError } from '../errors.ts';
 import type { DeviceJwk } from '../protocol/enrollment.ts';
 import { checkPublicKey } from './keys.ts';
@@ -42,16 +44,18 @@ const decode = (part: string, what: string): Buffer => {
   return bytes;
 };
 
-/** RFC 7515 §4: exactly alg, kid and typ, nothing that a sender could steer the check with (RFC 8725 §3). */
+const closed = { additionalProperties: false } as const;
+const Header = Compile(
+  Type.Object({ alg: Type.String(), kid: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }), typ: Type.String() }, closed),
+);
+
+/** RFC 7515 §4: exactly alg, kid (a thumbprint) and typ, nothing that a sender could steer the check with (RFC 8725 §3). */
 const readHeader = (part: string, typ: ObjectType): { kid: string } => {
   const header = parseStrictJson(decode(part, 'header'), { maxBytes: 512, maxDepth: 1 });
-  if (typeof header !== 'object' || header === null || Object.keys(header).sort().join() !== 'alg,kid,typ')
-    refuse('jws.header', 'the header must have exactly alg, kid and typ');
-  const { alg, kid, typ: found } = header as Record<string, unknown>;
-  if (alg !== 'Ed25519') refuse('jws.alg', 'alg must be Ed25519');
-  if (found !== typ) refuse('jws.typ', `typ must be ${typ}`);
-  if (typeof kid !== 'string') return refuse('jws.header', 'kid must be text');
-  return { kid };
+  if (!Header.Check(header)) return refuse('jws.header', 'the header must have exactly alg, kid (a key thumbprint) and typ');
+  if (header.alg !== 'Ed25519') refuse('jws.alg', 'alg must be Ed25519');
+  if (header.typ !== typ) refuse('jws.typ', `typ must be ${typ}`);
+  return { kid: header.kid };
 };
 
 const readPayload = (part: string, maxBytes: number): { payload: unknown; payloadText: string } => {
@@ -60,7 +64,7 @@ const readPayload = (part: string, maxBytes: number): { payload: unknown; payloa
 };
 
 const verificationKey = async (kid: string, keys: ReadonlyMap<string, DeviceJwk>): Promise<Awaited<ReturnType<typeof importJWK>>> => {
-  const jwk = keys.get(kid) ?? refuse('jws.key', `no key ${kid.slice(0, 64)} has this role`);
+  const jwk = keys.get(kid) ?? refuse('jws.key', `no key ${kid} has this role`);
   return importJWK({ ...checkPublicKey(jwk) }, 'Ed25519');
 };
 
@@ -72,7 +76,7 @@ export const signCompact = (payload: object, typ: ObjectType, signer: Signer): P
 
 /**
  * Opens a compact JWS: size, strict encoding, exact header, key by role, signature, strict JSON.
- * @throws CordonError `jws.size|encoding|header|alg|typ|key|signature`, `json.refused`
+ * @throws CordonError `jws.size|encoding|header|alg|typ|key|signature`, `json.refused|too-large`, `key.refused`
  */
 export const openCompact = async (
   jws: string,
@@ -98,23 +102,21 @@ export const signGeneral = async (payload: object, typ: ObjectType, signers: rea
   return JSON.stringify(await sign.sign());
 };
 
-interface GeneralJws {
-  readonly payload: string;
-  readonly signatures: readonly { readonly protected: string; readonly signature: string }[];
-}
+const GeneralJws = Type.Object(
+  {
+    payload: Type.String(),
+    signatures: Type.Array(Type.Object({ protected: Type.String(), signature: Type.String() }, closed), { minItems: 1, maxItems: 16 }),
+  },
+  closed,
+);
+const General = Compile(GeneralJws);
 
-/** The parts of a general JWS, strictly: payload and signatures with protected and signature, nothing else. */
-const readGeneral = (text: string, maxBytes: number): GeneralJws => {
-  const value = parseStrictJson(text, { maxBytes, maxDepth: 4 }) as Partial<GeneralJws> | null;
-  const exact = (object: unknown, members: string): boolean =>
-    typeof object === 'object' && object !== null && Object.keys(object).sort().join() === members;
-  if (!exact(value, 'payload,signatures') || typeof value?.payload !== 'string' || !Array.isArray(value.signatures))
-    return refuse('jws.encoding', 'expected payload and signatures');
-  const signatures: readonly unknown[] = value.signatures;
-  if (signatures.length < 1 || signatures.length > 16) refuse('jws.encoding', 'between 1 and 16 signatures are accepted');
-  for (const signature of signatures)
-    if (!exact(signature, 'protected,signature')) refuse('jws.encoding', 'each signature has protected and signature');
-  return value as GeneralJws;
+/** The parts of a general JWS, strictly: payload, and 1 to 16 signatures with protected and signature; no unprotected header, nothing else. */
+const readGeneral = (text: string, maxBytes: number): Static<typeof GeneralJws> => {
+  const value = parseStrictJson(text, { maxBytes, maxDepth: 4 });
+  return General.Check(value)
+    ? value
+    : refuse('jws.encoding', 'expected payload and 1 to 16 signatures, each with protected and signature');
 };
 
 /** The payload of a general JWS before anything is verified: only to learn which keys it names. */
@@ -123,6 +125,7 @@ export const peekGeneral = (text: string, maxBytes: number): unknown => readPayl
 /**
  * Opens a general JWS. @returns the payload and the distinct keys (of `keys`) whose signature over it verified, counted by key and not by signature.
  * A signature by a key outside `keys` proves nothing and is passed over; a bad signature by a key inside it refuses the whole.
+ * @throws CordonError `jws.encoding|header|alg|typ|signature`, `json.refused|too-large`, `key.refused`
  */
 export const openGeneral = async (
   text: string,

@@ -1,0 +1,264 @@
+import { sign } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { openCompact, openGeneral, peekGeneral, signCompact, signGeneral, type ObjectType } from './envelope.ts';
+import { thumbprint, type KeyPair } from './keys.ts';
+import { codeOf } from './_refusal.ts';
+import { keyNamed } from './_world.ts';
+
+const [alice, bob, mallory] = [keyNamed('alice'), keyNamed('bob'), keyNamed('mallory')];
+const TYP: ObjectType = 'cordon-session+jws';
+const keysOf = (...pairs: readonly KeyPair[]): Map<string, KeyPair['jwk']> => new Map(pairs.map(({ kid, jwk }) => [kid, jwk]));
+const expected = { typ: TYP, keys: keysOf(alice, bob), maxBytes: 4096 };
+
+const b64 = (text: string | Uint8Array): string => Buffer.from(text).toString('base64url');
+const header = (change: object = {}): object => ({ alg: 'Ed25519', kid: alice.kid, typ: TYP, ...change });
+/** Signs exactly these parts, however wrong they are: only the signature is honest. */
+const compactOf = (head: string, payload: string, { privateKey }: KeyPair = alice): string =>
+  `${head}.${payload}.${b64(sign(null, Buffer.from(`${head}.${payload}`), privateKey))}`;
+const withHeader = (head: object): string => compactOf(b64(JSON.stringify(head)), b64('{"a":1}'));
+const open = (jws: string): Promise<string> => codeOf(() => openCompact(jws, expected));
+
+const entryOf = (head: string, payload: string, { privateKey }: KeyPair): { protected: string; signature: string } => ({
+  protected: head,
+  signature: b64(sign(null, Buffer.from(`${head}.${payload}`), privateKey)),
+});
+const headOf = (pair: KeyPair, change: object = {}): string => b64(JSON.stringify(header({ kid: pair.kid, ...change })));
+const PAYLOAD = b64('{"a":1}');
+const entry = (pair: KeyPair, change: object = {}): { protected: string; signature: string } =>
+  entryOf(headOf(pair, change), PAYLOAD, pair);
+const general = (...signatures: readonly object[]): string => JSON.stringify({ payload: PAYLOAD, signatures });
+const openAll = (text: string): Promise<string> => codeOf(() => openGeneral(text, { ...expected, maxBytes: 16_384 }));
+
+describe('a compact JWS', () => {
+  it('opens to the payload, its exact text and the key that signed', async () => {
+    const opened = await openCompact(await signCompact({ b: 'é', a: [1] }, TYP, bob), expected);
+    expect(opened).toEqual({ payload: { b: 'é', a: [1] }, payloadText: '{"b":"é","a":[1]}', kid: bob.kid });
+  });
+
+  it('opens in whatever order and with whatever white space its header was written', async () => {
+    for (const text of [
+      `{"typ":"${TYP}","kid":"${alice.kid}","alg":"Ed25519"}`,
+      `{ "kid" : "${alice.kid}" ,\n"alg":"Ed25519","typ":"${TYP}" }`,
+    ])
+      expect(await open(compactOf(b64(text), b64('{}')))).toBe('accepted');
+  });
+
+  it.each<readonly [why: string, change: object, code: string]>([
+    ['no algorithm', { alg: undefined }, 'jws.header'],
+    ['no kid', { kid: undefined }, 'jws.header'],
+    ['no typ', { typ: undefined }, 'jws.header'],
+    ['the algorithm none', { alg: 'none' }, 'jws.alg'],
+    ['the algorithm EdDSA, which names no curve', { alg: 'EdDSA' }, 'jws.alg'],
+    ['the algorithm HS256', { alg: 'HS256' }, 'jws.alg'],
+    ['the algorithm ES256', { alg: 'ES256' }, 'jws.alg'],
+    ['the algorithm Ed448', { alg: 'Ed448' }, 'jws.alg'],
+    ['the algorithm in other letters', { alg: 'ed25519' }, 'jws.alg'],
+    ['the algorithm as a list', { alg: ['Ed25519'] }, 'json.refused'],
+    ['the algorithm as null', { alg: null }, 'jws.header'],
+    ['another type', { typ: 'cordon-head+jws' }, 'jws.typ'],
+    ['the type in other letters', { typ: TYP.toUpperCase() }, 'jws.typ'],
+    ['the type with its prefix', { typ: `application/${TYP}` }, 'jws.typ'],
+    ['a key in it', { jwk: mallory.jwk }, 'json.refused'],
+    ['a flat key in it', { jwk: mallory.jwk.x }, 'jws.header'],
+    ['an address of keys', { jku: 'https://keys.example' }, 'jws.header'],
+    ['an address of a certificate', { x5u: 'https://keys.example' }, 'jws.header'],
+    ['certificates', { x5c: 'MIIB' }, 'jws.header'],
+    ['critical members', { crit: ['b64'] }, 'json.refused'],
+    ['an empty list of critical members', { crit: [] }, 'jws.header'],
+    ['an unencoded payload', { b64: false }, 'jws.header'],
+    ['an encoded payload, said aloud', { b64: true }, 'jws.header'],
+    ['compression', { zip: 'DEF' }, 'jws.header'],
+    ['a content type', { cty: 'json' }, 'jws.header'],
+    ['a member without a name', { '': 1 }, 'jws.header'],
+    ['a kid that is a number', { kid: 1 }, 'jws.header'],
+    ['a kid that is not a thumbprint', { kid: 'alice' }, 'jws.header'],
+    ['a kid with an end of line', { kid: `${alice.kid}\n` }, 'jws.header'],
+    ['a kid to confuse a terminal', { kid: `\u001b[2J${'x'.repeat(40)}` }, 'jws.header'],
+    ['a kid named like a member of every object', { kid: '__proto__' }, 'jws.header'],
+    ['a key that has no role', { kid: mallory.kid }, 'jws.key'],
+  ])('is refused with %s in its header', async (_why, change, code) => {
+    expect(await open(withHeader(header(change)))).toBe(code);
+  });
+
+  it.each<readonly [why: string, text: string, code: string]>([
+    ['a member twice', `{"alg":"none","alg":"Ed25519","kid":"${alice.kid}","typ":"${TYP}"}`, 'json.refused'],
+    ['a member twice through an escape', `{"alg":"Ed25519","\\u0061lg":"none","kid":"${alice.kid}","typ":"${TYP}"}`, 'json.refused'],
+    ['a BOM', `\uFEFF{"alg":"Ed25519","kid":"${alice.kid}","typ":"${TYP}"}`, 'json.refused'],
+    ['__proto__', `{"__proto__":{"alg":"Ed25519"},"kid":"${alice.kid}","typ":"${TYP}"}`, 'json.refused'],
+    ['members whose names join to the right ones', `{"alg,kid":"Ed25519","typ":"${TYP}"}`, 'jws.header'],
+    ['a list', '["alg","kid","typ"]', 'jws.header'],
+    ['null', 'null', 'jws.header'],
+    ['text', '"Ed25519"', 'jws.header'],
+    ['more than 512 bytes', `{"alg":"Ed25519","kid":"${alice.kid}","typ":"${TYP}"${' '.repeat(512)}}`, 'json.too-large'],
+    ['nothing', '', 'jws.encoding'],
+  ])('is refused with a header that is %s', async (_why, text, code) => {
+    expect(await open(compactOf(b64(text), b64('{}')))).toBe(code);
+  });
+
+  const good = compactOf(b64(JSON.stringify(header())), PAYLOAD);
+  const [h = '', p = '', s = ''] = good.split('.');
+  /** Changes the bits after the last whole byte of a part, which a lax decoder drops. */
+  const slack = (part: string): string => {
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    return part.slice(0, -1) + (alphabet[alphabet.indexOf(part.at(-1) ?? '') ^ 1] ?? '');
+  };
+  it.each<readonly [why: string, jws: string, code: string]>([
+    ['no part', '', 'jws.encoding'],
+    ['one part', h, 'jws.encoding'],
+    ['two parts', `${h}.${p}`, 'jws.encoding'],
+    ['four parts', `${good}.`, 'jws.encoding'],
+    ['five parts, like an encrypted object', `${good}.${p}.${p}`, 'jws.encoding'],
+    ['an empty header', `.${p}.${s}`, 'jws.encoding'],
+    ['an empty signature', `${h}.${p}.`, 'jws.encoding'],
+    ['a space before', ` ${good}`, 'jws.encoding'],
+    ['a newline after', `${good}\n`, 'jws.encoding'],
+    ['padding of the signature', `${good}==`, 'jws.encoding'],
+    ['padding of the header', `${h}=.${p}.${s}`, 'jws.encoding'],
+    ['the other base64 alphabet', `${h}.${p}.${'+/'.repeat(43)}`, 'jws.encoding'],
+    ['a percent escape', `${h}.${p}.${s.slice(0, -3)}%41`, 'jws.encoding'],
+    ['letters beyond ASCII', `${h}.${p}.${s.slice(0, -1)}Ａ`, 'jws.encoding'],
+    ['bits after the signature', `${h}.${p}.${slack(s)}`, 'jws.encoding'],
+    ['a length that base64 does not have', `${h}.${p}.${s.slice(0, -1)}`, 'jws.encoding'],
+    ['63 bytes of signature', `${h}.${p}.${b64(Buffer.from(s, 'base64url').subarray(0, 63))}`, 'jws.encoding'],
+    ['65 bytes of signature', `${h}.${p}.${b64(Buffer.concat([Buffer.from(s, 'base64url'), Buffer.of(0)]))}`, 'jws.encoding'],
+    ['a signature of zeros', `${h}.${p}.${b64(Buffer.alloc(64))}`, 'jws.signature'],
+    ['the signature of another payload', `${h}.${b64('{"a":2}')}.${s}`, 'jws.signature'],
+    ['the signature of another key of the same role', compactOf(h, p, bob), 'jws.signature'],
+    ['the signature of a key without a role', compactOf(h, p, mallory), 'jws.signature'],
+  ])('is refused with %s', async (_why, jws, code) => {
+    expect(await open(jws)).toBe(code);
+  });
+
+  it('is refused when its signature is the same point and number written another way', async () => {
+    const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+    const bytes = Buffer.from(s, 'base64url');
+    const scalar = BigInt(`0x${Buffer.from(bytes.subarray(32)).reverse().toString('hex')}`) + order;
+    const malleable = Buffer.concat([bytes.subarray(0, 32), Buffer.from(scalar.toString(16).padStart(64, '0'), 'hex').reverse()]);
+    expect(await open(`${h}.${p}.${b64(malleable)}`)).toBe('jws.signature');
+  });
+
+  it.each<readonly [why: string, payload: string, code: string]>([
+    ['not JSON', b64('hello'), 'json.refused'],
+    ['a member twice', b64('{"a":1,"a":2}'), 'json.refused'],
+    ['a BOM', b64('\uFEFF{}'), 'json.refused'],
+    ['not UTF-8', b64(Uint8Array.of(0x22, 0xff, 0x22)), 'json.refused'],
+    ['33 levels', b64(`${'['.repeat(33)}1${']'.repeat(33)}`), 'json.refused'],
+    ['bits after the last byte', slack(b64('{"a":12}')), 'jws.encoding'],
+    ['padding', `${b64('{"a":12}')}=`, 'jws.encoding'],
+    ['nothing', '', 'jws.encoding'],
+  ])('is refused when what was signed is %s', async (_why, payload, code) => {
+    expect(await open(compactOf(h, payload))).toBe(code);
+  });
+
+  it('is refused when it is longer than its place allows, before it is looked at', async () => {
+    expect(await codeOf(() => openCompact(good, { ...expected, maxBytes: good.length }))).toBe('accepted');
+    expect(await codeOf(() => openCompact(good, { ...expected, maxBytes: good.length - 1 }))).toBe('jws.size');
+    expect(await open('x'.repeat(5000))).toBe('jws.size');
+  });
+
+  it('is refused when the key that a role names is not an admissible key', async () => {
+    const weak = { kty: 'OKP', crv: 'Ed25519', x: b64(Buffer.from([1, ...Buffer.alloc(31)])) } as const;
+    const jws = compactOf(b64(JSON.stringify(header({ kid: thumbprint(weak) }))), PAYLOAD);
+    expect(await codeOf(() => openCompact(jws, { ...expected, keys: new Map([[thumbprint(weak), weak]]) }))).toBe('key.refused');
+  });
+
+  it('is refused when no key has the role', async () => {
+    expect(await codeOf(() => openCompact(good, { ...expected, keys: new Map() }))).toBe('jws.key');
+  });
+});
+
+describe('a general JWS', () => {
+  it('opens to the payload and the keys that signed', async () => {
+    const opened = await openGeneral(await signGeneral({ a: 'é' }, TYP, [alice, bob]), expected);
+    expect(opened).toEqual({ payload: { a: 'é' }, payloadText: '{"a":"é"}', kids: new Set([alice.kid, bob.kid]) });
+  });
+
+  it('counts a key once, however often and in however many ways it signed', async () => {
+    const reordered = entryOf(b64(`{"typ":"${TYP}","kid":"${alice.kid}","alg":"Ed25519"}`), PAYLOAD, alice);
+    const { kids } = await openGeneral(general(entry(alice), entry(alice), reordered), expected);
+    expect([...kids]).toEqual([alice.kid]);
+  });
+
+  it('passes over a signature of a key outside the role, good or bad, and counts nothing for it', async () => {
+    const bad = { ...entry(mallory), signature: b64(Buffer.alloc(64)) };
+    for (const other of [entry(mallory), bad]) {
+      const { kids } = await openGeneral(general(other, entry(alice), other), expected);
+      expect([...kids]).toEqual([alice.kid]);
+    }
+    expect([...(await openGeneral(general(entry(mallory)), expected)).kids]).toEqual([]);
+  });
+
+  it('is refused as a whole by one bad signature of a key inside the role, wherever it stands', async () => {
+    const bad = { ...entry(bob), signature: b64(Buffer.alloc(64)) };
+    expect(await openAll(general(entry(alice), bad))).toBe('jws.signature');
+    expect(await openAll(general(bad, entry(alice)))).toBe('jws.signature');
+    expect(await openAll(general(entry(alice), { ...entry(bob), signature: entry(alice).signature }))).toBe('jws.signature');
+  });
+
+  it('takes 16 signatures and refuses 17 and none', async () => {
+    expect(await openAll(general(...Array.from({ length: 16 }, () => entry(mallory))))).toBe('accepted');
+    expect(await openAll(general(...Array.from({ length: 17 }, () => entry(mallory))))).toBe('jws.encoding');
+    expect(await openAll(general())).toBe('jws.encoding');
+  });
+
+  it.each<readonly [why: string, value: unknown]>([
+    ['an unprotected header', { payload: PAYLOAD, signatures: [{ ...entry(alice), header: { kid: alice.kid } }] }],
+    ['an empty unprotected header', { payload: PAYLOAD, signatures: [{ ...entry(alice), header: {} }] }],
+    ['the flattened form', { payload: PAYLOAD, ...entry(alice) }],
+    ['the flattened form beside the general one', { payload: PAYLOAD, signatures: [entry(alice)], ...entry(alice) }],
+    ['another member', { payload: PAYLOAD, signatures: [entry(alice)], more: 1 }],
+    ['a member whose name joins to the right ones', { 'payload,signatures': PAYLOAD }],
+    ['a signature whose member joins to the right ones', { payload: PAYLOAD, signatures: [{ 'protected,signature': 'x' }] }],
+    ['a payload that is an object', { payload: {}, signatures: [entry(alice)] }],
+    ['a payload that is a number', { payload: 1, signatures: [entry(alice)] }],
+    ['signatures that are an object', { payload: PAYLOAD, signatures: { 0: entry(alice), length: 1 } }],
+    ['signatures that are text', { payload: PAYLOAD, signatures: 'x' }],
+    ['a signature that is null', { payload: PAYLOAD, signatures: [null] }],
+    ['a signature that is text', { payload: PAYLOAD, signatures: ['x'] }],
+    ['a protected header that is a number', { payload: PAYLOAD, signatures: [{ ...entry(alice), protected: 5 }] }],
+    ['a protected header that is null', { payload: PAYLOAD, signatures: [{ ...entry(alice), protected: null }] }],
+    ['a protected header that is an object', { payload: PAYLOAD, signatures: [{ ...entry(alice), protected: {} }] }],
+    ['a signature value that is null', { payload: PAYLOAD, signatures: [{ ...entry(alice), signature: null }] }],
+    ['a signature value that is a number', { payload: PAYLOAD, signatures: [{ ...entry(alice), signature: 7 }] }],
+    ['no protected header', { payload: PAYLOAD, signatures: [{ signature: entry(alice).signature }] }],
+    ['no payload', { signatures: [entry(alice)] }],
+    ['no signatures', { payload: PAYLOAD }],
+    ['a list', [PAYLOAD]],
+    ['null', null],
+    ['text, as in the compact form', `${headOf(alice)}.${PAYLOAD}.x`],
+  ])('is refused with %s', async (_why, value) => {
+    expect(await openAll(JSON.stringify(value))).toBe('jws.encoding');
+    expect(await codeOf(() => peekGeneral(JSON.stringify(value), 4096))).toBe('jws.encoding');
+  });
+
+  it.each<readonly [why: string, change: object, code: string]>([
+    ['the algorithm none', { alg: 'none' }, 'jws.alg'],
+    ['the algorithm EdDSA', { alg: 'EdDSA' }, 'jws.alg'],
+    ['another type', { typ: 'cordon-head+jws' }, 'jws.typ'],
+    ['another member', { jwk: mallory.jwk.x }, 'jws.header'],
+  ])('is refused when any protected header has %s, even of a key outside the role', async (_why, change, code) => {
+    for (const pair of [bob, mallory]) expect(await openAll(general(entry(alice), entry(pair, change)))).toBe(code);
+  });
+
+  it('is refused when a signature is not exactly 64 bytes in canonical base64url, even of a key outside the role', async () => {
+    for (const signature of ['', b64(Buffer.alloc(63)), b64(Buffer.alloc(65)), `${entry(mallory).signature}=`])
+      expect(await openAll(general(entry(alice), { ...entry(mallory), signature }))).toBe('jws.encoding');
+  });
+
+  it('is refused when the text around it is not strict JSON', async () => {
+    const text = general(entry(alice));
+    for (const spoiled of [`\uFEFF${text}`, `${text}x`, text.replace('{', `{"payload":"${b64('{"a":2}')}",`), text.slice(0, -1)])
+      expect(await openAll(spoiled)).toBe('json.refused');
+  });
+
+  it('is refused when the payload is not what was signed, or not strict JSON', async () => {
+    expect(await openAll(JSON.stringify({ payload: b64('{"a":2}'), signatures: [entry(alice)] }))).toBe('jws.signature');
+    const twice = b64('{"a":1,"a":2}');
+    expect(await openAll(JSON.stringify({ payload: twice, signatures: [entryOf(headOf(alice), twice, alice)] }))).toBe('json.refused');
+  });
+
+  it('is refused when it is longer than its place allows', async () => {
+    const text = general(entry(alice));
+    expect(await codeOf(() => openGeneral(text, { ...expected, maxBytes: text.length - 1 }))).toBe('json.too-large');
+  });
+});
