@@ -73,8 +73,8 @@ export const verifyInclusion = (claim: {
   let hash = leafHash(claim.leaf);
   for (const sibling of proof) {
     if (sn === 0) return false;
+    if (!/^[0-9a-f]{64}$/.test(sibling)) return false;
     const other = Buffer.from(sibling, 'hex');
-    if (other.length !== 32) return false;
     if (fn % 2 === 1 || fn === sn) {
       hash = nodeHash(other, hash);
       while (fn % 2 === 0 && fn !== 0) {
