@@ -1,4 +1,5 @@
 import { CordonError } from '../errors.ts';
+import { visible } from '../visible.ts';
 
 export interface JsonLimits {
   readonly maxBytes: number;
@@ -9,6 +10,7 @@ const refuse = (message: string, at: number): never => {
   throw new CordonError('json.refused', `${message} (at character ${at})`);
 };
 
+/** Sticky: each begins at the cursor, so nothing is scanned twice. */
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const SPACE = /[ \t\n\r]*/y;
 // oxlint-disable-next-line no-control-regex -- unescaped control characters end a string's plain part (RFC 8259 §7)
@@ -64,7 +66,7 @@ const reader = (text: string, maxDepth: number): unknown => {
         match(SPACE);
       }
       const name = string();
-      if (members.has(name)) refuse(`member ${JSON.stringify(name)} stands twice`, at);
+      if (members.has(name)) refuse(`member ${visible(JSON.stringify(name.slice(0, 64)))} stands twice`, at);
       if (name === '__proto__') refuse('member __proto__', at);
       match(SPACE);
       take(':');
@@ -100,9 +102,9 @@ const reader = (text: string, maxDepth: number): unknown => {
       }
     }
     const digits = match(NUMBER);
+    if (digits === '') return refuse('not a JSON value', at);
     const number = Number(digits);
-    if (digits === '' || !Number.isFinite(number)) return refuse('not a JSON value', at);
-    return number;
+    return Number.isFinite(number) ? number : refuse('a number out of range', at);
   };
   const result = value(0);
   if (at !== text.length) refuse('text after the value', at);

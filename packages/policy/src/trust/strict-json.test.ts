@@ -1,0 +1,262 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { LAW_RUNS } from '../_laws.ts';
+import { CordonError } from '../errors.ts';
+import { codeOf } from './_refusal.ts';
+import { parseStrictJson } from './strict-json.ts';
+
+const LIMITS = { maxBytes: 4_000_000, maxDepth: 32 };
+const parse = (input: string | Uint8Array): unknown => parseStrictJson(input, LIMITS);
+const reference = (text: string): { readonly value: unknown } | undefined => {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return undefined; // not JSON at all
+  }
+};
+const anyOf = (characters: string): fc.Arbitrary<string> => fc.constantFrom(...Array.from(characters));
+/** The refusal's message, or undefined when the text is accepted. */
+const refusalOf = (text: string): string | undefined => {
+  try {
+    parse(text);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CordonError && error.code === 'json.refused') return error.message;
+    throw error;
+  }
+};
+
+describe('strict JSON against JSON.parse', () => {
+  it('reads every value that JSON.stringify writes as JSON.parse does, as text and as bytes, with any white space', () => {
+    const value = fc.jsonValue({ maxDepth: 6 }).filter((v) => !JSON.stringify(v).includes('"__proto__"'));
+    fc.assert(
+      fc.property(value, fc.constantFrom(0, 1, '\t', ' \n', '\r\n'), (v, indent) => {
+        const text = JSON.stringify(v, null, indent);
+        expect(parse(text)).toStrictEqual(JSON.parse(text));
+        expect(parse(Buffer.from(` ${text}\n`))).toStrictEqual(JSON.parse(text));
+      }),
+      { numRuns: LAW_RUNS },
+    );
+  });
+
+  it('reads strings with every escape as JSON.parse does', () => {
+    const piece = fc.oneof(
+      fc.string({ unit: 'binary' }).map((s) => JSON.stringify(s).slice(1, -1)),
+      fc.constantFrom(
+        '\\"',
+        '\\\\',
+        '\\/',
+        '\\b',
+        '\\f',
+        '\\n',
+        '\\r',
+        '\\t',
+        '\\u0000',
+        '\\uD83D\\uDE00',
+        '\\u00e9',
+        '\\uFFFF',
+        '\u2028',
+        '\u{10FFFF}',
+      ),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        const text = `"${pieces.join('')}"`;
+        const expected = JSON.parse(text) as string;
+        // Pieces may put half a surrogate pair beside nothing.
+        if (expected.isWellFormed()) expect(parse(text)).toBe(expected);
+        else expect(refusalOf(text)).toMatch(/lone surrogate/);
+      }),
+      { numRuns: LAW_RUNS },
+    );
+  });
+
+  it('accepts nothing that JSON.parse refuses, and refuses of the rest only what I-JSON forbids', () => {
+    const soup = fc.string({ unit: anyOf('{}[]",:\\/ \n0123456789-+.eEtrufalsn"_'), maxLength: 24 });
+    const spoiled = fc
+      .tuple(fc.jsonValue({ maxDepth: 3 }), fc.nat(), fc.nat(2), anyOf('{}[]",:\\ 01-+.eEtu'))
+      .map(([value, at, cut, put]) => {
+        const text = JSON.stringify(value);
+        const place = at % (text.length + 1);
+        return text.slice(0, place) + put + text.slice(place + cut);
+      });
+    fc.assert(
+      fc.property(fc.oneof(soup, spoiled), (text) => {
+        const expected = reference(text);
+        const refusal = refusalOf(text);
+        if (refusal === undefined) expect({ value: parse(text) }).toStrictEqual(expected);
+        else if (expected !== undefined) expect(refusal).toMatch(/stands twice|__proto__|lone surrogate|out of range/);
+      }),
+      { numRuns: LAW_RUNS * 10 },
+    );
+  });
+
+  it('keeps the sign of zero and the nearest double, like JSON.parse', () => {
+    for (const text of ['-0', '0', '-0.0', '1e-400', '9007199254740993', '0.1', '1E+2', '5e-324', '1.7976931348623157e308'])
+      expect(Object.is(parse(text), JSON.parse(text))).toBe(true);
+  });
+});
+
+describe('strict JSON refuses', () => {
+  it.each<readonly [why: string, text: string]>([
+    ['nothing', ''],
+    ['white space alone', ' \n'],
+    ['a BOM', '\uFEFF{}'],
+    ['a BOM after the value', '{}\uFEFF'],
+    ['a member twice', '{"a":1,"b":2,"a":1}'],
+    ['a member twice, once through an escape', '{"alg":1,"\\u0061lg":2}'],
+    ['a member twice, deep inside', '[{"x":{"k":1,"k":1}}]'],
+    ['the empty name twice', '{"":1,"":2}'],
+    ['__proto__', '{"__proto__":{}}'],
+    ['__proto__ through an escape', '{"\\u005f_proto__":1}'],
+    ['__proto__ deep inside', '{"a":[{"__proto__":null}]}'],
+    ['a lone high surrogate', '"\\ud800"'],
+    ['a lone low surrogate', '"\\udc00"'],
+    ['surrogates in the wrong order', '"\\udc00\\ud800"'],
+    ['a lone surrogate in a name', '{"\\ud800":1}'],
+    ['a lone surrogate that is not escaped', '"\ud800"'],
+    ['text after the value', '{} x'],
+    ['a second value', '1 2'],
+    ['a second value after a comma', '{},{}'],
+    ['a trailing comma in an object', '{"a":1,}'],
+    ['a trailing comma in an array', '[1,]'],
+    ['a leading comma', '[,1]'],
+    ['two commas', '[1,,2]'],
+    ['a comma in an empty object', '{,}'],
+    ['a missing comma in an object', '{"a":1 "b":2}'],
+    ['a missing comma in an array', '[1 2]'],
+    ['a missing colon', '{"a" 1}'],
+    ['a missing value', '{"a":}'],
+    ['a name without quotes', '{a:1}'],
+    ['single quotes', "'a'"],
+    ['a number as a name', '{1:2}'],
+    ['a comment', '/*x*/1'],
+    ['an unfinished object', '{"a":1'],
+    ['an unfinished array', '[1'],
+    ['an unfinished string', '"a'],
+    ['an unfinished escape', '"\\'],
+    ['a wrong closing bracket', '[1}'],
+    ['a leading zero', '01'],
+    ['a negative leading zero', '-01'],
+    ['a number that ends in a point', '1.'],
+    ['a number that begins with a point', '.5'],
+    ['a plus sign', '+1'],
+    ['a sign alone', '-'],
+    ['an exponent without digits', '1e'],
+    ['an exponent with a sign alone', '1e+'],
+    ['a broken exponent', '1.5e1.5'],
+    ['a hexadecimal number', '0x10'],
+    ['a number with separators', '1_000'],
+    ['a big integer', '1n'],
+    ['a number beyond every double', '1e400'],
+    ['a negative number beyond every double', '-1e400'],
+    ['NaN', 'NaN'],
+    ['Infinity', 'Infinity'],
+    ['-Infinity', '-Infinity'],
+    ['undefined', 'undefined'],
+    ['a word in capitals', 'True'],
+    ['a word that goes on', 'nullx'],
+    ['half a word', 'tru'],
+    ['an unknown escape', '"\\x41"'],
+    ['an escape named like a member of every object', '"\\constructor"'],
+    ['an escape with too few digits', '"\\u12"'],
+    ['an escape with other than digits', '"\\u12g4"'],
+    ['an escape with a sign', '"\\u+123"'],
+    ['a capital U escape', '"\\U00000041"'],
+    ['a tab in a string', '"\t"'],
+    ['a newline in a string', '"\n"'],
+    ['NUL in a string', '"\0"'],
+    ['the last control character in a string', '"\u001f"'],
+    ['a form feed as white space', '\f1'],
+    ['a no-break space as white space', '\u00a01'],
+    ['a line separator as white space', '1\u2028'],
+  ])('%s', async (_why, text) => {
+    expect(await codeOf(() => parse(text))).toBe('json.refused');
+    if (text.isWellFormed()) expect(await codeOf(() => parse(Buffer.from(text)))).toBe('json.refused');
+  });
+
+  it.each<readonly [why: string, bytes: number[]]>([
+    ['a stray continuation byte', [0x22, 0x80, 0x22]],
+    ['an overlong slash', [0x22, 0xc0, 0xaf, 0x22]],
+    ['an overlong NUL', [0x22, 0xc0, 0x80, 0x22]],
+    ['an encoded surrogate', [0x22, 0xed, 0xa0, 0x80, 0x22]],
+    ['a character beyond Unicode', [0x22, 0xf4, 0x90, 0x80, 0x80, 0x22]],
+    ['half a character', [0x22, 0xe2, 0x82, 0x22]],
+    ['a byte that UTF-8 never has', [0x22, 0xff, 0x22]],
+    ['UTF-8 with a BOM', [0xef, 0xbb, 0xbf, 0x31]],
+    ['UTF-16 with a BOM', [0xff, 0xfe, 0x31, 0x00]],
+    ['UTF-16 without one', [0x31, 0x00]],
+  ])('bytes: %s', async (_why, bytes) => {
+    expect(await codeOf(() => parse(Uint8Array.from(bytes)))).toBe('json.refused');
+  });
+
+  it('names neither the terminal nor the log something to obey, and stays short, whatever a member is called', () => {
+    const name = `\\u001b]0;\\u202e${'x'.repeat(100_000)}`;
+    const message = refusalOf(`{"${name}":1,"${name}":2}`);
+    expect(message).toMatch(/stands twice/);
+    expect(message?.length).toBeLessThan(256);
+    expect(message).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u);
+  });
+});
+
+describe('limits of strict JSON', () => {
+  it('counts bytes, not characters', async () => {
+    const limits = { maxBytes: 8, maxDepth: 1 };
+    expect(parseStrictJson('"äöü"', limits)).toBe('äöü');
+    expect(parseStrictJson(Buffer.from('"äöü"'), limits)).toBe('äöü');
+    expect(await codeOf(() => parseStrictJson('"äöü1"', limits))).toBe('json.too-large');
+    expect(await codeOf(() => parseStrictJson(Buffer.from('"äöü1"'), limits))).toBe('json.too-large');
+  });
+
+  it('looks at the size before anything else', async () => {
+    expect(await codeOf(() => parseStrictJson(Uint8Array.of(0xff, 0xff), { maxBytes: 1, maxDepth: 1 }))).toBe('json.too-large');
+  });
+
+  it('counts the value as level 0 and each object or array as one more', async () => {
+    const nested = (depth: number): string => '['.repeat(depth) + '1' + ']'.repeat(depth);
+    for (const maxDepth of [0, 1, 2, 32]) {
+      expect(await codeOf(() => parseStrictJson(nested(maxDepth), { maxBytes: 1000, maxDepth }))).toBe('accepted');
+      expect(await codeOf(() => parseStrictJson(nested(maxDepth + 1), { maxBytes: 1000, maxDepth }))).toBe('json.refused');
+    }
+    expect(await codeOf(() => parseStrictJson('{"a":{"b":1}}', { maxBytes: 100, maxDepth: 1 }))).toBe('json.refused');
+  });
+
+  // The reader goes down only inside value(), which refuses beyond maxDepth first: the stack is as deep as the limit, however long the text.
+  it.each([
+    ['arrays', '['],
+    ['objects', '{"a":'],
+    ['both', '[{"a":'],
+  ])('refuses a million open %s without exhausting the stack', async (_name, open) => {
+    expect(await codeOf(() => parse(open.repeat(500_000)))).toBe('json.refused');
+  });
+
+  // Nothing is scanned twice: sticky patterns begin at the cursor, no two of their repetitions can match the same text, names are looked up in a Map,
+  // and a string's pieces are joined once. So each of these costs its length.
+  it.each<readonly [name: string, text: string]>([
+    ['escapes', `"${'\\n'.repeat(500_000)}"`],
+    ['escaped surrogate pairs', `"${'\\ud83d\\ude00'.repeat(100_000)}"`],
+    ['plain text', `"${'x'.repeat(1_000_000)}"`],
+    ['white space', `[${' '.repeat(1_000_000)}1${'\n'.repeat(1_000_000)}]`],
+    ['digits', `0.${'1'.repeat(1_000_000)}`],
+    ['elements', `[${'1,'.repeat(500_000)}1]`],
+    ['members', `{${Array.from({ length: 100_000 }, (_, i) => `"k${i}":${i}`).join()}}`],
+  ])('reads a megabyte of %s', (_name, text) => {
+    expect(parse(text)).toStrictEqual(JSON.parse(text));
+  });
+
+  it.each<readonly [name: string, text: string]>([
+    ['digits without an end', `${'1'.repeat(1_000_000)}.`],
+    ['a string without an end', `"${'x'.repeat(1_000_000)}`],
+    ['backslashes without an end', `"${'\\\\'.repeat(500_000)}`],
+    ['white space without a value', ' '.repeat(1_000_000)],
+    ['exponents', `1e${'1'.repeat(1_000_000)}`],
+  ])('refuses a megabyte of %s', async (_name, text) => {
+    expect(await codeOf(() => parse(text))).toBe('json.refused');
+  });
+
+  it('makes members of its own: none is inherited or runs anything', () => {
+    const value = parse('{"constructor":1,"toString":2,"hasOwnProperty":3,"prototype":4}') as Record<string, unknown>;
+    expect(Object.keys(value)).toEqual(['constructor', 'toString', 'hasOwnProperty', 'prototype']);
+    expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
+  });
+});
