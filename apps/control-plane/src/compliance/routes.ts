@@ -39,7 +39,12 @@ const DeviceCompliance = Type.Object(
 export const registerCompliance: Feature = (app, { pool, clock }) => {
   const config = { permission: 'compliance.read' as const };
 
-  app.get('/compliance/summary', { config, schema: { tags: ['compliance'], response: { 200: Summary } } }, async () => {
+  const summary = {
+    tags: ['compliance'],
+    summary: 'How many devices are in which state; revoked ones are not counted',
+    response: { 200: Summary },
+  };
+  app.get('/compliance/summary', { config, schema: summary }, async () => {
     const rows = await countStates(pool);
     const evaluated = rows.flatMap(({ evaluatedAt }) => evaluatedAt?.getTime() ?? []);
     return {
@@ -55,6 +60,7 @@ export const registerCompliance: Feature = (app, { pool, clock }) => {
       config,
       schema: {
         tags: ['compliance'],
+        summary: 'The state of one device now, with every reason',
         params: Type.Object({ id: Type.String({ maxLength: 64 }) }, closed),
         response: { 200: DeviceCompliance },
       },

@@ -46,10 +46,9 @@ export interface DeviceFacts {
 
 const SELECT = `
 SELECT d.id, d.revoked_at IS NOT NULL AS revoked, d.enrolled_at, d.last_seen_at, d.facts->>'assurance' AS assurance,
-  c.id AS cohort, c.digest AS desired, c.serial AS desired_serial, k.since,
+  c.id AS cohort, c.digest AS desired, c.serial AS desired_serial, greatest(c.changed_at, d.placed_at) AS since,
   s.digest, s.serial, s.epoch, s.phase, s.code, s.acked_at, s.self_test
-FROM device d LEFT JOIN cohort c ON c.id = d.cohort_id LEFT JOIN device_status s ON s.device_id = d.id
-LEFT JOIN (SELECT serial, min(created_at) AS since FROM checkpoint WHERE serial IN (SELECT serial FROM cohort) GROUP BY serial) k ON k.serial = c.serial`;
+FROM device d LEFT JOIN cohort c ON c.id = d.cohort_id LEFT JOIN device_status s ON s.device_id = d.id`;
 
 const factsOf = (row: Row): DeviceFacts => ({
   device: row.id,

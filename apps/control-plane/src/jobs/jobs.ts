@@ -5,7 +5,7 @@ import { evaluateAll } from '../compliance/evaluator.ts';
 import type { Context } from '../context.ts';
 import { poolConfig } from '../db/client.ts';
 import { RENEW_EVERY_MS, renewCheckpoint } from '../publishing/publish.ts';
-import { keepPartitions } from './retention.ts';
+import { dropSuperseded, keepPartitions } from './retention.ts';
 
 const QUEUE = 'cordon';
 const RENEW_LOOK_MS = 30_000;
@@ -15,6 +15,7 @@ const JOBS: readonly { readonly name: string; readonly everyMs: number; readonly
   // Time alone makes devices late (grace) and stale.
   { name: 'compliance', everyMs: 15_000, run: evaluateAll },
   { name: 'retention', everyMs: 3_600_000, run: keepPartitions },
+  { name: 'superseded', everyMs: 3_600_000, run: dropSuperseded },
 ];
 
 export interface Jobs {
@@ -57,15 +58,18 @@ export const startJobs = async (context: Context): Promise<Jobs> => {
   );
   worker.on('error', onError);
   worker.on('failed', (job, error) => log.error({ err: error, job: job?.name }, 'a job failed'));
-  await queue.waitUntilReady();
-  for (const { name, everyMs } of JOBS) await queue.upsertJobScheduler(name, { every: everyMs }, { name });
-
-  return {
-    close: async () => {
-      clearInterval(renewal);
-      await worker.close();
-      await queue.close();
-      await pool.end();
-    },
+  const close = async (): Promise<void> => {
+    clearInterval(renewal);
+    await worker.close();
+    await queue.close();
+    await pool.end();
   };
+  try {
+    await queue.waitUntilReady();
+    for (const { name, everyMs } of JOBS) await queue.upsertJobScheduler(name, { every: everyMs }, { name });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { close };
 };

@@ -1,4 +1,4 @@
-/** Telemetry is kept by the day: partitions ahead are made, those too old are dropped whole. */
+/** What is kept for how long: telemetry by the day (partitions ahead are made, those too old are dropped whole), and what publishing no longer needs. */
 import type { Context } from '../context.ts';
 
 const AHEAD_DAYS = 7;
@@ -9,4 +9,15 @@ export const keepPartitions = async ({ pool, log }: Pick<Context, 'pool' | 'log'
   await pool.query('SELECT cordon_ensure_partitions($1)', [AHEAD_DAYS]);
   const { rows } = await pool.query<{ dropped: number }>('SELECT cordon_drop_partitions($1) AS dropped', [KEEP_DAYS]);
   if ((rows[0]?.dropped ?? 0) > 0) log.info({ partitions: rows[0]?.dropped }, 'old telemetry was dropped');
+};
+
+/** Checkpoints, of which there is one every five minutes, but for the newest; bundles that no cohort has and whose manifest has expired. */
+export const dropSuperseded = async ({ pool, clock }: Pick<Context, 'pool' | 'clock'>): Promise<void> => {
+  const now = clock();
+  await pool.query('DELETE FROM checkpoint WHERE created_at < $1 AND id < (SELECT max(id) FROM checkpoint)', [
+    new Date(now.getTime() - KEEP_DAYS * 86_400_000),
+  ]);
+  await pool.query('DELETE FROM bundle WHERE expires_at < $1 AND NOT EXISTS (SELECT 1 FROM cohort WHERE cohort.digest = bundle.digest)', [
+    now,
+  ]);
 };

@@ -47,6 +47,7 @@ export const load = async (tx: Tx, published: Published): Promise<Advance | unde
     for (const { id, index, cohort } of members.slice(0, signed.members.size)) published.place(id, index, cohort ?? undefined);
     if (published.members.root() !== signed.members.root || published.tree.root() !== signed.cohorts.root) return undefined;
     published.checkpoint = checkpointState(newest);
+    published.tidy();
     return {
       serial: newest.serial,
       cohorts: new Set(

@@ -126,27 +126,30 @@ export const placeDevices = async (context: Context, devices: readonly string[])
 export const onMembershipChanged = async (context: Context, devices: readonly string[]): Promise<void> => {
   const { published, log } = context;
   published.placing ??= coalesce((ids) => placeDevices(context, ids));
-  await published
-    .placing(devices)
-    .catch((error: unknown) =>
-      log.error({ err: error, devices: devices.length }, 'devices could not be placed; the next renewal tries again'),
-    );
+  await published.placing(devices).catch((error: unknown) => {
+    published.misplaced = true;
+    log.error({ err: error, devices: devices.length }, 'devices could not be placed; the next renewal tries again');
+  });
 };
 
 /**
  * Signs a new checkpoint over the same state when the newest is older than `minAgeMs`, and repairs what a crash left between a change of members
- * and their placement.
+ * and their placement. With neither to do it looks at no device.
  */
 export const renewCheckpoint = async (context: Context, minAgeMs: number): Promise<void> => {
   const { published, clock } = context;
+  let full = false;
   await transition(
     {
       decide: async (tx) => {
-        const age = published.checkpoint === undefined ? Infinity : clock().getTime() - published.checkpoint.issuedAt.getTime();
-        const { snapshot } = published;
-        return { snapshot, always: age >= minAgeMs ? 'checkpoint' : undefined, ...(await decidePlaces(tx, snapshot, undefined)) };
+        const { snapshot, checkpoint, misplaced } = published;
+        const isOld = checkpoint === undefined || clock().getTime() - checkpoint.issuedAt.getTime() >= minAgeMs;
+        full = isOld || misplaced;
+        if (!full) return { snapshot, always: undefined, placement: new Map(), wanted: new Map() };
+        return { snapshot, always: isOld ? 'checkpoint' : undefined, ...(await decidePlaces(tx, snapshot, undefined)) };
       },
     },
     context,
   );
+  if (full) published.misplaced = false;
 };

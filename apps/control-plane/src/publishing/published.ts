@@ -62,6 +62,8 @@ export class Published {
   readonly bundles = new Map<string, StoredBundle>();
   /** Immutable revisions, by `policy@revision`. */
   readonly documents = new Map<string, PolicyDocument>();
+  /** A change of members was committed and could not be placed: the next renewal looks at every device. */
+  misplaced = false;
   /** Places devices, several callers at a time; made by the first. */
   placing: ((devices: readonly string[]) => Promise<void>) | undefined;
   readonly #listeners = new Set<(advance: Advance) => void>();
@@ -120,6 +122,14 @@ export class Published {
     this.cohorts.set(cohort.id, cohort);
     this.byKey.set(cohort.key, cohort.id);
     this.tree.set(cohort.index, cohortLeafBytes(this.#cohortLeaf(cohort)));
+  }
+
+  /** Forgets bundles and documents that nothing in force needs any more. */
+  tidy(): void {
+    const digests = new Set([...this.cohorts.values()].map(({ digest }) => digest));
+    for (const digest of this.bundles.keys()) if (!digests.has(digest)) this.bundles.delete(digest);
+    const revisions = new Set(this.snapshot.policies.map(({ id, revision }) => `${id}@${revision}`));
+    for (const name of this.documents.keys()) if (!revisions.has(name)) this.documents.delete(name);
   }
 
   /** @returns undefined for a device without a place */

@@ -57,6 +57,7 @@ export const registerPublishing: Feature = (app, context) => {
       config: { permission: 'changes.publish' },
       schema: {
         tags: ['publishing'],
+        summary: 'Put the draft in force: newest revisions and all assignments, as one change set with one serial',
         body: Type.Object({ title: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) }, closed),
         response: {
           201: Type.Object({ changeSet: Type.String(), serial: Type.Integer(), cohorts: Type.Integer(), devices: Type.Integer() }, closed),
@@ -69,7 +70,15 @@ export const registerPublishing: Feature = (app, context) => {
 
   app.get(
     '/change-sets',
-    { config: { permission: 'changes.read' }, schema: { tags: ['publishing'], querystring: PageQuery, response: { 200: Page(Summary) } } },
+    {
+      config: { permission: 'changes.read' },
+      schema: {
+        tags: ['publishing'],
+        summary: 'What was published, newest first',
+        querystring: PageQuery,
+        response: { 200: Page(Summary) },
+      },
+    },
     async ({ query: { limit = 50, cursor } }) =>
       pageOf(await listChangeSets(context.prisma, cursor, limit + 1), limit, ({ createdAt, id }) => ({ at: createdAt, id }), show),
   );
@@ -78,7 +87,12 @@ export const registerPublishing: Feature = (app, context) => {
     '/change-sets/:id',
     {
       config: { permission: 'changes.read' },
-      schema: { tags: ['publishing'], params: Type.Object({ id: Type.String({ maxLength: 64 }) }, closed), response: { 200: Detail } },
+      schema: {
+        tags: ['publishing'],
+        summary: 'What it put in force, and how many devices enforce it',
+        params: Type.Object({ id: Type.String({ maxLength: 64 }) }, closed),
+        response: { 200: Detail },
+      },
     },
     async ({ params: { id } }) => {
       const found = await findChangeSet(context.prisma, id);

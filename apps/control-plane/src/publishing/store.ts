@@ -1,5 +1,6 @@
 /** Where published state is kept. Every function runs inside the caller's transaction; bulk statements, never one per device. */
 import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
+import { CordonError } from '@cordon/policy/errors.ts';
 import type { Tx } from '../context.ts';
 import type { ChangeSet, PrismaClient } from '../db/generated/client.ts';
 import { after } from '../paging.ts';
@@ -24,7 +25,10 @@ export interface CheckpointRow {
 
 export const newestCheckpoint = (tx: Tx): Promise<CheckpointRow | null> => tx.checkpoint.findFirst({ orderBy: { id: 'desc' } });
 
-/** The draft as it stands: newest revisions of the policies that are assigned, and the assignments. */
+/** A change set is one row, and is held in memory by every replica. */
+const MAX_ASSIGNMENTS = 20_000;
+
+/** The draft as it stands: newest revisions of the policies that are assigned, and the assignments. @throws CordonError publish.too-large */
 export const readDraft = async (tx: Tx): Promise<Snapshot> => {
   const policies = await tx.$queryRaw<PublishedPolicy[]>`
     SELECT p.id, p.name, max(r.revision) AS revision FROM policy p JOIN policy_revision r ON r.policy_id = p.id
@@ -33,7 +37,12 @@ export const readDraft = async (tx: Tx): Promise<Snapshot> => {
   const assignments = await tx.$queryRaw<PublishedAssignment[]>`
     SELECT a.id, a.policy_id AS "policyId", a.group_id AS "groupId", g.name AS "groupName", g.kind = 'all' AS everyone, a.mode
     FROM assignment a JOIN device_group g ON g.id = a.group_id JOIN policy p ON p.id = a.policy_id
-    WHERE p.archived_at IS NULL ORDER BY a.id`;
+    WHERE p.archived_at IS NULL ORDER BY a.id LIMIT ${MAX_ASSIGNMENTS + 1}`;
+  if (assignments.length > MAX_ASSIGNMENTS)
+    throw new CordonError(
+      'publish.too-large',
+      `there are more than ${MAX_ASSIGNMENTS} assignments: assign policies to larger groups instead; nothing was published`,
+    );
   return { policies, assignments };
 };
 
@@ -109,19 +118,21 @@ export const writeCohorts = async (
     readonly serial: number;
     readonly digest: string;
   }[],
+  at: Date,
 ): Promise<void> => {
   await tx.$executeRaw`
-    INSERT INTO cohort (id, key, leaf_index, serial, digest)
-    SELECT * FROM unnest(${cohorts.map((c) => c.id)}::text[], ${cohorts.map((c) => c.key)}::text[], ${cohorts.map((c) => c.index)}::int[], ${cohorts.map((c) => c.serial)}::int[], ${cohorts.map((c) => c.digest)}::text[])
-    ON CONFLICT (id) DO UPDATE SET serial = excluded.serial, digest = excluded.digest`;
+    INSERT INTO cohort (id, key, leaf_index, serial, digest, changed_at)
+    SELECT *, ${at}::timestamptz FROM unnest(${cohorts.map((c) => c.id)}::text[], ${cohorts.map((c) => c.key)}::text[], ${cohorts.map((c) => c.index)}::int[], ${cohorts.map((c) => c.serial)}::int[], ${cohorts.map((c) => c.digest)}::text[])
+    ON CONFLICT (id) DO UPDATE SET serial = excluded.serial, digest = excluded.digest, changed_at = excluded.changed_at`;
 };
 
 export const writePlaces = async (
   tx: Tx,
   moves: readonly { readonly device: string; readonly cohort: string | undefined }[],
+  at: Date,
 ): Promise<void> => {
   await tx.$executeRaw`
-    UPDATE device SET cohort_id = nullif(m.cohort, '')
+    UPDATE device SET cohort_id = nullif(m.cohort, ''), placed_at = ${at}::timestamptz
     FROM unnest(${moves.map((m) => m.device)}::text[], ${moves.map((m) => m.cohort ?? '')}::text[]) AS m(id, cohort) WHERE device.id = m.id`;
 };
 
@@ -150,8 +161,14 @@ export interface ChangeSetContent extends Snapshot {
 
 export type StoredChangeSet = Omit<ChangeSet, 'content'> & { readonly content: ChangeSetContent };
 
-export const listChangeSets = (prisma: PrismaClient, cursor: string | undefined, take: number): Promise<ChangeSet[]> =>
-  prisma.changeSet.findMany({ where: after(cursor, 'createdAt'), orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take });
+/** Newest first, without what they put in force. */
+export const listChangeSets = (prisma: PrismaClient, cursor: string | undefined, take: number): Promise<Omit<ChangeSet, 'content'>[]> =>
+  prisma.changeSet.findMany({
+    omit: { content: true },
+    where: after(cursor, 'createdAt', 'chg'),
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take,
+  });
 
 export const findChangeSet = async (prisma: PrismaClient, id: string): Promise<StoredChangeSet | null> => {
   const [found] = await prisma.$queryRaw<StoredChangeSet[]>`

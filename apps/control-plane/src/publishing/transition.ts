@@ -1,31 +1,16 @@
 /** The one way that published state changes: what is decided becomes rows, leaves, a signed checkpoint and a notification, or nothing does. */
 import { CordonError } from '@cordon/policy/errors.ts';
-import { bundleBytes, manifestFor } from '@cordon/policy/trust/bundle.ts';
 import { CHECKPOINT_LIFETIME_MS, type CheckpointPayload } from '@cordon/policy/trust/checkpoint.ts';
 import { sha256Hex } from '@cordon/policy/trust/digest.ts';
 import type { RootDocument } from '@cordon/policy/trust/root.ts';
 import { auditHead } from '../audit/audit.ts';
 import type { Context, Tx } from '../context.ts';
 import { newId } from '../ids.ts';
-import { contentOf, type Snapshot } from './cohorts.ts';
+import { ensureBundle, loadDocuments } from './bundles.ts';
+import type { Snapshot } from './cohorts.ts';
 import { load } from './load.ts';
-import type { Advance, CohortState, Published } from './published.ts';
-import {
-  currentSerial,
-  lockPublishing,
-  newestCheckpoint,
-  nextSerial,
-  notify,
-  readBundles,
-  readDocuments,
-  readNewMembers,
-  writeBundle,
-  writeCohorts,
-  writePlaces,
-} from './store.ts';
-
-/** How long devices may start new runs under one manifest; it is signed anew when less than a third is left. */
-const MANIFEST_LIFETIME_MS = 30 * 86_400_000;
+import type { Advance, CohortState } from './published.ts';
+import { currentSerial, lockPublishing, newestCheckpoint, nextSerial, notify, readNewMembers, writeCohorts, writePlaces } from './store.ts';
 
 /** What a publisher has decided; everything else follows from it. */
 export interface Decision {
@@ -50,32 +35,6 @@ interface Steps {
   /** Change set and audit entry: written before the checkpoint, which covers the audit log's head. */
   record?(tx: Tx, effect: Effect, decision: Decision): Promise<void>;
 }
-
-const loadDocuments = async (tx: Tx, published: Published, { policies }: Snapshot): Promise<void> => {
-  const missing = policies.filter(({ id, revision }) => !published.documents.has(`${id}@${revision}`));
-  if (missing.length === 0) return;
-  for (const { policy, revision, document } of await readDocuments(tx, missing)) published.documents.set(`${policy}@${revision}`, document);
-};
-
-/** @returns the digest of the bundle, which is stored and signed: once per content, and again only when its manifest grows old */
-const ensureBundle = async (tx: Tx, context: Context, assignments: readonly string[], snapshot: Snapshot): Promise<string> => {
-  const { published, signer, clock } = context;
-  const content = contentOf(assignments, snapshot, ({ id, revision }) => published.documents.get(`${id}@${revision}`));
-  const text = bundleBytes(content);
-  const digest = sha256Hex(text);
-  const now = clock();
-  const isYoung = (expiresAt: Date): boolean => expiresAt.getTime() - now.getTime() > MANIFEST_LIFETIME_MS / 3;
-  const known = published.bundles.get(digest) ?? (await readBundles(tx, [digest]))[0];
-  if (known !== undefined && isYoung(known.expiresAt)) {
-    published.bundles.set(digest, known);
-    return digest;
-  }
-  const manifest = manifestFor(content, published.org, now, MANIFEST_LIFETIME_MS);
-  const bundle = { text, manifest: await signer.signManifest(manifest), expiresAt: new Date(manifest.expiresAt) };
-  await writeBundle(tx, { digest, ...bundle });
-  published.bundles.set(digest, bundle);
-  return digest;
-};
 
 const epochOf = (roots: readonly string[]): number => {
   const { payload } = JSON.parse(roots.at(-1) ?? '{}') as { payload: string };
@@ -152,8 +111,9 @@ export const transition = ({ decide, record }: Steps, context: Context): Promise
           ? await nextSerial(tx, drafts.filter(({ index }) => index >= published.tree.size).length)
           : await currentSerial(tx);
         const changed = drafts.map((draft): CohortState => ({ ...draft, serial }));
-        if (changed.length > 0) await writeCohorts(tx, changed);
-        if (moves.length > 0) await writePlaces(tx, moves);
+        const at = context.clock();
+        if (changed.length > 0) await writeCohorts(tx, changed, at);
+        if (moves.length > 0) await writePlaces(tx, moves, at);
         await record?.(tx, { serial, changed, moves }, decision);
         release = await published.acquire();
         for (const cohort of changed) published.putCohort(cohort);
@@ -165,6 +125,7 @@ export const transition = ({ decide, record }: Steps, context: Context): Promise
         }
         await signCheckpoint(tx, context, serial, newest?.digest ?? null);
         published.snapshot = decision.snapshot;
+        published.tidy();
         const advance = {
           serial,
           cohorts: new Set(changed.map(({ id }) => id)),
