@@ -1,13 +1,15 @@
-/** The control plane's side of the signer: starts it, asks it, and starts it again when it dies. */
-import { fork, type ChildProcess } from 'node:child_process';
+/** The control plane's side of the signer: starts it, asks it, and starts it again for as long as it dies. */
+import { fork } from 'node:child_process';
 import net from 'node:net';
 import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { SignerClient } from '../context.ts';
 import { signerFiles } from './organisation.ts';
 
+/** For an answer, a restart of the signer included. */
 const ANSWER_MS = 10_000;
-const RESTART_MS = 200;
+const RESTART_MS = { first: 200, most: 5000 } as const;
 
 interface Reply {
   readonly id: number;
@@ -16,98 +18,127 @@ interface Reply {
   readonly message?: string;
 }
 
+interface Asked {
+  resolve(jws: string): void;
+  reject(error: Error): void;
+}
+
+/** One running signer process and the connection to it: neither outlives the other. */
+interface Link {
+  readonly socket: net.Socket;
+  readonly ended: Promise<void>;
+  kill(): void;
+}
+
 const unavailable = (why: string): CordonError =>
-  new CordonError('signer.unavailable', `the signer ${why}; nothing was published`, { retryable: true });
+  new CordonError('signer.unavailable', `the signer ${why}; nothing was published; try again`, { retryable: true });
 
-const startProcess = (folder: string): Promise<ChildProcess> =>
-  new Promise((resolve, reject) => {
-    const child = fork(path.join(import.meta.dirname, 'main.ts'), [folder], {
-      env: {},
-      cwd: '/',
-      execArgv: ['--disable-warning=ExperimentalWarning'],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    child.once('message', () => resolve(child));
-    child.once('error', reject);
-    child.once('exit', (code) => reject(unavailable(`ended with ${String(code)} before it was ready`)));
-  });
-
-/** One request, one connection turn: a line out, a line back. */
 const connect = (socketPath: string): Promise<net.Socket> =>
   new Promise((resolve, reject) => {
     const socket = net.connect(socketPath, () => resolve(socket));
     socket.once('error', () => reject(unavailable('does not answer')));
   });
 
-/** @throws CordonError `signer.unavailable` when it cannot be started */
-export const startSigner = async (folder: string): Promise<SignerClient> => {
-  const { socket: socketPath } = signerFiles(folder);
-  const waiting = new Map<number, { resolve: (jws: string) => void; reject: (error: Error) => void }>();
-  let nextId = 1;
-  let stopping = false;
-  let child: ChildProcess;
-  let socket: net.Socket;
-  const receive = (line: string): void => {
-    const reply = JSON.parse(line) as Reply;
-    const asked = waiting.get(reply.id);
-    waiting.delete(reply.id);
-    if (reply.jws === undefined) asked?.reject(new CordonError(reply.code ?? 'signer.failed', reply.message ?? 'the signer refused'));
-    else asked?.resolve(reply.jws);
-  };
-  const failAll = (): void => {
-    for (const asked of waiting.values()) asked.reject(unavailable('ended'));
-    waiting.clear();
-  };
-  const start = async (): Promise<void> => {
-    child = await startProcess(folder);
-    socket = await connect(socketPath);
+/** @param receive gets each line that the signer says. @throws CordonError signer.unavailable; then no process is left */
+const open = async (folder: string, receive: (line: string) => void): Promise<Link> => {
+  const child = fork(path.join(import.meta.dirname, 'main.ts'), [folder], {
+    env: {},
+    cwd: '/',
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+  });
+  const ready = new Promise<void>((resolve) => child.once('message', () => resolve()));
+  const early = ended.then(() => {
+    throw unavailable('ended before it was ready: what it said is on standard error');
+  });
+  try {
+    await Promise.race([ready, early]);
+    const socket = await Promise.race([connect(signerFiles(folder).socket), early]);
+    early.catch(() => socket.destroy());
     let text = '';
     socket.setEncoding('utf8').on('data', (chunk: string) => {
       const lines = (text + chunk).split('\n');
       text = lines.pop() ?? '';
       lines.forEach(receive);
     });
-    socket.on('error', failAll);
-    socket.on('close', failAll);
-    child.removeAllListeners('exit').once('exit', () => {
-      failAll();
-      if (!stopping) current = new Promise<void>((resolve) => setTimeout(resolve, RESTART_MS)).then(start);
-    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => child.kill());
+    return { socket, ended, kill: () => void child.kill() };
+  } catch (error) {
+    child.kill();
+    throw error;
+  }
+};
+
+/**
+ * @param folder the signer's own
+ * @param onFailure told of each attempt to start it again that failed
+ * @throws CordonError `signer.unavailable` when it cannot be started
+ */
+export const startSigner = async (folder: string, onFailure: (error: unknown) => void): Promise<SignerClient> => {
+  const stop = new AbortController();
+  const waiting = new Map<number, Asked>();
+  let nextId = 1;
+  const take = (id: number): Asked | undefined => {
+    const asked = waiting.get(id);
+    waiting.delete(id);
+    return asked;
   };
-  let current = start();
-  await current;
-  const ask = async (op: 'manifest' | 'checkpoint', payload: object): Promise<string> => {
-    await current.catch(() => {
-      throw unavailable('is down');
-    });
+  const receive = (line: string): void => {
+    const { id, jws, code = 'signer.failed', message = 'the signer refused' } = JSON.parse(line) as Reply;
+    if (jws === undefined) take(id)?.reject(new CordonError(code, message));
+    else take(id)?.resolve(jws);
+  };
+  const reopen = async (): Promise<Link> => {
+    for (let pause: number = RESTART_MS.first; ; pause = Math.min(pause * 2, RESTART_MS.most)) {
+      await wait(pause, undefined, { signal: stop.signal });
+      try {
+        return await open(folder, receive);
+      } catch (error) {
+        onFailure(error);
+      }
+    }
+  };
+  let link = open(folder, receive);
+  await link;
+  const supervise = async (): Promise<void> => {
+    for (;;) {
+      await (
+        await link
+      ).ended;
+      for (const id of waiting.keys()) take(id)?.reject(unavailable('ended'));
+      if (stop.signal.aborted) return;
+      link = reopen();
+    }
+  };
+  const supervising = supervise().catch((error: unknown) => {
+    if (!stop.signal.aborted) onFailure(error);
+  });
+  const ask = (op: 'manifest' | 'checkpoint', payload: object): Promise<string> => {
     const id = nextId++;
-    return new Promise<string>((resolve, reject) => {
-      const late = setTimeout(() => {
-        waiting.delete(id);
-        reject(unavailable('did not answer in time'));
-      }, ANSWER_MS);
-      const settle =
-        <T>(then: (value: T) => void) =>
-        (value: T): void => {
-          clearTimeout(late);
-          then(value);
-        };
-      waiting.set(id, { resolve: settle(resolve), reject: settle(reject) });
-      socket.write(`${JSON.stringify({ id, op, payload })}\n`);
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    waiting.set(id, { resolve, reject });
+    const late = setTimeout(() => take(id)?.reject(unavailable('did not answer in time')), ANSWER_MS);
+    link.then(
+      ({ socket }) => waiting.has(id) && socket.write(`${JSON.stringify({ id, op, payload })}\n`),
+      () => take(id)?.reject(unavailable('is down')),
+    );
+    return promise.finally(() => clearTimeout(late));
   };
   return {
     signManifest: (payload) => ask('manifest', payload),
     signCheckpoint: (payload) => ask('checkpoint', payload),
     close: async () => {
-      stopping = true;
-      await current.catch(() => undefined);
-      socket.destroy();
-      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-      if (child.exitCode === null) {
-        child.kill('SIGTERM');
-        await ended;
-      }
+      stop.abort();
+      await link.then(
+        ({ kill }) => kill(),
+        () => undefined, // it was down already
+      );
+      await supervising;
     },
   };
 };

@@ -1,8 +1,10 @@
 /** What the signer signs, pure: its own memory against what it is asked. It trusts neither the database nor the API process. */
+import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { BundleManifest } from '@cordon/policy/trust/bundle.ts';
 import { CheckpointPayload } from '@cordon/policy/trust/checkpoint.ts';
+import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
 
 /** Highest checkpoint ever signed. */
 export interface HighWater {
@@ -10,6 +12,19 @@ export interface HighWater {
   readonly serial: number;
 }
 
+/**
+ * What the signer kept of it. A file that says something else must not read as "nothing signed yet".
+ * @throws CordonError `signer.state`
+ */
+export const readHighWater = (text: string): HighWater => {
+  const kept = parseStrictJson(text, { maxBytes: 1024, maxDepth: 2 });
+  if (!Mark.Check(kept)) throw new CordonError('signer.state', "the signer's high-water mark is damaged: restore it from the backup");
+  return kept;
+};
+
+const Mark = Compile(
+  Type.Object({ epoch: Type.Integer({ minimum: 0 }), serial: Type.Integer({ minimum: 0 }) }, { additionalProperties: false }),
+);
 const Manifest = Compile(BundleManifest);
 const Checkpoint = Compile(CheckpointPayload);
 const MAX_CHECKPOINT_MS = 60 * 60_000;

@@ -7,16 +7,14 @@ import net from 'node:net';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { signCompact } from '@cordon/policy/trust/envelope.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
-import { checkCheckpoint, checkManifest, type HighWater } from './decide.ts';
+import { checkCheckpoint, checkManifest, readHighWater, type HighWater } from './decide.ts';
 import { openKeys, writeDurably } from './key-file.ts';
 import { signerFiles } from './organisation.ts';
 
 const MAX_LINE = 262_144;
 const files = signerFiles(process.argv[2] ?? '');
 const keys = openKeys(files.keys, files.passphrase);
-let high: HighWater = fs.existsSync(files.state)
-  ? (JSON.parse(fs.readFileSync(files.state, 'utf8')) as HighWater)
-  : { epoch: 0, serial: 0 };
+let high: HighWater = fs.existsSync(files.state) ? readHighWater(fs.readFileSync(files.state, 'utf8')) : { epoch: 0, serial: 0 };
 
 const sign = (op: unknown, payload: unknown): Promise<string> => {
   switch (op) {
