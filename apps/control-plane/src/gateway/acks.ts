@@ -1,6 +1,7 @@
 /** Acknowledgements and self-tests, written in batches: one statement every 50 ms at most, whatever the number of devices. */
 import type { Ack, SelfTest } from '@cordon/policy/protocol/channel.ts';
 import type { FastifyBaseLogger } from 'fastify';
+import { isPoison } from '../db/faults.ts';
 
 /** What a device reports of itself; newer replaces older. */
 export interface Report {
@@ -64,14 +65,27 @@ export class ReportBook {
     clearTimeout(this.#timer);
   }
 
+  /** One report that the database refuses does not hold up the others: it is found by halving, and left out. */
+  async #writePart(part: readonly (readonly [string, Report])[]): Promise<void> {
+    try {
+      await this.#store.write(new Map(part));
+      this.#onStored(part.map(([device]) => device));
+    } catch (error) {
+      if (!isPoison(error)) throw error;
+      if (part.length > 1) {
+        const half = Math.ceil(part.length / 2);
+        await this.#writePart(part.slice(0, half));
+        await this.#writePart(part.slice(half));
+      } else this.#log.error({ err: error, device: part[0]?.[0] }, "the database refuses a device's report; it is left out");
+    }
+  }
+
   /** @returns whether all of it is in the database */
   async #write(batch: ReadonlyMap<string, Report>): Promise<boolean> {
     const all = [...batch];
     for (let from = 0; from < all.length; from += CHUNK) {
-      const part = all.slice(from, from + CHUNK);
       try {
-        await this.#store.write(new Map(part));
-        this.#onStored(part.map(([device]) => device));
+        await this.#writePart(all.slice(from, from + CHUNK));
       } catch (error) {
         this.#log.warn(
           { err: error, devices: all.length - from },
@@ -81,7 +95,7 @@ export class ReportBook {
           const newer = this.#waiting.get(device);
           this.#waiting.set(device, {
             ack: newer?.ack ?? report.ack,
-            at: newer?.at ?? report.at,
+            at: newer?.ack === undefined ? report.at : newer.at,
             selfTest: newer?.selfTest ?? report.selfTest,
           });
         }

@@ -16,7 +16,7 @@ export const startHeartbeat = (hub: SessionHub, push: Push): (() => void) => {
   let tick = 0;
   const timer = setInterval(() => {
     const now = performance.now();
-    push.catchUp();
+    void push.catchUp();
     for (const session of hub.ungreeted()) if (now - session.openedAt > HELLO_MS) session.close(CLOSE.malformed, 'channel.hello-missing');
     tick = (tick + 1) % slots;
     let slot = 0;

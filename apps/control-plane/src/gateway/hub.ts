@@ -44,7 +44,7 @@ export class SessionHub implements Hub {
     const older = this.#devices.get(session.device);
     if (older !== undefined) {
       this.remove(older);
-      older.close(CLOSE.replaced, 'a newer session of this device replaced this one');
+      older.close(CLOSE.replaced, 'channel.replaced');
     }
     this.#devices.set(session.device, session);
     this.#ungreeted.add(session);

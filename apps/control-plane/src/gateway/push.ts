@@ -13,10 +13,13 @@ export class Push {
   readonly #hub: SessionHub;
   readonly #frames: StateFrames;
   readonly #behind = new Set<Session>();
+  readonly #onVacant: (device: string) => void;
 
-  constructor(published: Published, hub: SessionHub) {
+  /** @param onVacant told of a connected device that has no place: not placed yet, or revoked, perhaps through another replica */
+  constructor(published: Published, hub: SessionHub, onVacant: (device: string) => void) {
     this.#published = published;
     this.#hub = hub;
+    this.#onVacant = onVacant;
     this.#frames = new StateFrames(published);
   }
 
@@ -28,7 +31,7 @@ export class Push {
     const cohort = this.#published.devices.get(session.device)?.cohort;
     this.#hub.move(session, cohort);
     const digest = cohort === undefined ? undefined : this.#published.cohorts.get(cohort)?.digest;
-    if (cohort === undefined || digest === undefined) return;
+    if (cohort === undefined || digest === undefined) return this.#onVacant(session.device);
     const state = this.#frames.of(cohort, session.held !== digest);
     const membership = this.#published.membershipFrame(session.device);
     if (state === undefined || membership === undefined || this.#isSlow(session)) return;
@@ -51,7 +54,11 @@ export class Push {
   }
 
   /** Gives those that were slow the newest state, once their socket has drained. */
-  catchUp(): void {
+  async catchUp(): Promise<void> {
+    if (this.#behind.size > 0) await this.#published.read(() => this.#catchUp());
+  }
+
+  #catchUp(): void {
     for (const session of this.#behind) {
       if (session.open && session.socket.writableLength > 0) continue;
       this.#behind.delete(session);

@@ -30,7 +30,7 @@ const parse = (data: Buffer): UpFrame => {
   const value = parseStrictJson(data, { maxBytes: MAX_FRAME_UP, maxDepth: 8 });
   switch (typeOf(value)) {
     case 'ack':
-      if (ack.Check(value) && value.serial <= MAX_INT && value.epoch <= MAX_INT) return value;
+      if (ack.Check(value) && value.serial <= MAX_INT && value.epoch <= MAX_INT && !value.code?.includes('\0')) return value;
       break;
     case 'telemetry':
       if (telemetry.Check(value)) return value;

@@ -3,6 +3,7 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { CLOSE } from '@cordon/policy/protocol/channel.ts';
 import { createEvaluator } from '../compliance/evaluator.ts';
 import type { Feature } from '../context.ts';
+import { coalesce } from '../publishing/coalesce.ts';
 import { resync } from '../publishing/load.ts';
 import { createIngest } from '../telemetry/telemetry.ts';
 import { ReportBook } from './acks.ts';
@@ -11,7 +12,7 @@ import { SessionHub } from './hub.ts';
 import { listen } from './listen.ts';
 import { Push } from './push.ts';
 import { createReceiver } from './receive.ts';
-import { createReportStore, writeSeen } from './store.ts';
+import { createReportStore, revokedAmong, writeSeen } from './store.ts';
 import { createUpgrade } from './upgrade.ts';
 
 /** Who came or went is written down this often; who stays connected, every tenth time. */
@@ -23,18 +24,25 @@ export const registerGateway: Feature = (app, context) => {
   const evaluator = createEvaluator(context);
   const reports = new ReportBook(createReportStore(pool), log, evaluator.touch);
   const ingest = createIngest(context);
-  const push = new Push(published, hub);
-  const receiver = createReceiver({ published, push, reports, ingest, clock, log, resync: () => resync(context) });
+  // Notifications and greetings that come together read the state once.
+  const sync = coalesce<never>(() => resync(context));
+  const endRevoked = coalesce<string>(async (devices) => {
+    for (const device of await revokedAmong(pool, devices)) hub.disconnect(device, CLOSE.revoked, 'device.revoked');
+  });
+  const push = new Push(published, hub, (device) => {
+    endRevoked([device]).catch((error: unknown) => log.warn({ err: error, device }, 'whether a device was revoked could not be read'));
+  });
+  const receiver = createReceiver({ published, push, reports, ingest, clock, log, resync: () => sync([]) });
   const unsubscribe = published.subscribe((advance) => push.advance(advance));
   const stopHeartbeat = startHeartbeat(hub, push);
   const listening = listen({
     access: database,
     channel: 'cordon_state',
     log,
-    onConnected: () => resync(context),
+    onConnected: () => sync([]),
     onNotice: (digest) => {
       if (digest !== published.checkpoint?.digest)
-        resync(context).catch((error: unknown) => log.error({ err: error }, 'the published state could not be read'));
+        sync([]).catch((error: unknown) => log.error({ err: error }, 'the published state could not be read'));
     },
   });
 
@@ -53,7 +61,7 @@ export const registerGateway: Feature = (app, context) => {
 
   app.server.on('upgrade', createUpgrade({ context, hub, receiver }));
   app.addHook('preClose', async () => {
-    for (const session of hub.sessions()) session.close(CLOSE.restart, 'the service restarts');
+    for (const session of hub.sessions()) session.close(CLOSE.restart, 'service.restarts');
     clearInterval(seen);
     stopHeartbeat();
     unsubscribe();

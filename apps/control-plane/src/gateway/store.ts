@@ -50,6 +50,16 @@ export const isActive = async (pool: pg.Pool, device: string): Promise<boolean> 
   return rowCount === 1;
 };
 
+/** Which of these devices were revoked. */
+export const revokedAmong = async (pool: pg.Pool, devices: readonly string[]): Promise<readonly string[]> => {
+  const { rows } = await pool.query<{ id: string }>({
+    name: 'channel-revoked',
+    text: 'SELECT id FROM device WHERE id = ANY($1::text[]) AND revoked_at IS NOT NULL',
+    values: [devices],
+  });
+  return rows.map(({ id }) => id);
+};
+
 export const writeSeen = async (pool: pg.Pool, devices: readonly string[], at: Date): Promise<void> => {
   await pool.query({ name: 'channel-seen', text: 'UPDATE device SET last_seen_at = $2 WHERE id = ANY($1::text[])', values: [devices, at] });
 };

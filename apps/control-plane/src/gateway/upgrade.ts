@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
-import { MAX_FRAME_UP } from '@cordon/policy/protocol/channel.ts';
+import { CLOSE, MAX_FRAME_UP } from '@cordon/policy/protocol/channel.ts';
 import { SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import type { Context } from '../context.ts';
@@ -14,6 +14,9 @@ import { Channel, Session } from './session.ts';
 import { isActive } from './store.ts';
 
 export const CHANNEL_PATH = '/agent/v1/channel';
+/** A device sends whole messages; more pieces than this are an attack on the memory that holds them. */
+const MAX_FRAGMENTS = 64;
+const MAX_CHUNKS = 1024;
 /** Sessions that may be between upgrade and hello at once: beyond it, pushes to those connected go first. */
 const ADMISSION = 4000;
 
@@ -27,6 +30,8 @@ const refuse = (socket: Duplex, status: number, code: string, detail: string): v
     instance: CHANNEL_PATH,
   });
   const retry = status === 503 ? 'Retry-After: 5\r\n' : '';
+  // Who does not close the other half would keep it open for ever.
+  socket.once('finish', () => socket.destroy());
   socket.end(
     `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n${retry}Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
@@ -58,6 +63,9 @@ export const createUpgrade = ({
     noServer: true,
     WebSocket: Channel,
     maxPayload: MAX_FRAME_UP,
+    maxFragments: MAX_FRAGMENTS,
+    maxBufferedChunks: MAX_CHUNKS,
+    autoPong: false,
     perMessageDeflate: false,
     clientTracking: false,
     handleProtocols: () => SUBPROTOCOL,
@@ -73,6 +81,14 @@ export const createUpgrade = ({
     const session = sessionOf(this);
     if (session !== undefined) session.heardAt = performance.now();
   };
+  /** Pings count as messages, and get no pong while earlier bytes wait: answers must not pile up for who does not read. */
+  const onPing = function (this: WebSocket, data: Buffer): void {
+    const session = sessionOf(this);
+    if (session === undefined) return;
+    session.heardAt = performance.now();
+    if (!session.admit(session.heardAt)) session.close(CLOSE.rate, 'channel.rate');
+    else if (session.open && session.socket.writableLength === 0) this.pong(data);
+  };
   const onError = function (this: WebSocket, error: Error): void {
     log.info({ err: error, device: sessionOf(this)?.device }, 'a channel broke');
   };
@@ -86,6 +102,7 @@ export const createUpgrade = ({
     channel.session = session;
     channel.on('message', onMessage);
     channel.on('pong', onPong);
+    channel.on('ping', onPing);
     channel.on('error', onError);
     channel.on('close', onClose);
     hub.add(session);

@@ -1,7 +1,7 @@
 /** From a checked frame to a committed row and its acknowledgement: a short queue, few large transactions, and no more in memory than is bounded here. */
 import type { DownFrame, TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
 import type { FastifyBaseLogger } from 'fastify';
-import pg from 'pg';
+import { isPoison } from '../db/faults.ts';
 import { endOf, judge, type ChainEnd } from './chain.ts';
 import type { Received } from './rows.ts';
 import type { TelemetryStore } from './store.ts';
@@ -26,9 +26,6 @@ export interface Source {
 interface Queued extends Received {
   readonly source: Source;
 }
-
-/** Faults of the data itself (SQLSTATE classes 22 and 23): repeating them does not help. */
-const isPoison = (error: unknown): boolean => error instanceof pg.DatabaseError && /^2[23]/.test(error.code ?? '');
 
 export class Ingest {
   readonly #store: TelemetryStore;

@@ -4,6 +4,7 @@ import type { Feature } from '../context.ts';
 import type { TelemetryEvent } from '../db/generated/client.ts';
 import { badRequest } from '../errors.ts';
 import { Page } from '../paging.ts';
+import { MAX_SEQ } from './chain.ts';
 import { listEvents } from './store.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -58,21 +59,31 @@ const show = (event: TelemetryEvent): Static<typeof Event> => {
   };
 };
 
-const encode = ({ receivedAt, deviceId, boot, seq }: TelemetryEvent): string =>
+const encode = ({ receivedAt, deviceId, boot, seq }: Pick<TelemetryEvent, 'receivedAt' | 'deviceId' | 'boot' | 'seq'>): string =>
   Buffer.from(`${receivedAt.toISOString()} ${deviceId} ${boot} ${seq}`).toString('base64url');
 
 const decode = (cursor: string): { at: Date; device: string; boot: string; seq: number } => {
   const [time = '', device = '', boot = '', number = ''] = Buffer.from(cursor, 'base64url').toString('utf8').split(' ');
   const at = new Date(time);
-  if (Number.isNaN(at.getTime()) || !/^\d{1,9}$/.test(number))
+  const seq = Number(number);
+  const isOurs = !Number.isNaN(at.getTime()) && [device, boot].every((id) => /^[A-Za-z0-9_-]{1,64}$/.test(id)) && /^\d{1,10}$/.test(number);
+  if (!isOurs || seq > MAX_SEQ || encode({ receivedAt: at, deviceId: device, boot, seq }) !== cursor)
     throw badRequest('request.cursor', 'the cursor is not one that this list gave; leave it out to begin at the start', 'cursor');
-  return { at, device, boot, seq: Number(number) };
+  return { at, device, boot, seq };
 };
 
 export const registerTelemetry: Feature = (app, { prisma }) => {
   app.get(
     '/telemetry/events',
-    { config: { permission: 'telemetry.read' }, schema: { tags: ['telemetry'], querystring: Filter, response: { 200: Page(Event) } } },
+    {
+      config: { permission: 'telemetry.read' },
+      schema: {
+        tags: ['telemetry'],
+        summary: 'What runs accessed or were denied, newest received first; kept for 90 days',
+        querystring: Filter,
+        response: { 200: Page(Event) },
+      },
+    },
     async ({ query: { limit = 50, cursor, ...filter } }) => {
       const rows = await listEvents(prisma, filter, cursor === undefined ? undefined : decode(cursor), limit + 1);
       const last = rows[limit - 1];
