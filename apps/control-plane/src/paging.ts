@@ -1,6 +1,7 @@
 /** Keyset pagination `?limit&cursor` and `ETag`/`If-Match`, the same on every list and every write. */
 import { Type, type Static, type TSchema, type TArray, type TNull, type TObject, type TString, type TUnion } from 'typebox';
 import { badRequest, Refusal } from './errors.ts';
+import type { IdPrefix } from './ids.ts';
 
 export const PageQuery = Type.Object(
   {
@@ -30,13 +31,23 @@ export interface Key {
 /** Opaque to callers; its content is nothing they may not know. */
 export const encodeCursor = ({ at, id }: Key): string => Buffer.from(`${at.toISOString()} ${id}`).toString('base64url');
 
-/** @throws Refusal request.cursor */
-export const decodeCursor = (cursor: string): Key => {
-  const [time = '', id = ''] = Buffer.from(cursor, 'base64url').toString('utf8').split(' ');
+const NOT_OURS = 'the cursor is not one that this list gave; leave it out to begin at the start';
+
+/** @param prefix of the ids in the list, so that another list's cursor is refused. @throws Refusal request.cursor */
+export const decodeCursor = (cursor: string, prefix: string): Key => {
+  const [time = '', id = '', ...more] = Buffer.from(cursor, 'base64url').toString('utf8').split(' ');
   const at = new Date(time);
-  if (Number.isNaN(at.getTime()) || id === '')
-    throw badRequest('request.cursor', 'the cursor is not one that a list gave; leave it out to begin at the start', 'cursor');
+  const isOurs = more.length === 0 && !Number.isNaN(at.getTime()) && /^[A-Za-z0-9_-]{1,64}$/.test(id) && id.startsWith(`${prefix}_`);
+  if (!isOurs || encodeCursor({ at, id }) !== cursor) throw badRequest('request.cursor', NOT_OURS, 'cursor');
   return { at, id };
+};
+
+/** For lists in the order of a number, whose cursor is that number. @throws Refusal request.cursor */
+export const decodeNumber = (cursor: string | undefined, most: number): number | undefined => {
+  if (cursor === undefined) return undefined;
+  const number = Number(cursor);
+  if (!/^[1-9][0-9]{0,15}$/.test(cursor) || number > most) throw badRequest('request.cursor', NOT_OURS, 'cursor');
+  return number;
 };
 
 /** @param rows one more than `limit` if there are more */
@@ -52,9 +63,13 @@ export const pageOf = <Row, Item>(
 };
 
 /** Newest first. @returns the part of a Prisma `where` that continues after the cursor */
-export const after = <Column extends string>(cursor: string | undefined, column: Column): { OR?: Record<string, unknown>[] } => {
+export const after = <Column extends string>(
+  cursor: string | undefined,
+  column: Column,
+  prefix: IdPrefix | 'tok',
+): { OR?: Record<string, unknown>[] } => {
   if (cursor === undefined) return {};
-  const { at, id } = decodeCursor(cursor);
+  const { at, id } = decodeCursor(cursor, prefix);
   return { OR: [{ [column]: { lt: at } }, { [column]: at, id: { lt: id } }] };
 };
 

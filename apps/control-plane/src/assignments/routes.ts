@@ -8,7 +8,7 @@ import { conflict, notFound, onDuplicate } from '../errors.ts';
 import { requireGroup } from '../groups/groups.ts';
 import { newId } from '../ids.ts';
 import { ById, Page, pageOf } from '../paging.ts';
-import { requirePolicy } from '../policies/policies.ts';
+import { requireLivingPolicy } from '../policies/policies.ts';
 import { deleteAssignment, findAssignment, insertAssignment, listAssignments } from './store.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -45,6 +45,7 @@ export const registerAssignments: Feature = (app, { prisma, clock }) => {
       config: { permission: 'assignments.write' },
       schema: {
         tags,
+        summary: 'Give a policy to a group, or exclude the group from it; in force with the next publish',
         body: Type.Object({ policyId: RefId, groupId: RefId, mode: Type.Optional(Mode) }, closed),
         response: { 201: AssignmentView },
       },
@@ -56,7 +57,7 @@ export const registerAssignments: Feature = (app, { prisma, clock }) => {
       const createdBy = actorOf(request).name;
       const made = await prisma
         .$transaction(async (tx) => {
-          const policy = await requirePolicy(tx, policyId);
+          const policy = await requireLivingPolicy(tx, policyId);
           const group = await requireGroup(tx, groupId);
           const assignment = await insertAssignment(tx, { id, policyId, groupId, mode, createdBy, createdAt: at });
           await appendAudit(tx, {
@@ -75,7 +76,10 @@ export const registerAssignments: Feature = (app, { prisma, clock }) => {
 
   app.get(
     '/assignments',
-    { config: { permission: 'assignments.read' }, schema: { tags, querystring: Query, response: { 200: Page(AssignmentView) } } },
+    {
+      config: { permission: 'assignments.read' },
+      schema: { tags, summary: 'Assignments of the draft, newest first', querystring: Query, response: { 200: Page(AssignmentView) } },
+    },
     async (request) => {
       const { limit = 50, cursor, policyId, groupId } = request.query;
       const filter = { ...(policyId !== undefined && { policyId }), ...(groupId !== undefined && { groupId }) };
@@ -85,7 +89,15 @@ export const registerAssignments: Feature = (app, { prisma, clock }) => {
 
   app.delete(
     '/assignments/:id',
-    { config: { permission: 'assignments.write' }, schema: { tags, params: ById, response: { 204: Type.Null() } } },
+    {
+      config: { permission: 'assignments.write' },
+      schema: {
+        tags,
+        summary: 'Take it out of the draft; devices keep it until the next publish',
+        params: ById,
+        response: { 204: Type.Null() },
+      },
+    },
     async (request, reply) => {
       const { id } = request.params;
       const at = clock();

@@ -25,7 +25,7 @@ export const listAssignments = (
   cursor: string | undefined,
 ): Promise<Assignment[]> =>
   prisma.assignment.findMany({
-    where: { ...filter, ...after(cursor, 'createdAt') },
+    where: { ...filter, ...after(cursor, 'createdAt', 'asg') },
     orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
     take: limit + 1,
   });

@@ -12,17 +12,19 @@ export const insertEntry = async (tx: Tx, entry: Omit<Prisma.AuditEntryCreateInp
   await tx.auditEntry.create({ data: entry });
 };
 
-/** Newest first. */
+/** Newest first. @param before only entries with a smaller number */
 export const listEntries = (
   prisma: PrismaClient,
-  filter: { readonly before?: number; readonly action?: string; readonly subject?: string },
+  { actor, action, subject }: { readonly actor?: string; readonly action?: string; readonly subject?: string },
+  before: number | undefined,
   take: number,
 ): Promise<AuditEntry[]> =>
   prisma.auditEntry.findMany({
     where: {
-      ...(filter.before !== undefined && { seq: { lt: filter.before } }),
-      ...(filter.action !== undefined && { action: filter.action }),
-      ...(filter.subject !== undefined && { subject: filter.subject }),
+      ...(before !== undefined && { seq: { lt: before } }),
+      ...(actor !== undefined && { actor }),
+      ...(action !== undefined && { action }),
+      ...(subject !== undefined && { subject }),
     },
     orderBy: { seq: 'desc' },
     take,

@@ -2,14 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { Type, type Static } from 'typebox';
 import { appendAudit } from '../audit/audit.ts';
-import type { Context, Feature } from '../context.ts';
+import type { Context, Feature, Tx } from '../context.ts';
 import type { ApiToken } from '../db/generated/client.ts';
 import { conflict, notFound } from '../errors.ts';
 import { ById, Page, PageQuery, pageOf } from '../paging.ts';
 import { makeToken } from './api-token.ts';
 import { actorOf } from './guard.ts';
 import { ROLES, type Role } from './permissions.ts';
-import { countUsableOwners, findToken, insertToken, listTokens, revokeToken } from './store.ts';
+import { countUsableOwners, findToken, insertToken, listTokens, lockOwners, revokeToken } from './store.ts';
 
 const closed = { additionalProperties: false } as const;
 const RoleName = Type.Union(ROLES.map((role) => Type.Literal(role)));
@@ -40,30 +40,27 @@ const show = ({ id, name, role, createdBy, createdAt, expiresAt, revokedAt, last
 });
 
 /** Makes a token and its audit entry. The text is given back once and kept nowhere. */
-export const issueToken = async (
-  { prisma, clock }: Pick<Context, 'prisma' | 'clock'>,
-  wanted: { readonly name: string; readonly role: Role; readonly actor: string; readonly ttlSeconds: number | undefined },
+const issueToken = async (
+  tx: Tx,
+  wanted: {
+    readonly name: string;
+    readonly role: Role;
+    readonly actor: string;
+    readonly ttlSeconds: number | undefined;
+    readonly at: Date;
+  },
 ): Promise<{ readonly id: string; readonly text: string; readonly expiresAt: Date | null }> => {
-  const at = clock();
+  const { name, role, actor, ttlSeconds, at } = wanted;
   const { id, text, secretHash } = makeToken(randomBytes);
-  const expiresAt = wanted.ttlSeconds === undefined ? null : new Date(at.getTime() + wanted.ttlSeconds * 1000);
-  await prisma.$transaction(async (tx) => {
-    await insertToken(tx, { id, name: wanted.name, role: wanted.role, secretHash, createdBy: wanted.actor, createdAt: at, expiresAt });
-    await appendAudit(tx, {
-      actor: wanted.actor,
-      action: 'api-token.create',
-      subject: id,
-      detail: { name: wanted.name, role: wanted.role, expiresAt },
-      at,
-    });
-  });
+  const expiresAt = ttlSeconds === undefined ? null : new Date(at.getTime() + ttlSeconds * 1000);
+  await insertToken(tx, { id, name, role, secretHash, createdBy: actor, createdAt: at, expiresAt });
+  await appendAudit(tx, { actor, action: 'api-token.create', subject: id, detail: { name, role, expiresAt }, at });
   return { id, text, expiresAt };
 };
 
 const MAX_TTL = 366 * 86_400;
 
-export const registerApiTokens: Feature = (app, context) => {
-  const { prisma, clock } = context;
+export const registerApiTokens: Feature = (app, { prisma, clock }) => {
   const tags = ['api-tokens'];
 
   app.post(
@@ -86,14 +83,18 @@ export const registerApiTokens: Feature = (app, context) => {
     },
     async (request, reply) => {
       const { name, role, ttlSeconds } = request.body;
-      const { id, text, expiresAt } = await issueToken(context, { name, role, ttlSeconds, actor: actorOf(request).name });
+      const actor = actorOf(request).name;
+      const { id, text, expiresAt } = await prisma.$transaction((tx) => issueToken(tx, { name, role, ttlSeconds, actor, at: clock() }));
       return reply.code(201).send({ id, token: text, role, expiresAt: iso(expiresAt) });
     },
   );
 
   app.get(
     '/api-tokens',
-    { config: { permission: 'tokens.read' }, schema: { tags, querystring: PageQuery, response: { 200: Page(TokenView) } } },
+    {
+      config: { permission: 'tokens.read' },
+      schema: { tags, summary: 'API tokens without their texts, newest first', querystring: PageQuery, response: { 200: Page(TokenView) } },
+    },
     async (request) => {
       const { limit = 50, cursor } = request.query;
       return pageOf(await listTokens(prisma, limit, cursor), limit, ({ createdAt, id }) => ({ at: createdAt, id }), show);
@@ -102,13 +103,17 @@ export const registerApiTokens: Feature = (app, context) => {
 
   app.delete(
     '/api-tokens/:id',
-    { config: { permission: 'tokens.write' }, schema: { tags, params: ById, response: { 204: Type.Null() } } },
+    {
+      config: { permission: 'tokens.write' },
+      schema: { tags, summary: 'Revoke it at once; the last usable owner token stays', params: ById, response: { 204: Type.Null() } },
+    },
     async (request, reply) => {
       const { id } = request.params;
       const at = clock();
       await prisma.$transaction(async (tx) => {
         const token = await findToken(tx, id);
         if (token === null) throw notFound('api-token', id);
+        if (token.role === 'owner') await lockOwners(tx);
         if (!(await revokeToken(tx, id, at))) return;
         if (token.role === 'owner' && (await countUsableOwners(tx, at)) === 0)
           throw conflict('api-token.last-owner', 'this is the last owner token: make another before you revoke it');
@@ -126,9 +131,10 @@ export const registerApiTokens: Feature = (app, context) => {
 };
 
 /** On first start: an owner's token, when there is no usable one. @returns its text, or undefined */
-export const bootstrapOwner = async ({ prisma, clock }: Pick<Context, 'prisma' | 'clock'>): Promise<string | undefined> => {
-  const owners = await prisma.$transaction((tx) => countUsableOwners(tx, clock()));
-  if (owners > 0) return undefined;
-  const { text } = await issueToken({ prisma, clock }, { name: 'first owner', role: 'owner', actor: 'system', ttlSeconds: undefined });
-  return text;
-};
+export const bootstrapOwner = ({ prisma, clock }: Pick<Context, 'prisma' | 'clock'>): Promise<string | undefined> =>
+  prisma.$transaction(async (tx) => {
+    await lockOwners(tx);
+    const at = clock();
+    if ((await countUsableOwners(tx, at)) > 0) return undefined;
+    return (await issueToken(tx, { name: 'first owner', role: 'owner', actor: 'system', ttlSeconds: undefined, at })).text;
+  });

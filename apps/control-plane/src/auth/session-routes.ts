@@ -22,7 +22,6 @@ const refused = (cause?: unknown): Refusal =>
   new Refusal(401, 'session.refused', 'the session was refused: unknown or revoked device, wrong key, or a challenge that is used up', {
     cause,
   });
-const busy = (): Refusal => new Refusal(503, 'session.busy', 'too many sessions are being opened; try again', { retryable: true });
 
 export const registerSessions: Feature = (app, context) => {
   const { clock, organisation, prisma, tickets } = context;
@@ -31,15 +30,28 @@ export const registerSessions: Feature = (app, context) => {
 
   app.post(
     '/session/challenge',
-    { config, schema: { tags, body: SessionChallengeRequest, response: { 200: ChallengeReply } } },
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'A nonce for one device, good once and for 60 seconds',
+        body: SessionChallengeRequest,
+        response: { 200: ChallengeReply },
+      },
+    },
     async (request) => {
       const issued = nonces.issue(request.body.device);
-      if (issued === undefined) throw busy();
       return { nonce: issued.secret, expiresAt: issued.expiresAt.toISOString() };
     },
   );
 
-  app.post('/session', { config, schema: { tags, body: SessionRequest, response: { 200: SessionReply } } }, async (request) => {
+  const schema = {
+    tags,
+    summary: "A ticket that opens the channel once, for a challenge signed by the device's key",
+    body: SessionRequest,
+    response: { 200: SessionReply },
+  };
+  app.post('/session', { config, schema }, async (request) => {
     const { device, proof } = request.body;
     const known = await findDeviceKey(prisma, device);
     if (known === null || known.revokedAt !== null || !Jwk.Check(known.jwk)) throw refused();
@@ -54,7 +66,6 @@ export const registerSessions: Feature = (app, context) => {
     if (!Statement.Check(statement) || statement.org !== organisation.orgId || statement.device !== device) throw refused();
     if (nonces.redeem(statement.nonce) !== device) throw refused();
     const ticket = tickets.issue(device);
-    if (ticket === undefined) throw busy();
     return { ticket: ticket.secret, expiresAt: ticket.expiresAt.toISOString() };
   });
 };

@@ -26,11 +26,16 @@ export interface NewToken {
 export const insertToken = (tx: Tx, token: NewToken): Promise<ApiToken> => tx.apiToken.create({ data: token });
 
 export const listTokens = (prisma: PrismaClient, limit: number, cursor: string | undefined): Promise<ApiToken[]> =>
-  prisma.apiToken.findMany({ where: after(cursor, 'createdAt'), orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take: limit + 1 });
+  prisma.apiToken.findMany({ where: after(cursor, 'createdAt', 'tok'), orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take: limit + 1 });
 
 /** @returns whether it was in force until now */
 export const revokeToken = async (tx: Tx, id: string, at: Date): Promise<boolean> =>
   (await tx.apiToken.updateMany({ where: { id, revokedAt: null }, data: { revokedAt: at } })).count === 1;
+
+/** Whoever makes the first owner or revokes one waits here: two that look at the same moment would each see the other's. Ends with the transaction. */
+export const lockOwners = async (tx: Tx): Promise<void> => {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(1129272402, 5)`;
+};
 
 export const countUsableOwners = (tx: Tx, now: Date): Promise<number> =>
   tx.apiToken.count({ where: { role: 'owner', revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] } });

@@ -2,15 +2,14 @@
 import type { Buffer } from 'node:buffer';
 
 export interface OnceStore<T> {
-  /** @returns the secret (256 bits, base64url) and when it ends; undefined while the store is full */
-  issue(value: T): { readonly secret: string; readonly expiresAt: Date } | undefined;
+  /** @returns the secret (256 bits, base64url) and when it ends */
+  issue(value: T): { readonly secret: string; readonly expiresAt: Date };
   /** Takes the value out: a second call with the same secret finds nothing, and so does one after its end. */
   redeem(secret: string): T | undefined;
 }
 
 export interface Tickets {
-  /** @returns undefined while too many tickets wait to be used */
-  issue(device: string): { readonly secret: string; readonly expiresAt: Date } | undefined;
+  issue(device: string): { readonly secret: string; readonly expiresAt: Date };
   /** @returns whose ticket it was, once, within 60 seconds */
   redeemTicket(ticket: string): { readonly device: string } | undefined;
 }
@@ -19,7 +18,10 @@ export interface OnceOptions {
   readonly now: () => Date;
   readonly random: (bytes: number) => Buffer;
   readonly ttlMs: number;
-  /** How many may wait at once; more are refused, so a flood cannot fill the memory. */
+  /**
+   * How many may wait at once. Beyond it the oldest is forgotten: a flood cannot fill the memory, and whoever uses what was issued at once is not shut
+   * out by it, as it would be by a refusal.
+   */
   readonly capacity: number;
 }
 
@@ -36,7 +38,10 @@ export const createOnceStore = <T>({ now, random, ttlMs, capacity }: OnceOptions
     issue: (value) => {
       const at = now().getTime();
       forget(at);
-      if (waiting.size >= capacity) return undefined;
+      for (const oldest of waiting.keys()) {
+        if (waiting.size < capacity) break;
+        waiting.delete(oldest);
+      }
       const secret = random(32).toString('base64url');
       waiting.set(secret, { value, ends: at + ttlMs });
       return { secret, expiresAt: new Date(at + ttlMs) };

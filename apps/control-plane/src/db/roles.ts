@@ -16,13 +16,12 @@ const NO_DELETE = [
   'enrollment_token',
   'device',
   'device_status',
-  'device_group',
   'policy',
   'change_set',
   'cohort',
   'telemetry_cursor',
 ];
-const FULL = ['group_member', 'assignment', 'bundle', 'checkpoint'];
+const FULL = ['device_group', 'group_member', 'assignment', 'bundle', 'checkpoint'];
 const TELEMETRY = ['telemetry_batch', 'telemetry_event'];
 
 /** Every replica derives the same password from the owner's, so none has to be stored or shared. */
@@ -35,9 +34,10 @@ DO $$ BEGIN
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;`;
 
-const grants = `
+const grantsIn = (database: string): string => `
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ${APPLICATION_ROLE};
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+REVOKE TEMPORARY ON DATABASE ${pg.escapeIdentifier(database)} FROM PUBLIC;
 GRANT USAGE ON SCHEMA public, ${JOBS_SCHEMA} TO ${APPLICATION_ROLE};
 GRANT SELECT, INSERT ON ${APPEND_ONLY.join(', ')} TO ${APPLICATION_ROLE};
 GRANT SELECT, INSERT, UPDATE ON ${NO_DELETE.join(', ')} TO ${APPLICATION_ROLE};
@@ -75,7 +75,7 @@ export const prepareRoles = async (owner: DatabaseAccess): Promise<DatabaseAcces
     await client.query('SELECT pg_advisory_lock(1129272402, 2)');
     await runMigrations(client, JOBS_SCHEMA);
     await client.query(ensureRole(access.password));
-    await client.query(`BEGIN; ${grants} COMMIT;`);
+    await client.query(`BEGIN; ${grantsIn(owner.database)} COMMIT;`);
     await client.query('SELECT cordon_ensure_partitions()');
     if (!(await canLogIn(access))) await client.query(`ALTER ROLE ${APPLICATION_ROLE} PASSWORD '${access.password}'`);
   } finally {

@@ -8,6 +8,7 @@ export const DeviceView = Type.Object(
   {
     id: Type.String(),
     name: Type.String(),
+    version: Type.Integer(),
     thumbprint: Type.String(),
     /** What the device says of itself; nothing here is proved. */
     facts: DeviceFacts,
@@ -25,6 +26,7 @@ export type DeviceView = Static<typeof DeviceView>;
 export interface DeviceRow {
   readonly id: string;
   readonly name: string;
+  readonly version: number;
   readonly thumbprint: string;
   readonly facts: unknown;
   readonly enrollmentTokenId: string;
@@ -38,6 +40,7 @@ export interface DeviceRow {
 export const showDevice = ({ memberships, status, facts, ...row }: DeviceRow): DeviceView => ({
   id: row.id,
   name: row.name,
+  version: row.version,
   thumbprint: row.thumbprint,
   facts: facts as DeviceFacts,
   groups: memberships.map(({ group }) => ({ id: group.id, name: group.name })),

@@ -32,7 +32,7 @@ export const listDevices = (
   prisma.device.findMany({
     where: {
       AND: [
-        after(cursor, 'enrolledAt'),
+        after(cursor, 'enrolledAt', 'dev'),
         group === undefined ? {} : { memberships: { some: { groupId: group } } },
         state === undefined ? {} : { status: { state } },
         name === undefined ? {} : { name: { startsWith: name } },
@@ -78,6 +78,10 @@ export const insertDevice = async (tx: Tx, { id, thumbprint, jwk, facts, enrollm
   });
   return memberIndex;
 };
+
+/** @returns whether the version was still the one seen */
+export const renameDevice = async (tx: Tx, id: string, version: number, name: string): Promise<boolean> =>
+  (await tx.device.updateMany({ where: { id, version }, data: { name, version: { increment: 1 } } })).count === 1;
 
 /** @returns whether it was in force until now */
 export const markRevoked = async (tx: Tx, id: string, at: Date): Promise<boolean> =>

@@ -25,27 +25,49 @@ export const registerEnroll: Feature = (app, context) => {
   const nonces = createOnceStore<string>({ now: clock, random: randomBytes, ttlMs: 60_000, capacity: 50_000 });
   const tags = ['enrollment'];
 
-  app.get('/root', { config: { permission: 'public' }, schema: { tags, response: { 200: RootReply } } }, () => ({
-    org: organisation.orgId,
-    roots: [...organisation.roots],
-    floor: organisation.floor,
-  }));
+  app.get(
+    '/root',
+    {
+      // The same few bytes for everyone, and a whole office may ask from one address.
+      config: { permission: 'public', rateLimit: { max: 6000 } },
+      schema: {
+        tags,
+        summary: "The organisation's root documents and floor, to be compared with the token's fingerprint",
+        response: { 200: RootReply },
+      },
+    },
+    () => ({ org: organisation.orgId, roots: [...organisation.roots], floor: organisation.floor }),
+  );
 
   app.post(
     '/enroll/challenge',
-    { config: { permission: 'public' }, schema: { tags, body: EnrollChallengeRequest, response: { 200: ChallengeReply } } },
+    {
+      config: { permission: 'public' },
+      schema: {
+        tags,
+        summary: 'A nonce for one token and one key, good once and for 60 seconds',
+        body: EnrollChallengeRequest,
+        response: { 200: ChallengeReply },
+      },
+    },
     async (request) => {
       const { token, jwk } = request.body;
       const issued = nonces.issue(challengeFor(token, thumbprint(checkPublicKey(jwk))));
-      if (issued === undefined)
-        throw new Refusal(503, 'enroll.busy', 'too many devices are enrolling; try again in a minute', { retryable: true });
       return { nonce: issued.secret, expiresAt: issued.expiresAt.toISOString() };
     },
   );
 
   app.post(
     '/enroll',
-    { config: { permission: 'device' }, schema: { tags, body: EnrollRequest, response: { 200: EnrollReply } } },
+    {
+      config: { permission: 'device' },
+      schema: {
+        tags,
+        summary: 'Become a device: proved by the keys of token and device',
+        body: EnrollRequest,
+        response: { 200: EnrollReply },
+      },
+    },
     async (request) => {
       const jwk = checkPublicKey(request.body.jwk);
       const claimed = readStatement(request.body.statement);

@@ -110,7 +110,15 @@ export const registerEnrollmentTokens: Feature = (app, { prisma, clock, organisa
 
   app.get(
     '/enrollment-tokens',
-    { config: { permission: 'enrollment.read' }, schema: { tags, querystring: PageQuery, response: { 200: Page(TokenView) } } },
+    {
+      config: { permission: 'enrollment.read' },
+      schema: {
+        tags,
+        summary: 'Enrollment tokens without their texts, newest first',
+        querystring: PageQuery,
+        response: { 200: Page(TokenView) },
+      },
+    },
     async (request) => {
       const { limit = 50, cursor } = request.query;
       return pageOf(await listTokens(prisma, limit, cursor), limit, ({ createdAt, id }) => ({ at: createdAt, id }), show);

@@ -9,7 +9,11 @@ export const findToken = (prisma: Tx | PrismaClient, id: string): Promise<Enroll
   prisma.enrollmentToken.findUnique({ where: { id } });
 
 export const listTokens = (prisma: PrismaClient, limit: number, cursor: string | undefined): Promise<EnrollmentToken[]> =>
-  prisma.enrollmentToken.findMany({ where: after(cursor, 'createdAt'), orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take: limit + 1 });
+  prisma.enrollmentToken.findMany({
+    where: after(cursor, 'createdAt', 'ent'),
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: limit + 1,
+  });
 
 /** @returns whether it was in force until now */
 export const revokeToken = async (tx: Tx, id: string, at: Date): Promise<boolean> =>

@@ -5,11 +5,23 @@ import { actorOf } from '../auth/guard.ts';
 import type { Feature } from '../context.ts';
 import { conflict, notFound, onDuplicate } from '../errors.ts';
 import { newId } from '../ids.ts';
-import { ById, etagOf, Page, PageQuery, pageOf, requireMatch } from '../paging.ts';
+import { ById, checkMatch, etagOf, Page, PageQuery, pageOf, requireMatch } from '../paging.ts';
+import { isInForce } from '../publishing/in-force.ts';
 import { onMembershipChanged } from '../publishing/publish.ts';
 import { ALL_DEVICES, GroupView, showGroup } from './group.ts';
 import { requireGroup, requireStaticGroup } from './groups.ts';
-import { countDevices, deleteMember, deviceExists, findGroup, insertGroup, insertMember, listGroups, updateGroup } from './store.ts';
+import {
+  countDevices,
+  countUses,
+  deleteGroup,
+  deleteMember,
+  deviceExists,
+  findGroup,
+  insertGroup,
+  insertMember,
+  listGroups,
+  updateGroup,
+} from './store.ts';
 
 const closed = { additionalProperties: false } as const;
 const Name = Type.String({ minLength: 1, maxLength: 128 });
@@ -25,7 +37,12 @@ export const registerGroups: Feature = (app, context) => {
     '/groups',
     {
       config: { permission: 'groups.write' },
-      schema: { tags, body: Type.Object({ name: Name, description: Type.Optional(Description) }, closed), response: { 201: GroupView } },
+      schema: {
+        tags,
+        summary: 'Make a group whose members you choose',
+        body: Type.Object({ name: Name, description: Type.Optional(Description) }, closed),
+        response: { 201: GroupView },
+      },
     },
     async (request, reply) => {
       const { name, description = '' } = request.body;
@@ -44,7 +61,10 @@ export const registerGroups: Feature = (app, context) => {
 
   app.get(
     '/groups',
-    { config: { permission: 'groups.read' }, schema: { tags, querystring: PageQuery, response: { 200: Page(GroupView) } } },
+    {
+      config: { permission: 'groups.read' },
+      schema: { tags, summary: 'All groups, newest first', querystring: PageQuery, response: { 200: Page(GroupView) } },
+    },
     async (request) => {
       const { limit = 50, cursor } = request.query;
       const everyone = await countDevices(prisma);
@@ -59,7 +79,10 @@ export const registerGroups: Feature = (app, context) => {
 
   app.get(
     '/groups/:id',
-    { config: { permission: 'groups.read' }, schema: { tags, params: ById, response: { 200: GroupView } } },
+    {
+      config: { permission: 'groups.read' },
+      schema: { tags, summary: 'One group; its ETag is what a change must name', params: ById, response: { 200: GroupView } },
+    },
     async (request, reply) => {
       const group = await findGroup(prisma, request.params.id);
       if (group === null) throw notFound('group', request.params.id);
@@ -73,7 +96,7 @@ export const registerGroups: Feature = (app, context) => {
       config: { permission: 'groups.write' },
       schema: {
         tags,
-        summary: 'Needs If-Match',
+        summary: 'Change name or description; needs If-Match',
         params: ById,
         body: Type.Object({ name: Type.Optional(Name), description: Type.Optional(Description) }, { ...closed, minProperties: 1 }),
         response: { 200: GroupView },
@@ -102,9 +125,47 @@ export const registerGroups: Feature = (app, context) => {
     },
   );
 
+  app.delete(
+    '/groups/:id',
+    {
+      config: { permission: 'groups.write' },
+      schema: {
+        tags,
+        summary: 'Remove a group that nothing uses; its devices stay. If-Match is heeded',
+        params: ById,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const at = clock();
+      await prisma.$transaction(async (tx) => {
+        const inForce = await isInForce(tx, { groupId: id });
+        const group = await requireStaticGroup(tx, id);
+        checkMatch(request.headers['if-match'], group.version);
+        const { assignments, tokens } = await countUses(tx, id, at);
+        if (assignments > 0 || inForce)
+          throw conflict('group.in-use', `"${group.name}" has assignments, or had some at the last publish: remove them and publish first`);
+        if (tokens > 0) throw conflict('group.in-use', `${tokens} enrollment tokens put devices into "${group.name}": revoke them first`);
+        await deleteGroup(tx, id);
+        await appendAudit(tx, {
+          actor: actorOf(request).name,
+          action: 'group.delete',
+          subject: id,
+          detail: { name: group.name, members: showGroup(group, 0).members },
+          at,
+        });
+      });
+      return reply.code(204).send(null);
+    },
+  );
+
   app.put(
     '/groups/:id/members/:deviceId',
-    { config: { permission: 'groups.write' }, schema: { tags, params: Member, response: { 204: Type.Null() } } },
+    {
+      config: { permission: 'groups.write' },
+      schema: { tags, summary: 'Add a device; it gets what the group has at once', params: Member, response: { 204: Type.Null() } },
+    },
     async (request, reply) => {
       const { id, deviceId } = request.params;
       const at = clock();
@@ -128,7 +189,15 @@ export const registerGroups: Feature = (app, context) => {
 
   app.delete(
     '/groups/:id/members/:deviceId',
-    { config: { permission: 'groups.write' }, schema: { tags, params: Member, response: { 204: Type.Null() } } },
+    {
+      config: { permission: 'groups.write' },
+      schema: {
+        tags,
+        summary: 'Take a device out; it loses what only this group gave it at once',
+        params: Member,
+        response: { 204: Type.Null() },
+      },
+    },
     async (request, reply) => {
       const { id, deviceId } = request.params;
       const at = clock();

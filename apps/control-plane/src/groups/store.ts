@@ -14,7 +14,12 @@ export const findGroup = (prisma: Tx | PrismaClient, id: string): Promise<GroupR
   prisma.group.findUnique({ where: { id }, include });
 
 export const listGroups = (prisma: PrismaClient, limit: number, cursor: string | undefined): Promise<GroupRow[]> =>
-  prisma.group.findMany({ where: after(cursor, 'createdAt'), include, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take: limit + 1 });
+  prisma.group.findMany({
+    where: after(cursor, 'createdAt', 'grp'),
+    include,
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: limit + 1,
+  });
 
 export const countDevices = (prisma: Tx | PrismaClient): Promise<number> => prisma.device.count({ where: { revokedAt: null } });
 
@@ -33,6 +38,20 @@ export const insertMember = async (tx: Tx, groupId: string, deviceId: string, ad
 /** @returns whether it was a member before */
 export const deleteMember = async (tx: Tx, groupId: string, deviceId: string): Promise<boolean> =>
   (await tx.groupMember.deleteMany({ where: { groupId, deviceId } })).count === 1;
+
+/** What keeps a group from being removed: assignments in the draft, and enrollment tokens that can still be used. */
+export const countUses = async (tx: Tx, groupId: string, now: Date): Promise<{ assignments: number; tokens: number }> => {
+  const assignments = await tx.assignment.count({ where: { groupId } });
+  const rows = await tx.$queryRaw<{ tokens: number }[]>`
+    SELECT count(*)::int AS tokens FROM enrollment_token WHERE group_id = ${groupId} AND revoked_at IS NULL AND expires_at > ${now} AND uses < max_uses`;
+  return { assignments, tokens: rows[0]?.tokens ?? 0 };
+};
+
+/** With its members. */
+export const deleteGroup = async (tx: Tx, id: string): Promise<void> => {
+  await tx.groupMember.deleteMany({ where: { groupId: id } });
+  await tx.group.delete({ where: { id } });
+};
 
 export const deviceExists = async (tx: Tx, id: string): Promise<boolean> =>
   (await tx.device.count({ where: { id, revokedAt: null } })) === 1;

@@ -7,23 +7,29 @@ import { Type, type Static } from 'typebox';
 const closed = { additionalProperties: false } as const;
 
 export const PolicyView = Type.Object(
-  { id: Type.String(), name: Type.String(), revision: Type.Integer(), version: Type.Integer(), createdAt: Type.String() },
+  {
+    id: Type.String(),
+    name: Type.String(),
+    revision: Type.Integer(),
+    version: Type.Integer(),
+    createdAt: Type.String(),
+    archivedAt: Type.Union([Type.String(), Type.Null()]),
+  },
   closed,
 );
 export type PolicyView = Static<typeof PolicyView>;
 
-export const RevisionView = Type.Object(
-  {
-    policyId: Type.String(),
-    revision: Type.Integer(),
-    digest: Type.String(),
-    document: PolicyDocument,
-    source: Type.String(),
-    createdBy: Type.String(),
-    createdAt: Type.String(),
-  },
-  closed,
-);
+const revision = {
+  policyId: Type.String(),
+  revision: Type.Integer(),
+  digest: Type.String(),
+  createdBy: Type.String(),
+  createdAt: Type.String(),
+};
+/** In a list: a page of whole documents could be fifty megabytes. */
+export const RevisionSummary = Type.Object(revision, closed);
+export type RevisionSummary = Static<typeof RevisionSummary>;
+export const RevisionView = Type.Object({ ...revision, document: PolicyDocument, source: Type.String() }, closed);
 export type RevisionView = Static<typeof RevisionView>;
 
 export interface PolicyRow {
@@ -31,27 +37,35 @@ export interface PolicyRow {
   readonly name: string;
   readonly version: number;
   readonly createdAt: Date;
+  readonly archivedAt: Date | null;
   readonly revisions: readonly { readonly revision: number }[];
 }
 
-export interface RevisionRow {
+export interface RevisionFacts {
   readonly policyId: string;
   readonly revision: number;
-  readonly document: unknown;
   readonly digest: string;
-  readonly source: string;
   readonly createdBy: string;
   readonly createdAt: Date;
 }
+export interface RevisionRow extends RevisionFacts {
+  readonly document: unknown;
+  readonly source: string;
+}
 
-export const showPolicy = ({ id, name, version, createdAt, revisions }: PolicyRow): PolicyView => ({
+export const showPolicy = ({ id, name, version, createdAt, archivedAt, revisions }: PolicyRow): PolicyView => ({
   id,
   name,
   version,
   revision: revisions[0]?.revision ?? 0,
   createdAt: createdAt.toISOString(),
+  archivedAt: archivedAt?.toISOString() ?? null,
 });
 
+export const summariseRevision = ({ createdAt, ...row }: RevisionFacts): RevisionSummary => ({
+  ...row,
+  createdAt: createdAt.toISOString(),
+});
 export const showRevision = ({ document, createdAt, ...row }: RevisionRow): RevisionView => ({
   ...row,
   document: document as PolicyDocument,

@@ -6,10 +6,21 @@ import { actorOf } from '../auth/guard.ts';
 import type { Feature } from '../context.ts';
 import { badRequest, conflict, notFound, onDuplicate } from '../errors.ts';
 import { newId } from '../ids.ts';
-import { ById, checkMatch, etagOf, Page, PageQuery, pageOf } from '../paging.ts';
-import { documentDigest, PolicyView, RevisionView, showPolicy, showRevision } from './policy.ts';
+import { ById, checkMatch, decodeNumber, etagOf, Page, PageQuery, pageOf } from '../paging.ts';
+import { isInForce } from '../publishing/in-force.ts';
+import { documentDigest, PolicyView, RevisionSummary, RevisionView, showPolicy, showRevision, summariseRevision } from './policy.ts';
 import { requirePolicy } from './policies.ts';
-import { advanceVersion, findPolicy, findRevision, insertPolicy, insertRevision, listPolicies, listRevisions } from './store.ts';
+import {
+  advanceVersion,
+  countAssignments,
+  findPolicy,
+  findPolicyByName,
+  findRevision,
+  insertPolicy,
+  insertRevision,
+  listPolicies,
+  listRevisions,
+} from './store.ts';
 
 const closed = { additionalProperties: false } as const;
 const Source = Type.Object(
@@ -17,14 +28,23 @@ const Source = Type.Object(
   closed,
 );
 const Written = Type.Object({ id: Type.String(), name: Type.String(), revision: Type.Integer() }, closed);
-const RevisionNumber = Type.String({ pattern: '^[1-9][0-9]{0,8}$' });
+const MAX_REVISION = 999_999_999;
+
+const taken = (name: string, id: string | undefined, archived: boolean): ReturnType<typeof conflict> =>
+  conflict(
+    'policy.exists',
+    `a policy named "${name}" exists already${id === undefined ? '' : ` (${id}${archived ? ', archived' : ''})`}; add a revision to it, or choose another name`,
+  );
 
 export const registerPolicies: Feature = (app, { prisma, clock }) => {
   const tags = ['policies'];
 
   app.post(
     '/policies',
-    { config: { permission: 'policies.write' }, schema: { tags, body: Source, response: { 201: Written } } },
+    {
+      config: { permission: 'policies.write' },
+      schema: { tags, summary: 'Make a policy with its first revision', body: Source, response: { 201: Written } },
+    },
     async (request, reply) => {
       const source = request.body.yaml;
       const { document } = parsePolicy(source);
@@ -35,20 +55,28 @@ export const registerPolicies: Feature = (app, { prisma, clock }) => {
       const digest = documentDigest(document);
       await prisma
         .$transaction(async (tx) => {
+          const known = await findPolicyByName(tx, name);
+          if (known !== null) throw taken(name, known.id, known.archivedAt !== null);
           await insertPolicy(tx, { id, name, createdAt: at });
           await insertRevision(tx, { policyId: id, revision: 1, document, digest, source, createdBy, createdAt: at });
           await appendAudit(tx, { actor: createdBy, action: 'policy.create', subject: id, detail: { name, revision: 1, digest }, at });
         })
-        .catch(
-          onDuplicate(conflict('policy.exists', `a policy named "${name}" exists already; add a revision to it, or choose another name`)),
-        );
+        .catch(onDuplicate(taken(name, undefined, false)));
       return reply.code(201).header('etag', etagOf(1)).send({ id, name, revision: 1 });
     },
   );
 
   app.get(
     '/policies',
-    { config: { permission: 'policies.read' }, schema: { tags, querystring: PageQuery, response: { 200: Page(PolicyView) } } },
+    {
+      config: { permission: 'policies.read' },
+      schema: {
+        tags,
+        summary: 'Policies that are not archived, newest first, with the number of their newest revision',
+        querystring: PageQuery,
+        response: { 200: Page(PolicyView) },
+      },
+    },
     async (request) => {
       const { limit = 50, cursor } = request.query;
       return pageOf(await listPolicies(prisma, limit, cursor), limit, ({ createdAt, id }) => ({ at: createdAt, id }), showPolicy);
@@ -57,7 +85,10 @@ export const registerPolicies: Feature = (app, { prisma, clock }) => {
 
   app.get(
     '/policies/:id',
-    { config: { permission: 'policies.read' }, schema: { tags, params: ById, response: { 200: PolicyView } } },
+    {
+      config: { permission: 'policies.read' },
+      schema: { tags, summary: 'One policy, archived or not', params: ById, response: { 200: PolicyView } },
+    },
     async (request, reply) => {
       const policy = await findPolicy(prisma, request.params.id);
       if (policy === null) throw notFound('policy', request.params.id);
@@ -71,10 +102,11 @@ export const registerPolicies: Feature = (app, { prisma, clock }) => {
       config: { permission: 'policies.write' },
       schema: {
         tags,
-        summary: 'The same content as the newest revision adds none',
+        summary:
+          'Add a revision. The same content as the newest adds none and answers 200; an archived policy comes back. If-Match is heeded',
         params: ById,
         body: Source,
-        response: { 201: Written },
+        response: { 200: Written, 201: Written },
       },
     },
     async (request, reply) => {
@@ -93,20 +125,56 @@ export const registerPolicies: Feature = (app, { prisma, clock }) => {
             '/metadata/name',
           );
         const newest = policy.revisions[0]?.revision ?? 0;
-        if ((await findRevision(tx, id, newest))?.digest === digest) return { revision: newest, version: policy.version };
-        if (!(await advanceVersion(tx, id, policy.version))) checkMatch('"0"', policy.version + 1);
+        const isNew = (await findRevision(tx, id, newest))?.digest !== digest;
+        if (!isNew && policy.archivedAt === null) return { revision: newest, version: policy.version, isNew };
+        if (!(await advanceVersion(tx, id, policy.version, null))) checkMatch('"0"', policy.version + 1);
         const createdBy = actorOf(request).name;
-        await insertRevision(tx, { policyId: id, revision: newest + 1, document, digest, source, createdBy, createdAt: at });
+        const revision = isNew ? newest + 1 : newest;
+        if (isNew) await insertRevision(tx, { policyId: id, revision, document, digest, source, createdBy, createdAt: at });
         await appendAudit(tx, {
           actor: createdBy,
-          action: 'policy.revise',
+          action: isNew ? 'policy.revise' : 'policy.restore',
           subject: id,
-          detail: { name: policy.name, revision: newest + 1, digest },
+          detail: { name: policy.name, revision, digest },
           at,
         });
-        return { revision: newest + 1, version: policy.version + 1 };
+        return { revision, version: policy.version + 1, isNew };
       });
-      return reply.code(201).header('etag', etagOf(written.version)).send({ id, name: document.metadata.name, revision: written.revision });
+      return reply
+        .code(written.isNew ? 201 : 200)
+        .header('etag', etagOf(written.version))
+        .send({ id, name: document.metadata.name, revision: written.revision });
+    },
+  );
+
+  app.delete(
+    '/policies/:id',
+    {
+      config: { permission: 'policies.write' },
+      schema: {
+        tags,
+        summary: 'Archive a policy that nothing uses; its revisions and its name stay. If-Match is heeded',
+        params: ById,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const at = clock();
+      await prisma.$transaction(async (tx) => {
+        const inForce = await isInForce(tx, { policyId: id });
+        const policy = await requirePolicy(tx, id);
+        checkMatch(request.headers['if-match'], policy.version);
+        if (policy.archivedAt !== null) return;
+        if (!(await advanceVersion(tx, id, policy.version, at))) checkMatch('"0"', policy.version + 1);
+        if (inForce || (await countAssignments(tx, id)) > 0)
+          throw conflict(
+            'policy.in-use',
+            `"${policy.name}" is assigned, or was at the last publish: remove its assignments and publish first`,
+          );
+        await appendAudit(tx, { actor: actorOf(request).name, action: 'policy.archive', subject: id, detail: { name: policy.name }, at });
+      });
+      return reply.code(204).send(null);
     },
   );
 
@@ -116,18 +184,18 @@ export const registerPolicies: Feature = (app, { prisma, clock }) => {
       config: { permission: 'policies.read' },
       schema: {
         tags,
+        summary: 'Its revisions, newest first; one of them has document and source',
         params: ById,
-        querystring: Type.Object(
-          { limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20 })), cursor: Type.Optional(RevisionNumber) },
-          closed,
-        ),
-        response: { 200: Page(RevisionView) },
+        querystring: PageQuery,
+        response: { 200: Page(RevisionSummary) },
       },
     },
     async (request) => {
-      const { limit = 20, cursor } = request.query;
-      const rows = await listRevisions(prisma, request.params.id, limit + 1, cursor === undefined ? undefined : Number(cursor));
-      const items = rows.slice(0, limit).map(showRevision);
+      const { id } = request.params;
+      const { limit = 50, cursor } = request.query;
+      const rows = await listRevisions(prisma, id, limit + 1, decodeNumber(cursor, MAX_REVISION));
+      if (rows.length === 0 && (await findPolicy(prisma, id)) === null) throw notFound('policy', id);
+      const items = rows.slice(0, limit).map(summariseRevision);
       return { items, next: rows.length > limit ? String(items.at(-1)?.revision ?? '') : null };
     },
   );
@@ -138,7 +206,8 @@ export const registerPolicies: Feature = (app, { prisma, clock }) => {
       config: { permission: 'policies.read' },
       schema: {
         tags,
-        params: Type.Object({ id: Type.String({ maxLength: 64 }), revision: RevisionNumber }, closed),
+        summary: 'One revision: the document as parsed, and the text as it was written',
+        params: Type.Object({ id: Type.String({ maxLength: 64 }), revision: Type.String({ pattern: '^[1-9][0-9]{0,8}$' }) }, closed),
         response: { 200: RevisionView },
       },
     },
