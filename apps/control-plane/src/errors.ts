@@ -4,6 +4,7 @@ import { PolicyErrors } from '@cordon/policy/document/issues.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { App } from './context.ts';
+import { isDatabaseGone, sqlStateOf } from './db/faults.ts';
 import { Prisma } from './db/generated/client.ts';
 
 export const Problem = Type.Object(
@@ -51,6 +52,9 @@ export const badRequest = (code: string, message: string, place?: string): Refus
   new Refusal(400, code, message, place === undefined ? {} : { place });
 export const conflict = (code: string, message: string): Refusal => new Refusal(409, code, message);
 
+/** After a 503: the database or the signer is usually back by then. */
+const RETRY_AFTER_SECONDS = 5;
+
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad request',
   401: 'Unauthorized',
@@ -67,24 +71,18 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'Unavailable',
 };
 
-/** Status of what packages/policy refuses: bad input, unless it says otherwise here. */
-const STATUS: Readonly<Record<string, number>> = { 'signer.unavailable': 503, 'signer.refused': 409 };
-const UNREACHABLE = new Set([
-  'P1001',
-  'P1002',
-  'P1008',
-  'P1017',
-  'P2024',
-  'P2028',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  '57P01',
-  '57P02',
-  '57P03',
-  '08006',
-  '08001',
-]);
+/** Status of what is not the fault of the request, or is one of the state that it meets: whatever else a CordonError says is bad input. */
+const STATUS: Readonly<Record<string, number>> = {
+  'signer.unavailable': 503,
+  'signer.failed': 503,
+  'signer.refused': 409,
+  'signer.rollback': 409,
+  'publish.not-ready': 503,
+  'publish.document-missing': 409,
+  'publish.too-large': 422,
+  'publish.unknown-device': 500,
+  'merkle.index': 500,
+};
 
 interface Described {
   readonly status: number;
@@ -92,28 +90,6 @@ interface Described {
   readonly detail: string;
   readonly errors?: Problem['errors'];
 }
-
-const codeOf = (error: unknown): string | undefined =>
-  typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-
-/** What PostgreSQL itself said, where Prisma wraps it (P2039 and its kin keep the driver's error in `meta`). */
-const databaseCode = (error: Error): string | undefined => {
-  const meta: unknown = error instanceof Prisma.PrismaClientKnownRequestError ? error.meta?.['driverAdapterError'] : undefined;
-  const cause: unknown = meta instanceof Error ? meta.cause : undefined;
-  return typeof cause === 'object' && cause !== null && 'originalCode' in cause && typeof cause.originalCode === 'string'
-    ? cause.originalCode
-    : undefined;
-};
-const GONE =
-  /ECONNREFUSED|Connection terminated|Can't reach database server|DatabaseNotReachable|ConnectionClosed|not currently accepting connections/;
-
-/** Whether the database, rather than the request, is what failed. */
-export const isDatabaseGone = (error: unknown): boolean => {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth += 1) {
-    if (UNREACHABLE.has(codeOf(at) ?? '') || UNREACHABLE.has(databaseCode(at) ?? '') || GONE.test(`${at.name} ${at.message}`)) return true;
-  }
-  return false;
-};
 
 /** The places that the schema refused, in the words of JSON pointers. */
 const fromValidation = (error: { validation: NonNullable<FastifyErrorLike['validation']>; validationContext?: string }): Described => {
@@ -137,6 +113,12 @@ interface FastifyErrorLike {
   readonly validationContext?: string;
 }
 
+const INTERNAL: Described = {
+  status: 500,
+  code: 'internal',
+  detail: 'something failed that should not; the log has the details under this instance',
+};
+
 /** Codes for what the HTTP layer itself refuses. */
 const HTTP_CODES: Readonly<Record<number, string>> = {
   404: 'request.not-found',
@@ -145,22 +127,38 @@ const HTTP_CODES: Readonly<Record<number, string>> = {
   429: 'request.too-many',
 };
 
+/** What the database refuses although the schema let it through. */
+const fromDatabase = (error: unknown): Described | undefined => {
+  const state = sqlStateOf(error);
+  if (state === '22021' || state === '22P05')
+    return { status: 400, code: 'request.text', detail: 'a text holds the character NUL, which cannot be stored; leave it out' };
+  if (state === '40001' || state === '40P01')
+    return { status: 503, code: 'db.busy', detail: 'another change was made at the same moment; nothing was changed; try again' };
+  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return undefined;
+  if (error.code === 'P2002')
+    return { status: 409, code: 'request.duplicate', detail: 'something with this name or identity exists already' };
+  if (error.code === 'P2003')
+    return { status: 409, code: 'request.conflict', detail: 'what this refers to was removed at the same moment; look again and repeat' };
+  return undefined;
+};
+
 export const describe = (error: unknown): Described => {
   if (error instanceof Refusal) return { status: error.status, code: error.code, detail: error.message };
   if (error instanceof PolicyErrors)
     return { status: 400, code: error.code, detail: error.message, errors: error.issues.map((issue) => ({ ...issue })) };
   if (isDatabaseGone(error))
     return { status: 503, code: 'db.unavailable', detail: 'the database does not answer; nothing was changed; try again' };
-  if (error instanceof CordonError) return { status: STATUS[error.code] ?? 400, code: error.code, detail: error.message };
-  if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002')
-    return { status: 409, code: 'request.duplicate', detail: 'something with this name or identity exists already' };
+  if (error instanceof CordonError)
+    return STATUS[error.code] === 500 ? INTERNAL : { status: STATUS[error.code] ?? 400, code: error.code, detail: error.message };
+  const refused = fromDatabase(error);
+  if (refused !== undefined) return refused;
   if (error instanceof Error) {
     const { statusCode = 500, validation, validationContext } = error as FastifyErrorLike;
     if (validation !== undefined) return fromValidation({ validation, ...(validationContext !== undefined && { validationContext }) });
     if (statusCode >= 400 && statusCode < 500)
       return { status: statusCode, code: HTTP_CODES[statusCode] ?? 'request.malformed', detail: error.message };
   }
-  return { status: 500, code: 'internal', detail: 'something failed that should not; the log has the details under this instance' };
+  return INTERNAL;
 };
 
 const send = (reply: FastifyReply, request: FastifyRequest, { status, code, detail, errors }: Described): FastifyReply => {
@@ -173,6 +171,7 @@ const send = (reply: FastifyReply, request: FastifyRequest, { status, code, deta
     instance: `urn:cordon:request:${request.id}`,
     ...(errors !== undefined && { errors }),
   };
+  if (status === 503) void reply.header('retry-after', RETRY_AFTER_SECONDS);
   return reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(problem);
 };
 

@@ -7,13 +7,19 @@ const State = Type.Object({ status: Type.Literal('ok') }, { additionalProperties
 const route = { config: { permission: 'public' as const, rateLimit: false as const }, logLevel: 'silent' as const };
 
 export const registerHealth: Feature = (app, { pool }) => {
-  app.get('/healthz', { ...route, schema: { tags: ['service'], response: { 200: State } } }, () => ({ status: 'ok' as const }));
-  app.get('/readyz', { ...route, schema: { tags: ['service'], response: { 200: State } } }, async () => {
-    try {
-      await pool.query('SELECT 1');
-    } catch (cause) {
-      throw new Refusal(503, 'db.unavailable', 'the database does not answer', { cause, retryable: true });
-    }
-    return { status: 'ok' as const };
-  });
+  app.get('/healthz', { ...route, schema: { tags: ['service'], summary: 'The process lives', response: { 200: State } } }, () => ({
+    status: 'ok' as const,
+  }));
+  app.get(
+    '/readyz',
+    { ...route, schema: { tags: ['service'], summary: 'It can serve: the database answers', response: { 200: State } } },
+    async () => {
+      try {
+        await pool.query('SELECT 1');
+      } catch (cause) {
+        throw new Refusal(503, 'db.unavailable', 'the database does not answer', { cause, retryable: true });
+      }
+      return { status: 'ok' as const };
+    },
+  );
 };

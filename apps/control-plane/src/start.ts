@@ -50,16 +50,29 @@ const refusePlaintext = ({ host, tls, trustProxy }: Config): void => {
   );
 };
 
+/** What the system says about an address, in words of what to do. */
+const listenFault = (error: unknown, host: string, port: number, variable: string): unknown => {
+  const known: Readonly<Record<string, readonly [code: string, message: string, place: string]>> = {
+    EADDRINUSE: [
+      'listen.port-taken',
+      `port ${port} on ${host} is taken: end the program that has it, or set ${variable} to another`,
+      variable,
+    ],
+    EACCES: ['listen.denied', `port ${port} needs more rights than this account has: set ${variable} to one above 1023`, variable],
+    EADDRNOTAVAIL: ['listen.address', `${host} is not an address of this machine: change CORDON_HOST`, 'CORDON_HOST'],
+    ENOTFOUND: ['listen.address', `${host} is not a name of this machine: change CORDON_HOST`, 'CORDON_HOST'],
+  };
+  const [code, message, place] = known[(error as NodeJS.ErrnoException).code ?? ''] ?? [];
+  return code === undefined || message === undefined || place === undefined
+    ? error
+    : new CordonError(code, message, { place, cause: error });
+};
+
 const listen = async ({ app }: Listener, { host, tls }: Config, port: number, variable: string): Promise<string> => {
   try {
     await app.listen({ host, port });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw new CordonError(
-      'listen.port-taken',
-      `port ${port} on ${host} is taken: end the program that has it, or set ${variable} to another`,
-      { place: variable, cause: error },
-    );
+    throw listenFault(error, host, port, variable);
   }
   const address = app.server.address();
   if (address === null || typeof address === 'string') throw new CordonError('listen.failed', 'the listener has no port');
@@ -73,8 +86,12 @@ export const createControlPlane = async (
 ): Promise<ControlPlane> => {
   const { log } = Fastify({ logger: config.logLevel === 'silent' ? false : { level: config.logLevel, base: null } });
   const stops: (() => Promise<unknown>)[] = [];
+  /** Every part is stopped, whatever an earlier one says: a database left running or a lock left behind keeps the next start from working. */
   const close = async (): Promise<void> => {
-    for (const stop of stops.splice(0).reverse()) await stop();
+    const failures: unknown[] = [];
+    for (const stop of stops.splice(0).reverse()) await stop().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0)
+      throw failures.length === 1 ? failures[0] : new AggregateError(failures, 'several parts did not stop in order');
   };
   try {
     refusePlaintext(config);
@@ -101,7 +118,7 @@ export const createControlPlane = async (
 
     const signerFolder = path.join(config.stateDir, 'signer');
     const organisation = await ensureOrganisation({ prisma, clock, log }, signerFolder);
-    const signer = await startSigner(signerFolder);
+    const signer = await startSigner(signerFolder, (error) => log.error({ err: error }, 'the signer could not be started again'));
     stops.push(() => signer.close());
     const published = new Published(organisation.orgId);
     const context: Context = {
@@ -128,8 +145,10 @@ export const createControlPlane = async (
       log.info({ file: tokenFile }, 'made an owner token for the first administrator');
     }
 
-    const [admin, device] = [await buildAdmin(context), await buildDevice(context)];
-    stops.push(() => Promise.all([admin.app.close(), device.app.close()]));
+    const admin = await buildAdmin(context);
+    stops.push(() => admin.app.close());
+    const device = await buildDevice(context);
+    stops.push(() => device.app.close());
     const jobs = await startJobs(context);
     stops.push(() => jobs.close());
     const adminUrl = await listen(admin, config, config.adminPort, 'CORDON_ADMIN_PORT');

@@ -44,7 +44,7 @@ export const upgrade = (
     headers: { authorization: `Bearer ${ticket}`, ...options.headers },
   });
 
-export const ticketOf = ({ plane }: TestPlane, device: string): string => plane.context.tickets.issue(device)?.secret ?? '';
+export const ticketOf = ({ plane }: TestPlane, device: string): string => plane.context.tickets.issue(device).secret;
 
 export const connect = (test: TestPlane, device: string): TestChannel => {
   const socket = upgrade(test, ticketOf(test, device));
