@@ -1,6 +1,6 @@
 /** From rules to grants: what the limits leave of each allow, and what a deny takes out of it. Pure set work on canonical paths. */
 import type { EffectivePolicy, OperatingSystem, PathRule, RuleOrigin } from '../effective.ts';
-import { folded, isWithin, upwards } from '../match/path.ts';
+import { folded, isWithin, lookUpwards } from '../match/path.ts';
 
 export interface Grants {
   /** Visible, read-only. */
@@ -19,27 +19,28 @@ export interface Grants {
 class Places<T> {
   readonly #os: OperatingSystem;
   readonly #at = new Map<string, T>();
+  readonly #lengths = new Set<number>();
 
   constructor(os: OperatingSystem, places: Iterable<readonly [path: string, value: T]>) {
     this.#os = os;
-    for (const [path, value] of places) if (!this.#at.has(folded(path, os))) this.#at.set(folded(path, os), value);
+    for (const [path, value] of places) {
+      const key = folded(path, os);
+      if (this.#at.has(key)) continue;
+      this.#at.set(key, value);
+      this.#lengths.add(key.length);
+    }
   }
 
   /** @param strict only a place above the path counts, not the path itself */
   covering(path: string, strict = false): T | undefined {
     if (this.#at.size === 0) return undefined;
     const own = folded(path, this.#os);
-    for (const place of upwards(own, this.#os)) {
-      if (strict && place === own) continue;
-      const found = this.#at.get(place);
-      if (found !== undefined) return found;
-    }
-    return undefined;
+    return lookUpwards(own, this.#os, (place) => (strict && place === own ? undefined : this.#at.get(place)), this.#lengths);
   }
 }
 
-/** Once each; sorted, so that equal policies give equal requests. */
-const unique = (paths: readonly string[]): string[] => [...new Set(paths)].sort();
+/** Once each; their order is that of the rules, which is the same for equal policies. */
+const unique = (paths: readonly string[]): string[] => [...new Set(paths)];
 
 /** What is left of `paths` when each must lie in one of `limit`: itself, or those parts of it that do. */
 const intersect = (paths: readonly string[], limit: readonly string[], os: OperatingSystem): string[] => {
@@ -79,7 +80,16 @@ export const grantsOf = (effective: EffectivePolicy, visible: readonly string[])
     effective.pathLimits
       .filter((limit) => limit.access === 'read' || access === 'write')
       .reduce<string[]>((left, limit) => intersect(left, limit.paths, os), unique(paths));
-  const shown = (paths: readonly string[]): string[] => unique(paths.filter((path) => hidden.covering(path) === undefined));
+  const shadowed = new Map(
+    unique(reads).flatMap((path) => {
+      const by = hidden.covering(path);
+      return by === undefined ? [] : [[path, by] as const];
+    }),
+  );
+  /** A limit may have cut a grant down to a part of it, which is judged anew. */
+  const asked = new Set(reads);
+  const shown = (paths: readonly string[]): string[] =>
+    unique(paths.filter((path) => (asked.has(path) ? !shadowed.has(path) : hidden.covering(path) === undefined)));
   const write = shown(limited(writes, 'write')).filter((path) => frozen.covering(path) === undefined);
   const writable = new Set(write);
   const read = shown(limited(reads, 'read')).filter((path) => !writable.has(path));
@@ -112,9 +122,6 @@ export const grantsOf = (effective: EffectivePolicy, visible: readonly string[])
     readOnly: unique(
       freezes.filter(({ path }) => writableAbove.covering(path, true) && hidden.covering(path) === undefined).map(({ path }) => path),
     ),
-    shadowed: unique(reads).flatMap((path) => {
-      const by = hidden.covering(path);
-      return by === undefined ? [] : [{ path, by }];
-    }),
+    shadowed: [...shadowed].map(([path, by]) => ({ path, by })),
   };
 };

@@ -70,7 +70,7 @@ export const compile = (effective: EffectivePolicy, endpoint: LinuxEndpoint): La
       network: { egress: { default: 'deny' } },
     },
     egress: { hosts: effective.hosts, hostLimits: effective.hostLimits, cidrs: effective.cidrs, cidrLimits: effective.cidrLimits },
-    environment: allowedVariables(decider),
+    environment: allowedVariables(effective),
     timeoutMs: effective.resources.timeoutMs?.value,
     controls,
     unmet: unmetOf(effective.required, controls),

@@ -19,16 +19,25 @@ export interface Decider {
   variable(name: string): Explanation;
 }
 
+const once = <T>(make: () => T): (() => T) => {
+  let made: T | undefined;
+  return () => (made ??= make());
+};
+
 /** @returns names of the caller's variables that may be passed on */
-export const allowedVariables = (decider: Decider): readonly string[] =>
-  [...new Set(decider.effective.environment.filter(({ effect }) => effect === 'allow').map(({ name }) => name))]
-    .filter((name) => decider.variable(name).verdict === 'allowed')
-    .sort();
+export const allowedVariables = ({ environment, environmentLimits, refused }: EffectivePolicy): readonly string[] => {
+  if (refused !== undefined) return [];
+  const denied = new Set(environment.filter(({ effect }) => effect === 'deny').map(({ name }) => name));
+  const limits = environmentLimits.map(({ names }) => new Set(names));
+  const allowed = new Set(environment.filter(({ effect }) => effect === 'allow').map(({ name }) => name));
+  return [...allowed].filter((name) => !denied.has(name) && limits.every((limit) => limit.has(name)));
+};
 
 export const createDecider = (effective: EffectivePolicy): Decider => {
   const { subject, refused, rights, rightLimits, environment, environmentLimits } = effective;
-  const paths = indexPaths(effective);
-  const egress = indexEgress(effective);
+  // Made when first asked for: a launch asks about names and rights alone.
+  const paths = once(() => indexPaths(effective));
+  const egress = once(() => indexEgress(effective));
   const refusal = (target: string): Explanation | undefined =>
     refused === undefined
       ? undefined
@@ -44,14 +53,18 @@ export const createDecider = (effective: EffectivePolicy): Decider => {
         };
   return {
     effective,
-    paths,
-    egress,
+    get paths() {
+      return paths();
+    },
+    get egress() {
+      return egress();
+    },
     path: (path, access) => {
       const target = canonicalPath(path, subject.os);
-      return refusal(target) ?? judge(paths.judged(target, access));
+      return refusal(target) ?? judge(paths().judged(target, access));
     },
     host: (host, port, http) => {
-      const judged = egress.judged(canonicalHost(host), port, http);
+      const judged = egress().judged(canonicalHost(host), port, http);
       return refusal(judged.target) ?? judge(judged);
     },
     right: (right) =>

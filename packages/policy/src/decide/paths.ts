@@ -1,6 +1,6 @@
 /** Paths of an effective policy as an index: a decision looks at the path and its parents, not at every rule. */
 import type { EffectivePolicy, PathRule, RuleOrigin } from '../effective.ts';
-import { folded, upwards } from '../match/path.ts';
+import { folded, lookUpwards } from '../match/path.ts';
 import type { Judged } from './judge.ts';
 
 export type Access = 'read' | 'write';
@@ -23,12 +23,14 @@ const grants = (rule: PathRule, access: Access): boolean => rule.effect === 'all
 
 export const indexPaths = ({ subject: { os }, paths, pathLimits }: EffectivePolicy): PathIndex => {
   const nodes = new Map<string, Node>();
+  const lengths = new Set<number>();
   const at = (path: string): Node => {
     const key = folded(path, os);
     const known = nodes.get(key);
     if (known !== undefined) return known;
     const node: Node = { rules: [], limits: [] };
     nodes.set(key, node);
+    lengths.add(key.length);
     return node;
   };
   for (const rule of paths) at(rule.path).rules.push(rule);
@@ -42,12 +44,17 @@ export const indexPaths = ({ subject: { os }, paths, pathLimits }: EffectivePoli
   const covering = (path: string): { readonly rules: readonly PathRule[]; readonly permitted: ReadonlySet<number> } => {
     const rules: PathRule[] = [];
     const permitted = new Set<number>();
-    for (const place of upwards(folded(path, os), os)) {
-      const node = nodes.get(place);
-      if (node === undefined) continue;
-      rules.push(...node.rules);
-      for (const i of node.limits) permitted.add(i);
-    }
+    lookUpwards(
+      folded(path, os),
+      os,
+      (place) => {
+        const node = nodes.get(place);
+        if (node === undefined) return;
+        rules.push(...node.rules);
+        for (const limit of node.limits) permitted.add(limit);
+      },
+      lengths,
+    );
     return { rules, permitted };
   };
   return {
@@ -55,19 +62,26 @@ export const indexPaths = ({ subject: { os }, paths, pathLimits }: EffectivePoli
       let allowed = false;
       let unlimited = false;
       let permitted: Set<number> | undefined;
-      for (const place of upwards(folded(path, os), os)) {
-        const node = nodes.get(place);
-        if (node === undefined) continue;
-        for (const rule of node.rules) {
-          if (bites(rule, access)) return false;
-          if (!grants(rule, access)) continue;
-          allowed = true;
-          if (rule.origin.source === 'builtin') unlimited = true;
-        }
-        for (const i of node.limits) (permitted ??= new Set()).add(i);
-      }
+      const denied = lookUpwards(
+        folded(path, os),
+        os,
+        (place) => {
+          const node = nodes.get(place);
+          if (node === undefined) return undefined;
+          for (const rule of node.rules) {
+            if (bites(rule, access)) return true;
+            if (!grants(rule, access)) continue;
+            allowed = true;
+            if (rule.origin.source === 'builtin') unlimited = true;
+          }
+          for (const limit of node.limits) (permitted ??= new Set()).add(limit);
+          return undefined;
+        },
+        lengths,
+      );
+      if (denied === true) return false;
       if (!allowed || unlimited) return allowed;
-      for (const i of binding[access]) if (permitted?.has(i) !== true) return false;
+      for (const limit of binding[access]) if (permitted?.has(limit) !== true) return false;
       return true;
     },
     judged: (path, access) => {

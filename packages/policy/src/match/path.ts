@@ -44,10 +44,23 @@ export const isWithin = (child: string, parent: string, os: OperatingSystem): bo
   return c === p || c.startsWith(p.endsWith(separator) ? p : p + separator);
 };
 
-/** A folded path and each of its parents, from itself upwards to the root. */
-export function* upwards(path: string, os: OperatingSystem): Generator<string> {
+/**
+ * Looks at a folded path and each of its parents, from itself upwards to the root.
+ * @param lengths when given, only places of these lengths are looked at: most parents are nowhere in an index, and cutting text costs more than a number
+ * @returns the first answer that is not undefined
+ */
+export const lookUpwards = <T>(
+  path: string,
+  os: OperatingSystem,
+  look: (place: string) => T | undefined,
+  lengths?: ReadonlySet<number>,
+): T | undefined => {
   const separator = os === 'windows' ? '\\' : '/';
   const top = os === 'windows' ? 3 : 1;
-  for (let end = path.length; end > top; end = path.lastIndexOf(separator, end - 1)) yield path.slice(0, end);
-  yield path.slice(0, top);
-}
+  for (let end = path.length; end > top; end = path.lastIndexOf(separator, end - 1)) {
+    if (lengths !== undefined && !lengths.has(end)) continue;
+    const found = look(end === path.length ? path : path.slice(0, end));
+    if (found !== undefined) return found;
+  }
+  return look(path.slice(0, top));
+};
