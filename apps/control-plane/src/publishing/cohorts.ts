@@ -44,16 +44,22 @@ export const assignmentsOf = (groups: ReadonlySet<string>, assignments: readonly
 /** Stable across revisions: only the set of assignments counts. */
 export const cohortKey = (assignments: readonly string[]): string => sha256Hex(assignments.toSorted().join('\n'));
 
-/** Devices are placed by their groups; equal groups are judged once. */
+/** Devices are placed by their groups; equal groups are judged once, and only the assignments that reach one of the groups are looked at. */
 export const placer = (
   assignments: readonly PublishedAssignment[],
 ): ((groups: readonly string[]) => { readonly key: string; readonly assignments: readonly string[] }) => {
   const known = new Map<string, { key: string; assignments: readonly string[] }>();
+  const everyone = assignments.filter((assignment) => assignment.everyone);
+  const byGroup = Map.groupBy(
+    assignments.filter((assignment) => !assignment.everyone),
+    ({ groupId }) => groupId,
+  );
   return (groups) => {
     const name = groups.join('\n');
     const found = known.get(name);
     if (found !== undefined) return found;
-    const set = assignmentsOf(new Set(groups), assignments);
+    const own = new Set(groups);
+    const set = assignmentsOf(own, [...everyone, ...[...own].flatMap((group) => byGroup.get(group) ?? [])]);
     const place = { key: cohortKey(set), assignments: set };
     known.set(name, place);
     return place;
