@@ -37,6 +37,15 @@ export const isAlive = (pid: number, startTime: string): boolean => {
   }
 };
 
+/** Ends that very process. @returns whether it was there to be ended */
+export const endProcess = (pid: number, startTime: string): boolean => {
+  try {
+    return isAlive(pid, startTime) && process.kill(pid, 'SIGKILL');
+  } catch {
+    return false; // gone since the line before
+  }
+};
+
 const READY_MS = 10_000;
 const NAMESPACES = ['user', 'mnt', 'pid', 'net', 'ipc', 'uts'] as const;
 

@@ -1,4 +1,5 @@
 /** What a launch needs beside the system's programs, put where the launched account can execute it and (for a root daemon) cannot change it. */
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
@@ -15,9 +16,21 @@ export interface Helpers {
   readonly filter: string;
   readonly socat: string;
   readonly nsenter: string;
+  readonly mkfifo: string;
   /** PATH of the executor: the wrapper's folder, then the system's. */
   readonly path: string;
 }
+
+/**
+ * MXC's executor starts its programs with the signals HUP, INT and TERM blocked, and who inherits that cannot be ended by a supervisor. `env` of coreutils 8.31
+ * unblocks them; one that cannot leaves it as it is.
+ */
+const unblocking = (env: string): readonly string[] => {
+  const command = [env, ...['HUP', 'INT', 'TERM'].map((name) => `--default-signal=${name}`)];
+  return spawnSync(env, [...command.slice(1), 'true'], { env: { PATH: '/usr/bin:/bin' }, cwd: '/', stdio: 'ignore' }).status === 0
+    ? command
+    : [];
+};
 
 /** A program of the system, owned by root and not writable by others. */
 const systemProgram = (name: string, code: string, packageName: string): string => {
@@ -56,7 +69,7 @@ const replace = (file: string, content: string | Buffer, mode: number): void => 
 
 /**
  * Installs the wrapper, the filter and a copy of the executor into `folder` (root: 0755 and root's own; otherwise the user's own).
- * @throws CordonError `launch.bubblewrap-missing`, `launch.socat-missing`, `launch.nsenter-missing`, `launch.executor-missing`, `launch.helper-unsafe`, `launch.platform`
+ * @throws CordonError `launch.bubblewrap-missing`, `launch.socat-missing`, `launch.nsenter-missing`, `launch.coreutils-missing`, `launch.executor-missing`, `launch.helper-unsafe`, `launch.platform`
  */
 export const installHelpers = (folder: string, executor: string = findExecutor()): Helpers => {
   if (process.platform !== 'linux')
@@ -65,13 +78,15 @@ export const installHelpers = (folder: string, executor: string = findExecutor()
   const bubblewrap = systemProgram('bwrap', 'launch.bubblewrap-missing', 'bubblewrap');
   const socat = systemProgram('socat', 'launch.socat-missing', 'socat');
   const nsenter = systemProgram('nsenter', 'launch.nsenter-missing', 'util-linux');
+  const mkfifo = systemProgram('mkfifo', 'launch.coreutils-missing', 'coreutils');
+  const env = systemProgram('env', 'launch.coreutils-missing', 'coreutils');
   fs.mkdirSync(folder, { recursive: true, mode: 0o755 });
   fs.chmodSync(folder, 0o755);
   const copy = path.join(folder, 'lxc-exec');
   const own = fs.statSync(copy, { throwIfNoEntry: false });
   const origin = fs.statSync(executor);
   if (own?.size !== origin.size || own.mtimeMs < origin.mtimeMs) replace(copy, fs.readFileSync(executor), 0o755);
-  replace(path.join(folder, 'bwrap'), wrapperScript(bubblewrap, TMP_BYTES), 0o755);
+  replace(path.join(folder, 'bwrap'), wrapperScript([...unblocking(env), bubblewrap], TMP_BYTES), 0o755);
   replace(path.join(folder, 'filter'), seccompFilter(architecture), 0o644);
-  return { folder, executor: copy, filter: path.join(folder, 'filter'), socat, nsenter, path: `${folder}:/usr/bin:/bin` };
+  return { folder, executor: copy, filter: path.join(folder, 'filter'), socat, nsenter, mkfifo, path: `${folder}:/usr/bin:/bin` };
 };

@@ -172,8 +172,7 @@ describe.each(['x64', 'arm64'] as const)('the filter for %s', (architecture) => 
 
   it('refuses set-id bits in every call that sets a mode', () => {
     for (const [name, [nr, index]] of Object.entries(numbers.modes)) {
-      for (const mode of [0o4755, 0o2755, 0o6755])
-        expect(judge(architecture, { nr, args: at(index, mode) }), name).toBe(EPERM);
+      for (const mode of [0o4755, 0o2755, 0o6755]) expect(judge(architecture, { nr, args: at(index, mode) }), name).toBe(EPERM);
       for (const mode of [0o755, 0o644, 0o1777, 0]) expect(judge(architecture, { nr, args: at(index, mode) }), name).toBe(ALLOW);
     }
   });

@@ -3,13 +3,13 @@
  * knows exactly two calls, the version probe and the launch of the constant start line, and of the launch only the options that MXC is known to use.
  *
  * Descriptors from the launcher: 5 filter, 6 info (out), 7 gate (in), 8 start script; 3, 4 and 9 are closed; any other is a reason to refuse, since a folder
- * left open is a way out of the sandbox. Masks become read-only, the private /tmp gets a size, the resolver folders of the host are left out.
+ * left open is a way out of the sandbox. Standard input becomes an empty pipe, whose other end the launcher opens while the gate is closed. Masks become read-only, the private /tmp gets a size, the resolver folders of the host are left out.
  */
-export const wrapperScript = (bubblewrap: string, tmpBytes: number): string => `#!/bin/sh
+export const wrapperScript = (bubblewrap: readonly string[], tmpBytes: number): string => `#!/bin/sh
 unknown() { echo "cordon-bwrap: unknown $1" >&2; exit 126; }
 for fd in /proc/self/fd/*; do case \${fd##*/} in [0-9]|10) ;; *) [ -e "$fd" ] && unknown "descriptor \${fd##*/}" ;; esac; done
 exec 3>&- 4>&- 9>&-
-[ "$*" = --version ] && exec ${bubblewrap} --version 5>&- 6>&- 7>&- 8>&-
+[ "$*" = --version ] && exec ${bubblewrap.join(' ')} --version 5>&- 6>&- 7>&- 8>&-
 left=$# masks= first= second= want=0 option=
 for arg do
   shift
@@ -39,5 +39,9 @@ done
 # The three arguments that were not read yet now stand first.
 [ "$1" = sh ] && [ "$2" = -c ] && [ "$3" = '. /proc/self/fd/8' ] || unknown 'start line'
 shift 3
-exec ${bubblewrap} "$@" --new-session --cap-drop ALL --disable-userns --hostname cordon $masks --remount-ro / --seccomp 5 --info-fd 6 --block-fd 7 -- sh -c '. /proc/self/fd/8'
+exec 0<<end
+
+end
+read -r line
+exec ${bubblewrap.join(' ')} "$@" --new-session --cap-drop ALL --disable-userns --hostname cordon $masks --remount-ro / --seccomp 5 --info-fd 6 --block-fd 7 -- sh -c '. /proc/self/fd/8'
 `;
