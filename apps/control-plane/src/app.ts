@@ -1,7 +1,6 @@
 /** The two listeners and what each of them serves: one visible list of features each. */
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import swagger from '@fastify/swagger';
 import Fastify, { LogController, type FastifyRequest } from 'fastify';
 import { registerAssignments } from './assignments/routes.ts';
 import { registerAudit } from './audit/routes.ts';
@@ -19,6 +18,7 @@ import { registerGateway } from './gateway/routes.ts';
 import { registerGroups } from './groups/routes.ts';
 import { registerHealth } from './health.ts';
 import { createServer } from './http-server.ts';
+import { describeApi } from './openapi.ts';
 import { registerPolicies } from './policies/routes.ts';
 import { registerPublishing } from './publishing/routes.ts';
 import { enforceRouteRules, type KnownRoute } from './route-rules.ts';
@@ -120,27 +120,12 @@ export const buildAdmin = (context: Context): Promise<Listener> =>
     before: async (app) => {
       app.decorateRequest('actor', null);
       registerGuard(app, context);
-      await app.register(swagger, {
-        openapi: {
-          openapi: '3.1.0',
-          info: {
-            title: 'Cordon',
-            version: '1',
-            description: 'Containment policies for AI agents: write once, assign to groups, see the fleet comply.',
-            license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-          },
-          components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'API token: cordon_pat_…' } } },
-          security: [{ token: [] }],
-        },
-        refResolver: {
-          buildLocalReference: (schema, _base, _fragment, index) => (typeof schema['$id'] === 'string' ? schema['$id'] : `schema-${index}`),
-        },
+      await describeApi(app, {
+        prefix: '/api/v1',
+        title: 'Cordon',
+        description: 'Containment policies for AI agents: write once, assign to groups, see the fleet comply.',
+        token: 'API token: cordon_pat_…',
       });
-      app.get(
-        '/api/v1/openapi.json',
-        { config: { permission: 'public' }, schema: { hide: true, response: { 200: { type: 'object', additionalProperties: true } } } },
-        () => ({ ...app.swagger() }),
-      );
     },
     features: ADMIN_FEATURES,
   });
@@ -150,5 +135,12 @@ export const buildDevice = (context: Context): Promise<Listener> =>
     bodyLimit: 65_536,
     prefix: '/agent/v1',
     limit: { max: 120, timeWindow: 60_000, cache: 200_000, hook: 'preHandler', keyGenerator: deviceKey },
+    before: (app) =>
+      describeApi(app, {
+        prefix: '/agent/v1',
+        title: 'Cordon for devices',
+        description:
+          'Enrollment and sessions. Devices prove themselves by signatures inside the messages. A session’s ticket opens the WebSocket channel at /agent/v1/channel (subprotocol cordon.v1).',
+      }),
     features: DEVICE_FEATURES,
   });

@@ -16,27 +16,46 @@ const isClosed = (schema: unknown): boolean =>
   schema !== null &&
   (('additionalProperties' in schema && schema.additionalProperties === false) || 'anyOf' in schema);
 
+/** `GET /api/v1/devices/:id/compliance` is getDevicesIdCompliance: for whoever generates a client. */
+const operationId = (method: string, url: string): string =>
+  [method.toLowerCase(), ...url.replace(/^\/(?:api|agent)\/v\d+/, '').split(/[^A-Za-z0-9]+/)]
+    .filter(Boolean)
+    .map((word, i) => (i === 0 ? word : `${word.charAt(0).toUpperCase()}${word.slice(1)}`))
+    .join('');
+
 /**
- * Demands of each route a permission, response schemas, and closed schemas for body and query; converts query strings, which carry only text.
+ * Demands of each route a permission, a summary, response schemas, and closed schemas for all that it is given; converts query strings, which carry only text.
  * @returns the list of routes, filled while features register
  */
 export const enforceRouteRules = (app: App): readonly KnownRoute[] => {
   const routes: KnownRoute[] = [];
   const broken = (code: string, url: string, what: string): CordonError => new CordonError(code, `route ${url}: ${what}`, { place: url });
   app.addSchema(Problem);
-  const problem = { $ref: 'Problem#' };
+  const problem = (description: string): object => ({
+    description,
+    content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
+  });
   app.addHook('onRoute', (route) => {
     const permission = route.config?.permission;
     if (permission === undefined || !(permission === 'device' || isPermission(permission)))
       throw broken('route.no-permission', route.url, 'name its permission in config.permission');
     const schema = route.schema;
     if (schema?.response === undefined) throw broken('route.no-response', route.url, 'describe its answers in schema.response');
-    for (const part of ['body', 'querystring'] as const)
+    if (schema.summary === undefined || schema.summary === '')
+      throw broken('route.no-summary', route.url, 'say in schema.summary what it is for');
+    for (const part of ['body', 'querystring', 'params'] as const)
       if (schema[part] !== undefined && !isClosed(schema[part]))
         throw broken('route.open-schema', route.url, `${part} must refuse unknown members`);
-    schema.response = { ...schema.response, '4xx': problem, '5xx': problem };
-    if (permission === 'public') schema.security = [];
-    for (const method of [route.method].flat()) routes.push({ method, url: route.url, permission });
+    schema.response = {
+      ...schema.response,
+      '4xx': problem('Refused: the code says why, the detail what to do'),
+      '5xx': problem('Failed: nothing was changed; 503 may be tried again'),
+    };
+    if (permission === 'public' || permission === 'device') schema.security = [];
+    for (const method of [route.method].flat()) {
+      schema.operationId = operationId(method, route.url);
+      routes.push({ method, url: route.url, permission });
+    }
   });
   app.addHook('preValidation', async (request) => {
     const query = request.routeOptions.schema?.querystring;

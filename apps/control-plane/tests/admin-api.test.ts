@@ -167,25 +167,6 @@ describe('the HTTP layer', () => {
     ).toBe('request.too-large');
   });
 
-  it('describes all of itself as OpenAPI 3.1', async () => {
-    const { status, body } = await test.admin<{
-      openapi: string;
-      paths: Record<string, Record<string, { responses: object }>>;
-      components: { schemas: object };
-    }>('GET', '/openapi.json', { token: '' });
-    expect([status, body.openapi]).toEqual([200, '3.1.0']);
-    const described = Object.entries(body.paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
-    );
-    const routes = test.plane.listeners.admin.routes
-      .filter(({ url }) => !url.endsWith('openapi.json'))
-      .map(({ method, url }) => `${method} ${url}`);
-    expect(described.sort()).toEqual(routes.sort());
-    for (const methods of Object.values(body.paths))
-      for (const { responses } of Object.values(methods)) expect(Object.keys(responses)).toContain('4XX');
-    expect(body.components.schemas).toHaveProperty('Problem');
-  });
-
   it('sends its security headers and no cacheable secrets', async () => {
     const { headers } = await test.admin('GET', '/groups');
     expect(headers['cache-control']).toBe('no-store');
