@@ -8,7 +8,7 @@ import { figure, type BenchOptions, type Figure, type Round } from './figure.ts'
 import { startAgent, timed, type BenchAgent } from './agent.ts';
 
 const AT_ONCE = 20;
-const COMMAND = path.join(import.meta.dirname, '../apps/endpoint-agent/src/main.ts');
+const COMMAND = path.join(import.meta.dirname, '../apps/endpoint-agent/bin/cordon.js');
 
 type Measure = (agent: BenchAgent) => Promise<number>;
 

@@ -1,8 +1,6 @@
 /** The only reader of the environment. */
-import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { CordonError } from '@cordon/policy/errors.ts';
 
 export interface AgentConfig {
   /** Key, enrollment, last good state, spool. Only the daemon's account may enter. */
@@ -11,17 +9,9 @@ export interface AgentConfig {
   readonly runtimeDir: string;
   /** More accounts that a root daemon serves, by name. */
   readonly users: readonly string[];
-  /** Host → address, used before DNS. */
-  readonly hosts: Readonly<Record<string, string>>;
+  /** File of host → address, used before DNS. */
+  readonly hostsFile: string | undefined;
 }
-
-const hostsOf = (file: string | undefined): Readonly<Record<string, string>> => {
-  if (file === undefined) return {};
-  const value: unknown = JSON.parse(fs.readFileSync(file, 'utf8'));
-  if (typeof value !== 'object' || value === null || Object.values(value).some((v) => typeof v !== 'string'))
-    throw new CordonError('config.hosts', `${file} must be a JSON object of host to address`, { place: file });
-  return value as Readonly<Record<string, string>>;
-};
 
 export const readConfig = (env: Readonly<Record<string, string | undefined>> = process.env): AgentConfig => {
   const root = process.getuid?.() === 0;
@@ -32,7 +22,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
       env['CORDON_AGENT_RUNTIME'] ??
       (root ? '/run/cordon' : runtime === undefined ? `/tmp/cordon-${process.getuid?.() ?? 0}` : path.join(runtime, 'cordon')),
     users: (env['CORDON_AGENT_USERS'] ?? '').split(',').filter((name) => name !== ''),
-    hosts: hostsOf(env['CORDON_AGENT_HOSTS_FILE']),
+    hostsFile: env['CORDON_AGENT_HOSTS_FILE'],
   };
 };
 

@@ -9,6 +9,7 @@ import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
 import type { AgentConfig } from './config.ts';
 import { startChannel, type Channel } from './control/channel.ts';
 import { startEgress } from './egress/egress.ts';
+import { readHosts } from './egress/hosts.ts';
 import { loadDeviceKey } from './identity/device-key.ts';
 import { requireEnrollment } from './identity/enrollment.ts';
 import { AGENT_VERSION } from './identity/facts.ts';
@@ -58,7 +59,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   const runs = createRunTable(path.join(stateDir, 'runs'));
   const egress = await startEgress({
     runtimeDir,
-    hosts: config.hosts,
+    hosts: readHosts(config.hostsFile),
     ...(root && { dropTo: { uid: nobody?.uid ?? 65_534, gid: nobody?.gid ?? 65_534 } }),
     onDecision: ({ run, verdict, host, port, rule, policy, code }) => {
       const live = runs.all().find((entry) => entry.run.run === run);

@@ -3,8 +3,7 @@ import type { Readable } from 'node:stream';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { callerValues, readConfig } from '../config.ts';
 import { connectLocal, type LocalClient } from '../local-api/client.ts';
-import { encode, KIND, type Reply } from '../local-api/protocol.ts';
-import { socketFor } from '../local-api/socket-path.ts';
+import { encode, KIND, socketFor, type Reply } from '../local-api/protocol.ts';
 import { parseArguments } from './arguments.ts';
 import { printError, REFUSED_STATUS } from './output.ts';
 

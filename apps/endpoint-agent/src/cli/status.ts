@@ -2,7 +2,7 @@
 import { visible } from '@cordon/policy/visible.ts';
 import { readConfig } from '../config.ts';
 import { ask } from '../local-api/client.ts';
-import { socketFor } from '../local-api/socket-path.ts';
+import { socketFor } from '../local-api/protocol.ts';
 import { parseArguments } from './arguments.ts';
 
 export const statusCommand = async (args: readonly string[]): Promise<number> => {

@@ -4,7 +4,7 @@ import type { RuleOrigin } from '@cordon/policy/effective.ts';
 import { visible } from '@cordon/policy/visible.ts';
 import { readConfig } from '../config.ts';
 import { ask } from '../local-api/client.ts';
-import { socketFor } from '../local-api/socket-path.ts';
+import { socketFor } from '../local-api/protocol.ts';
 import { parseArguments } from './arguments.ts';
 import { DENIED_STATUS } from './output.ts';
 

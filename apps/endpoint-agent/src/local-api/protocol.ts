@@ -1,9 +1,13 @@
 /** The local protocol: one byte kind, four bytes length, payload. Control messages are JSON; the rest are the run's own bytes. */
+import path from 'node:path';
 import type { Explanation } from '@cordon/policy/effective.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 
 export const KIND = { control: 0, stdin: 1, stdout: 2, stderr: 3 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
+
+/** Where an account's socket lies. */
+export const socketFor = (runtimeDir: string, uid: number): string => path.join(runtimeDir, 'users', String(uid), 'cordon.sock');
 
 export const MAX_FRAME = 1_048_576;
 

@@ -4,9 +4,8 @@ import net from 'node:net';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { Account } from './accounts.ts';
-import { createDecoder, encodeControl, KIND, type Reply, type Request } from './protocol.ts';
+import { createDecoder, encodeControl, KIND, socketFor, type Reply, type Request } from './protocol.ts';
 import { parseRequest } from './request.ts';
-import { socketFor } from './socket-path.ts';
 
 /** One connection of one caller. */
 export interface Caller {
