@@ -1,46 +1,102 @@
-/** Agent profiles as data: how a program is recognised and which folders are its own. */
-import type { Subject } from '../effective.ts';
+/** Who a program is, and which folders are its own, by the agent profiles. */
+import type { OperatingSystem, Subject } from '../effective.ts';
+import { canonicalPath, isWithin } from '../match/path.ts';
+import { PROFILES } from './profiles.ts';
+import type { AgentProfile } from './schema.ts';
 
-export interface AgentProfile {
-  readonly id: string;
-  /** Names of the npm packages whose tree the program lies in. */
-  readonly packages: readonly string[];
-  /** Names of a program of its own. */
-  readonly programs: readonly string[];
-  /** What `${agent}` means, relative to the home directory. */
-  readonly folders: readonly string[];
-}
-
-export const PROFILES: readonly AgentProfile[] = [
-  { id: 'claude-code', packages: ['@anthropic-ai/claude-code'], programs: ['claude'], folders: ['.claude', '.claude.json'] },
-  { id: 'codex', packages: ['@openai/codex'], programs: ['codex'], folders: ['.codex'] },
-  { id: 'gemini-cli', packages: ['@google/gemini-cli'], programs: ['gemini'], folders: ['.gemini'] },
-  { id: 'opencode', packages: ['opencode-ai'], programs: ['opencode'], folders: ['.config/opencode', '.local/share/opencode'] },
-];
+export { PROFILES } from './profiles.ts';
+export type { AgentProfile } from './schema.ts';
 
 /** What the device saw of the program, symbolic links resolved. */
 export interface ObservedProgram {
   /** Absolute path of the file that runs: the script where an interpreter runs one. */
   readonly file: string;
-  /** Whether the requesting user could change it or its tree: then it proves nothing. */
+  /** Whether anyone but the machine's administrator could change it or its tree: then it proves nothing. */
   readonly userWritable: boolean;
   /** The id that the caller claims, if any. */
   readonly claimed?: string | undefined;
 }
 
 /**
- * Who is launched. A recognised program that its user cannot change is proven; everything else is a claim.
- * An interpreter is never proof, nor is a name or a flag (design §5).
+ * Folders whose programs only an administrator installs, and under names that he chose for everybody. None on Windows: there each program has a folder
+ * of its own, so its name says nothing more than that.
  */
-export const recognise = ({ file, userWritable, claimed }: ObservedProgram): Subject['agent'] => {
-  const name = file.slice(file.lastIndexOf('/') + 1);
-  const profile = PROFILES.find((p) => p.packages.some((pkg) => file.includes(`/node_modules/${pkg}/`)) || p.programs.includes(name));
-  const inPackage = profile?.packages.some((pkg) => file.includes(`/node_modules/${pkg}/`)) ?? false;
-  if (profile !== undefined && inPackage && !userWritable && (claimed === undefined || claimed === profile.id))
-    return { id: profile.id, proof: 'proven' };
-  return { id: claimed ?? profile?.id ?? 'unknown', proof: 'claimed' };
+const SYSTEM_FOLDERS: Readonly<Record<OperatingSystem, readonly string[]>> = {
+  linux: ['/usr/bin', '/usr/local/bin', '/bin'],
+  macos: ['/usr/local/bin'],
+  windows: [],
 };
 
-/** Folders of an agent below a home directory; none for an agent that has no profile. */
-export const agentFolders = (id: string, home: string): string[] =>
-  (PROFILES.find((profile) => profile.id === id)?.folders ?? []).map((folder) => `${home}/${folder}`);
+/** They run whatever they are given, wherever they lie: also one that is shipped in an agent's own tree. */
+const INTERPRETER =
+  /^(node|nodejs|bun|deno|npx|bunx|python[0-9.]*|pypy[0-9.]*|uv|uvx|pipx|ruby|perl|php|lua|java|(ba|da|z|k|fi|c|tc|a)?sh|env)$/;
+
+interface Found {
+  readonly profile: AgentProfile;
+  /** Whether what was found is enough where the user could not have put it there. */
+  readonly proves: boolean;
+}
+
+/** The package in whose tree the file lies: the innermost one, for its dependencies are other programs. */
+const packageOf = (segments: readonly string[]): { readonly ecosystem: 'npm' | 'pypi'; readonly name: string } | undefined => {
+  const at = segments.findLastIndex((segment) => segment === 'node_modules' || segment === 'site-packages' || segment === 'dist-packages');
+  const rest = segments.slice(at + 1);
+  const parts = segments[at] === 'node_modules' && rest[0]?.startsWith('@') === true ? 2 : 1;
+  if (at < 0 || rest.length <= parts) return undefined; // the folder itself, or a loose file in it
+  return { ecosystem: segments[at] === 'node_modules' ? 'npm' : 'pypi', name: rest.slice(0, parts).join('/') };
+};
+
+const byPackage = (segments: readonly string[]): Found | undefined => {
+  const tree = packageOf(segments);
+  if (tree === undefined) return undefined;
+  for (const profile of PROFILES) {
+    const hit = profile.packages?.find(
+      ({ ecosystem, name, module }) => ecosystem === tree.ecosystem && tree.name === (ecosystem === 'npm' ? name : module),
+    );
+    if (hit !== undefined) return { profile, proves: hit.verified };
+  }
+  return undefined;
+};
+
+const byName = (name: string, folder: string, os: OperatingSystem): Found | undefined => {
+  const fold = (text: string): string => (os === 'windows' ? text.toLowerCase() : text);
+  for (const profile of PROFILES) {
+    const hit = profile.executables?.find((group) => group.os.includes(os) && group.names.some((known) => fold(known) === name));
+    if (hit !== undefined) return { profile, proves: hit.verified && hit.alsoNamed === undefined && SYSTEM_FOLDERS[os].includes(folder) };
+  }
+  return undefined;
+};
+
+const find = (file: string, os: OperatingSystem): Found | undefined => {
+  const windows = os === 'windows';
+  const segments = (windows ? file.toLowerCase().replaceAll('\\', '/') : file).split('/');
+  const last = segments.at(-1) ?? '';
+  const name = windows ? last.replace(/\.(exe|cmd|bat|ps1)$/, '') : last;
+  const found = byPackage(segments) ?? byName(name, segments.slice(0, -1).join('/'), os);
+  return found !== undefined && INTERPRETER.test(name) ? { ...found, proves: false } : found;
+};
+
+/**
+ * Who is launched. A recognised program that its user cannot change is proven; everything else is a claim. What proves is the package tree in which
+ * the file lies, or a name in a system folder that no other known program has; only by data that somebody verified. An interpreter is never proof,
+ * nor is a name anywhere else, a flag, or a path that merely holds the name (design §5).
+ */
+export const recognise = ({ file, userWritable, claimed }: ObservedProgram, os: OperatingSystem = 'linux'): Subject['agent'] => {
+  const found = find(file, os);
+  if (found?.proves === true && !userWritable && (claimed === undefined || claimed === found.profile.id))
+    return { id: found.profile.id, proof: 'proven' };
+  return { id: claimed ?? found?.profile.id ?? 'unknown', proof: 'claimed' };
+};
+
+/**
+ * The agent's places below a home directory, none inside another: what `${agent}` means. None for an agent that has no profile.
+ * @throws CordonError `path.invalid` if `home` is not an absolute path of that system
+ */
+export const agentFolders = (id: string, home: string, os: OperatingSystem = 'linux'): string[] => {
+  const places = (PROFILES.find((profile) => profile.id === id)?.state ?? [])
+    .filter((group) => group.os.includes(os) && !group.holds.includes('program'))
+    .flatMap((group) => group.paths)
+    .filter((path) => path.startsWith('${home}'))
+    .map((path) => canonicalPath(home + path.slice('${home}'.length), os));
+  return [...new Set(places)].filter((path) => !places.some((other) => other !== path && isWithin(path, other, os)));
+};
