@@ -20,15 +20,19 @@ const findProgram = (name: string, cwd: string): string | undefined => {
   return undefined;
 };
 
-/** Whether the account could change a file or put another in its place. */
+/**
+ * Whether the account, or anyone else but root, could change a file or put another in its place. Another user's file is no proof either: two accounts may
+ * be one person's, and an account has more groups than its first.
+ */
 const couldChange = (file: string, account: Account): boolean => {
   for (let at = file; ; at = path.dirname(at)) {
     const stat = fs.statSync(at, { throwIfNoEntry: false });
     if (
       stat === undefined ||
+      stat.uid !== 0 ||
       stat.uid === account.uid ||
       (stat.mode & 0o002) !== 0 ||
-      ((stat.mode & 0o020) !== 0 && stat.gid === account.gid)
+      ((stat.mode & 0o020) !== 0 && stat.gid !== 0)
     )
       return true;
     if (at === '/') return false;

@@ -1,0 +1,71 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { subjectOf, variablesOf } from './subject.ts';
+
+const root = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-subject-'));
+afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
+
+const account = { name: 'ada', uid: 4242, gid: 4242, home: '/home/ada' };
+const place = (file: string): string => {
+  const at = path.join(root, file);
+  fs.mkdirSync(path.dirname(at), { recursive: true });
+  fs.writeFileSync(at, '#!/bin/sh\n', { mode: 0o755 });
+  return at;
+};
+
+describe('subjectOf', () => {
+  it('takes an agent in a folder that others can write for a claim, whoever owns the file', () => {
+    const file = place('node_modules/@anthropic-ai/claude-code/cli.js');
+    expect(subjectOf([file], root, account, undefined).agent).toEqual({ id: 'claude-code', proof: 'claimed' });
+    expect(subjectOf(['./node_modules/@anthropic-ai/claude-code/cli.js'], root, account, 'claude-code').agent.proof).toBe('claimed');
+  });
+
+  it('follows links to what truly runs: a link named like an agent is not one', () => {
+    const link = path.join(root, 'claude');
+    fs.symlinkSync('/usr/bin/env', link);
+    expect(subjectOf([link], root, account, undefined).agent).toEqual({ id: 'unknown', proof: 'claimed' });
+  });
+
+  it('knows no program that is not there, and none that is found nowhere', () => {
+    expect(subjectOf(['claude-of-nowhere'], root, account, undefined)).toEqual({
+      agent: { id: 'unknown', proof: 'claimed' },
+      user: 'ada',
+      os: 'linux',
+    });
+    expect(subjectOf([path.join(root, 'missing/codex')], root, account, undefined).agent).toEqual({ id: 'codex', proof: 'claimed' });
+  });
+
+  it.runIf(process.getuid?.() === 0)('proves an agent that only root can change; not one that another account or a group can', () => {
+    const folder = fs.mkdtempSync('/var/lib/cordon-subject-');
+    try {
+      const file = path.join(folder, 'node_modules/@openai/codex/bin/codex.js');
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      fs.writeFileSync(file, '', { mode: 0o755 });
+      const proof = (): string => subjectOf([file], root, account, undefined).agent.proof;
+      expect(proof()).toBe('proven');
+      fs.chownSync(file, 4243, 0);
+      expect(proof()).toBe('claimed');
+      fs.chownSync(file, 0, 4243);
+      expect(proof()).toBe('proven');
+      fs.chmodSync(path.dirname(file), 0o775);
+      expect(proof()).toBe('proven');
+      fs.chownSync(path.dirname(file), 0, 4243);
+      expect(proof()).toBe('claimed');
+    } finally {
+      fs.rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('variablesOf', () => {
+  it('gives an agent its own places below the account’s home, and no workspace where the folder is gone', () => {
+    expect(variablesOf(root, account, 'codex')).toMatchObject({
+      home: '/home/ada',
+      workspace: fs.realpathSync(root),
+      agent: ['/home/ada/.codex'],
+    });
+    expect(variablesOf(path.join(root, 'gone'), account, 'unknown')).toMatchObject({ workspace: undefined, agent: [] });
+  });
+});
