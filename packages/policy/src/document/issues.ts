@@ -1,4 +1,4 @@
-/** What is wrong with a policy document: all of it at once, each with its place. */
+/** What is wrong with a document, a policy or a manifest: all of it at once, each with its place. */
 import { CordonError } from '../errors.ts';
 
 export interface PolicyIssue {
@@ -14,11 +14,12 @@ export interface PolicyIssue {
 export class PolicyErrors extends CordonError {
   readonly issues: readonly PolicyIssue[];
 
-  constructor(issues: readonly PolicyIssue[]) {
+  /** @param kind what the document is: `policy` gives the code `policy.invalid` */
+  constructor(issues: readonly PolicyIssue[], kind = 'policy') {
     const [first] = issues;
     super(
-      'policy.invalid',
-      `the policy has ${issues.length} error${issues.length === 1 ? '' : 's'}; the first: line ${first?.line ?? 0}, ${first?.pointer ?? ''}: ${first?.message ?? ''}`,
+      `${kind}.invalid`,
+      `the ${kind} has ${issues.length} error${issues.length === 1 ? '' : 's'}; the first: line ${first?.line ?? 0}, ${first?.pointer ?? ''}: ${first?.message ?? ''}`,
     );
     this.name = 'PolicyErrors';
     this.issues = issues;

@@ -1,7 +1,7 @@
 /** Text to document, strictly: YAML 1.2 or JSON, every error with its place. For policies and manifests alike. */
 import type { Static, TSchema } from 'typebox';
 import type { Validator } from 'typebox/compile';
-import { isMap, LineCounter, parseDocument, type Document } from 'yaml';
+import { isMap, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import type { Finding } from './check.ts';
 import { expected, knownKeys } from './expected.ts';
 import { nearest, PolicyErrors, type PolicyIssue } from './issues.ts';
@@ -13,18 +13,22 @@ const MAX_DEPTH = 16;
 const MAX_ISSUES = 100;
 
 type Path = readonly (string | number)[];
-type Locate = (path: Path, key?: string) => { line: number; column: number };
+/** Where in the text a part of a document stands: 1-based. With a key, where that key of the part stands. */
+export type Locate = (path: Path, key?: string) => { line: number; column: number };
 
 export interface Language<S extends TSchema> {
   /** Begins every code: `policy` gives `policy.syntax`. */
   readonly kind: string;
+  /** 256 KiB unless said. */
+  readonly maxBytes?: number;
   readonly schema: S;
   readonly validator: { Check(value: unknown): value is Static<S>; Errors(value: unknown): ReturnType<Validator['Errors']> };
   /** What the schema cannot say. */
   readonly check: (document: Static<S>) => readonly Finding[];
 }
 
-const pointerOf = (path: Path): string => path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+export const pointerOf = (path: Path): string =>
+  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 const pathOf = (pointer: string): string[] =>
   pointer
     .split('/')
@@ -48,6 +52,22 @@ const locator =
     return { line: 1, column: 1 };
   };
 
+/** Places of keys that stand twice in one map. The parser's own test compares each key with all before it: seconds for a long map. */
+const repeatedKeys = (yaml: Document.Parsed): number[] => {
+  const places: number[] = [];
+  visit(yaml, {
+    Map: (_, { items }) => {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        const name = isScalar(key) ? key.value : key;
+        if (seen.has(name)) places.push((key as { range?: readonly number[] } | null)?.range?.[0] ?? 0);
+        seen.add(name);
+      }
+    },
+  });
+  return places.toSorted((a, b) => a - b);
+};
+
 const valueAt = (value: unknown, path: Path): unknown =>
   path.reduce<unknown>((at, part) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[part] : undefined), value);
 
@@ -64,17 +84,13 @@ const complaints = <S extends TSchema>({ kind, schema, validator }: Language<S>,
   [...validator.Errors(value)].flatMap((error): Complaint[] => {
     const at = pathOf(error.instancePath);
     switch (error.keyword) {
-      case 'additionalProperties': {
-        const known = knownKeys(schema, at);
-        return error.params.additionalProperties.map((key) => {
-          const near = nearest(key, known);
-          return {
-            at,
-            key,
-            code: `${kind}.unknown-key`,
-            message: `${JSON.stringify(key)} is not known here; ${near === undefined ? `there are: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`}`,
-          };
-        });
+      // A member of a closed object; one that holds many has no room left for the error of the object itself.
+      case 'boolean': {
+        const [parent, key] = [at.slice(0, -1), at.at(-1) ?? ''];
+        const known = knownKeys(schema, parent);
+        const near = nearest(key, known);
+        const hint = near === undefined ? `there are: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
+        return [{ at: parent, key, code: `${kind}.unknown-key`, message: `${JSON.stringify(key)} is not known here; ${hint}` }];
       }
       case 'required':
         return error.params.requiredProperties.map((key) => ({
@@ -82,8 +98,8 @@ const complaints = <S extends TSchema>({ kind, schema, validator }: Language<S>,
           code: `${kind}.missing-key`,
           message: `${JSON.stringify(key)} is missing`,
         }));
-      // Errors below a closed member repeat what additionalProperties says.
-      case 'boolean':
+      // Repeats what is said of each member.
+      case 'additionalProperties':
         return [];
       default:
         return [{ at, code: `${kind}.value`, message: expected(schema, at, valueAt(value, at), error.message) }];
@@ -103,7 +119,7 @@ const allIssues = <S extends TSchema>(language: Language<S>, value: unknown, loc
   const parents = new Set<string>();
   while (!validator.Check(copy.value)) {
     const found = complaints(language, copy.value);
-    const news = found.filter(({ at }) => !parents.has(pointerOf(copy.original(at))));
+    const news = found.filter(({ at, key }) => key !== undefined || !parents.has(pointerOf(copy.original(at))));
     for (const { code, at, message, key } of news) report(code, at, message, key);
     const places = new Map(found.map(({ at, key }) => (key === undefined ? at : [...at, key])).map((path) => [pointerOf(path), path]));
     for (const path of places.values()) parents.add(pointerOf(copy.original(path).slice(0, -1)));
@@ -111,6 +127,7 @@ const allIssues = <S extends TSchema>(language: Language<S>, value: unknown, loc
     // The whole cannot be taken out: what is left of it is judged as it is.
     if (!copy.remove([...places.values()].filter((path) => path.length > 0)) || places.has('')) break;
   }
+  if (typeof copy.value !== 'object' || copy.value === null) return issues;
   for (const { code, path, message } of check(copy.value as Static<S>)) report(code, path, message);
   return issues;
 };
@@ -121,31 +138,39 @@ const depthOf = (value: unknown, depth = 0): number => {
 };
 
 /**
- * @param text YAML or JSON, at most 256 KiB, one document, no aliases
- * @throws PolicyErrors (code `policy.invalid`) with every issue: JSON pointer, line, column, what was expected
+ * @param text YAML or JSON, one document, no aliases
+ * @throws PolicyErrors (code `KIND.invalid`) with every issue: JSON pointer, line, column, what was expected
  */
-export const readDocument = <S extends TSchema>(text: string, language: Language<S>): Static<S> => {
-  const { kind, validator } = language;
+export const readDocument = <S extends TSchema>(
+  text: string,
+  language: Language<S>,
+): { readonly document: Static<S>; readonly locate: Locate } => {
+  const { kind, validator, maxBytes = MAX_TEXT } = language;
   const fail = (code: string, message: string, line = 1, column = 1): never => {
-    throw new PolicyErrors([{ code: `${kind}.${code}`, pointer: '', line, column, message }]);
+    throw new PolicyErrors([{ code: `${kind}.${code}`, pointer: '', line, column, message }], kind);
   };
-  if (Buffer.byteLength(text) > MAX_TEXT) fail('too-large', `a ${kind} has at most ${MAX_TEXT} bytes`);
+  if (Buffer.byteLength(text) > maxBytes) fail('too-large', `a ${kind} has at most ${maxBytes} bytes`);
   const lines = new LineCounter();
   const yaml = parseDocument(text, {
     version: '1.2',
     schema: 'core',
     lineCounter: lines,
-    uniqueKeys: true,
+    uniqueKeys: false, // see repeatedKeys
     strict: true,
     prettyErrors: false,
     stringKeys: true,
   });
-  if (yaml.errors.length > 0) {
+  const errors =
+    yaml.errors.length > 0
+      ? yaml.errors.map(({ pos, message }) => ({ place: pos[0], message }))
+      : repeatedKeys(yaml).map((place) => ({ place, message: 'Map keys must be unique' }));
+  if (errors.length > 0) {
     throw new PolicyErrors(
-      yaml.errors.slice(0, MAX_ISSUES).map((error) => {
-        const { line, col } = lines.linePos(error.pos[0]);
-        return { code: `${kind}.syntax`, pointer: '', line, column: col, message: error.message };
+      errors.slice(0, MAX_ISSUES).map(({ place, message }) => {
+        const { line, col } = lines.linePos(place);
+        return { code: `${kind}.syntax`, pointer: '', line, column: col, message };
       }),
+      kind,
     );
   }
   let value: unknown;
@@ -155,7 +180,8 @@ export const readDocument = <S extends TSchema>(text: string, language: Language
     return fail('alias', 'anchors and aliases are not understood; write the value where it is meant');
   }
   if (depthOf(value) > MAX_DEPTH) fail('too-deep', `a ${kind} has at most ${MAX_DEPTH} levels`);
-  const issues = allIssues(language, value, locator(yaml, lines)).toSorted((a, b) => a.line - b.line || a.column - b.column);
-  if (issues.length > 0 || !validator.Check(value)) throw new PolicyErrors(issues);
-  return value;
+  const locate = locator(yaml, lines);
+  const issues = allIssues(language, value, locate).toSorted((a, b) => a.line - b.line || a.column - b.column);
+  if (issues.length > 0 || !validator.Check(value)) throw new PolicyErrors(issues, kind);
+  return { document: value, locate };
 };
