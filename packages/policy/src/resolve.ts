@@ -100,11 +100,17 @@ const resolveAll = (policies: readonly PreparedPolicy[], { floor, subject, varia
   for (const policy of narrowing) expand(policy.deniedWorkspaces, given, os, deniedWorkspaces);
   const workspaceLimits = narrowing.flatMap((policy) => expandLimits(policy.workspaceLimits, given, os));
   const why = workspaceRefusal(given, os, deniedWorkspaces, workspaceLimits);
-  const variables: PathVariables = why === undefined ? given : { ...given, workspace: undefined };
+  // What is only claimed grants nothing: a claim must not choose whose folders it gets.
+  const variables: PathVariables = {
+    ...given,
+    workspace: why === undefined ? given.workspace : undefined,
+    agent: subject.agent.proof === 'proven' ? given.agent : [],
+  };
   const paths: PathRule[] = [];
-  expand(BUILTIN[os], variables, os, paths);
+  // A directory that may not be a workspace is granted nothing as one, and stays protected as one.
+  expand(BUILTIN[os], given, os, paths);
   for (const policy of granting) expand(policy.allowedPaths, variables, os, paths);
-  for (const policy of narrowing) expand(policy.deniedPaths, variables, os, paths);
+  for (const policy of narrowing) expand(policy.deniedPaths, given, os, paths);
   return {
     subject,
     refused: refusalOf(granting, narrowing, subject),
