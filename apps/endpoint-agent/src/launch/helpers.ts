@@ -33,8 +33,8 @@ const unblocking = (env: string): readonly string[] => {
 };
 
 /** A program of the system, owned by root and not writable by others. */
-const systemProgram = (name: string, code: string, packageName: string): string => {
-  for (const folder of SYSTEM_FOLDERS) {
+const systemProgram = (folders: readonly string[], name: string, code: string, packageName: string): string => {
+  for (const folder of folders) {
     const file = path.join(folder, name);
     const stat = fs.statSync(file, { throwIfNoEntry: false });
     if (stat === undefined) continue;
@@ -54,10 +54,7 @@ export const findExecutor = (): string => {
   // The package's main file lies in dist/: its root is the folder that holds bin/.
   let folder = path.dirname(import.meta.resolve('@microsoft/mxc-sdk').replace('file://', ''));
   while (folder !== '/' && !fs.existsSync(path.join(folder, 'bin', arch))) folder = path.dirname(folder);
-  const executor = path.join(folder, 'bin', arch, 'lxc-exec');
-  if (!fs.existsSync(executor))
-    throw new CordonError('launch.executor-missing', `the MXC executor is not at ${executor}: install the packages again`);
-  return executor;
+  return path.join(folder, 'bin', arch, 'lxc-exec');
 };
 
 const replace = (file: string, content: string | Buffer, mode: number): void => {
@@ -71,20 +68,28 @@ const replace = (file: string, content: string | Buffer, mode: number): void => 
  * Installs the wrapper, the filter and a copy of the executor into `folder` (root: 0755 and root's own; otherwise the user's own).
  * @throws CordonError `launch.bubblewrap-missing`, `launch.socat-missing`, `launch.nsenter-missing`, `launch.coreutils-missing`, `launch.executor-missing`, `launch.helper-unsafe`, `launch.platform`
  */
-export const installHelpers = (folder: string, executor: string = findExecutor()): Helpers => {
+export const installHelpers = (
+  folder: string,
+  executor: string = findExecutor(),
+  systemFolders: readonly string[] = SYSTEM_FOLDERS,
+): Helpers => {
   if (process.platform !== 'linux')
     throw new CordonError('launch.platform', `there is no backend for ${process.platform} yet: nothing is launched uncontained`);
   const architecture = process.arch === 'arm64' ? 'arm64' : 'x64';
-  const bubblewrap = systemProgram('bwrap', 'launch.bubblewrap-missing', 'bubblewrap');
-  const socat = systemProgram('socat', 'launch.socat-missing', 'socat');
-  const nsenter = systemProgram('nsenter', 'launch.nsenter-missing', 'util-linux');
-  const mkfifo = systemProgram('mkfifo', 'launch.coreutils-missing', 'coreutils');
-  const env = systemProgram('env', 'launch.coreutils-missing', 'coreutils');
+  const bubblewrap = systemProgram(systemFolders, 'bwrap', 'launch.bubblewrap-missing', 'bubblewrap');
+  const socat = systemProgram(systemFolders, 'socat', 'launch.socat-missing', 'socat');
+  const nsenter = systemProgram(systemFolders, 'nsenter', 'launch.nsenter-missing', 'util-linux');
+  const mkfifo = systemProgram(systemFolders, 'mkfifo', 'launch.coreutils-missing', 'coreutils');
+  const env = systemProgram(systemFolders, 'env', 'launch.coreutils-missing', 'coreutils');
   fs.mkdirSync(folder, { recursive: true, mode: 0o755 });
   fs.chmodSync(folder, 0o755);
   const copy = path.join(folder, 'lxc-exec');
   const own = fs.statSync(copy, { throwIfNoEntry: false });
-  const origin = fs.statSync(executor);
+  const origin = fs.statSync(executor, { throwIfNoEntry: false });
+  if (origin === undefined)
+    throw new CordonError('launch.executor-missing', `the MXC executor is not at ${executor}: install the packages again`, {
+      place: executor,
+    });
   if (own?.size !== origin.size || own.mtimeMs < origin.mtimeMs) replace(copy, fs.readFileSync(executor), 0o755);
   replace(path.join(folder, 'bwrap'), wrapperScript([...unblocking(env), bubblewrap], TMP_BYTES), 0o755);
   replace(path.join(folder, 'filter'), seccompFilter(architecture), 0o644);

@@ -36,17 +36,7 @@ const BASELINE = new Set([
   '/usr/share',
   '/etc',
 ]);
-const DEVICES = new Set([
-  '/dev',
-  '/dev/null',
-  '/dev/zero',
-  '/dev/full',
-  '/dev/random',
-  '/dev/urandom',
-  '/dev/tty',
-  '/dev/pts',
-  '/dev/console',
-]);
+const DEVICES = new Set(['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty', '/dev/pts', '/dev/console']);
 
 export interface Planned {
   readonly readonly: readonly string[];
@@ -66,11 +56,14 @@ export const compareMounts = (mounts: readonly Mount[], plan: Planned): string[]
       if (writable || type !== 'tmpfs') wrong.push('/ is not a read-only tmpfs');
     } else if (plan.denied.includes(target)) {
       if (type !== 'tmpfs' && type !== 'devtmpfs') wrong.push(`${target} is denied but not masked`);
+      else if (writable) wrong.push(`the mask over ${target} is writable`);
     } else if (plan.readwrite.includes(target)) continue;
     else if (plan.readonly.includes(target) || BASELINE.has(target)) {
       if (writable) wrong.push(`${target} is writable`);
-    } else if (target === '/tmp') {
-      if (type !== 'tmpfs') wrong.push('/tmp is not private');
+    } else if (target === '/dev') {
+      if (writable || type !== 'tmpfs') wrong.push('/dev is not a read-only tmpfs');
+    } else if (target === '/tmp' || target === '/dev/shm') {
+      if (type !== 'tmpfs') wrong.push(`${target} is not private`);
     } else if (target === '/proc') {
       if (type !== 'proc') wrong.push('/proc is not a proc of its own');
     } else if (!DEVICES.has(target)) wrong.push(`${target} is mounted, but not planned`);

@@ -3,7 +3,7 @@ import { CordonError } from '@cordon/policy/errors.ts';
 
 const KNOWN: readonly (readonly [pattern: RegExp, code: string, advice: string])[] = [
   [
-    /No permissions to create(?: a)? new namespace|setting up uid map|Creating new namespace failed|unshare.*(?:EPERM|Operation not permitted)/i,
+    /No permissions to creat(?:e|ing)(?: a)? new namespace|setting up uid map|Creating new namespace failed|(?:unshare|RTM_NEW\w+).*(?:EPERM|Operation not permitted)/i,
     'launch.userns-denied',
     'this machine does not let ordinary users make user namespaces: set kernel.unprivileged_userns_clone=1 or user.max_user_namespaces, or allow bubblewrap in AppArmor',
   ],
@@ -12,6 +12,11 @@ const KNOWN: readonly (readonly [pattern: RegExp, code: string, advice: string])
     /cordon-bwrap: unknown/i,
     'launch.wrapper-refused',
     'the executor called bubblewrap in a way that is not known; this version of MXC is not supported',
+  ],
+  [
+    /bwrap: Unknown option/i,
+    'launch.bubblewrap-old',
+    'this bubblewrap is too old to contain what Cordon runs: install version 0.8 or newer',
   ],
   [/bwrap.*(?:not found|missing|not installed)/i, 'launch.bubblewrap-missing', 'install the package bubblewrap'],
 ];

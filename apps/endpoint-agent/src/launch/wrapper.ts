@@ -3,14 +3,15 @@
  * knows exactly two calls, the version probe and the launch of the constant start line, and of the launch only the options that MXC is known to use.
  *
  * Descriptors from the launcher: 5 filter, 6 info (out), 7 gate (in), 8 start script; 3, 4 and 9 are closed; any other is a reason to refuse, since a folder
- * left open is a way out of the sandbox. Standard input becomes an empty pipe, whose other end the launcher opens while the gate is closed. Masks become read-only, the private /tmp gets a size, the resolver folders of the host are left out.
+ * left open is a way out of the sandbox. Standard input becomes an empty pipe, whose other end the launcher opens while the gate is closed. Masks and /dev become read-only, the private /tmp and /dev/shm get a size, the
+ * resolver folders of the host are left out.
  */
 export const wrapperScript = (bubblewrap: readonly string[], tmpBytes: number): string => `#!/bin/sh
 unknown() { echo "cordon-bwrap: unknown $1" >&2; exit 126; }
 for fd in /proc/self/fd/*; do case \${fd##*/} in [0-9]|10) ;; *) [ -e "$fd" ] && unknown "descriptor \${fd##*/}" ;; esac; done
 exec 3>&- 4>&- 9>&-
 [ "$*" = --version ] && exec ${bubblewrap.join(' ')} --version 5>&- 6>&- 7>&- 8>&-
-left=$# masks= first= second= want=0 option=
+left=$# first= second= want=0 option=
 for arg do
   shift
   left=$((left - 1))
@@ -21,9 +22,10 @@ for arg do
         --ro-bind-try) case $arg in /run/*|/mnt/wsl/*) ;; *) set -- "$@" "$option" "$first" "$arg" ;; esac ;;
         --ro-bind|--bind|--symlink) set -- "$@" "$option" "$first" "$arg" ;;
         --setenv) [ "$first" = PATH ] || unknown variable; set -- "$@" "$option" "$first" "$arg" ;;
-        --tmpfs) if [ "$arg" = /tmp ]; then set -- "$@" --perms 0700 --size ${tmpBytes} --tmpfs /tmp; else set -- "$@" --size 4096 --tmpfs "$arg"; masks="$masks --remount-ro $arg"
-            case $arg in *[!A-Za-z0-9/._@+,:=-]*) masks="\${masks% --remount-ro *}" ;; esac; fi ;;
-        --dev|--proc) set -- "$@" "$option" "$arg" ;;
+        --tmpfs) if [ "$arg" = /tmp ]; then set -- "$@" --perms 0700 --size ${tmpBytes} --tmpfs /tmp
+            else set -- "$@" --size 4096 --tmpfs "$arg" --remount-ro "$arg"; fi ;;
+        --dev) [ "$arg" = /dev ] || unknown device; set -- "$@" --dev /dev --perms 0700 --size ${tmpBytes} --tmpfs /dev/shm --remount-ro /dev ;;
+        --proc) set -- "$@" --proc "$arg" ;;
       esac
       continue ;;
   esac
@@ -43,5 +45,5 @@ exec 0<<end
 
 end
 read -r line
-exec ${bubblewrap.join(' ')} "$@" --new-session --cap-drop ALL --disable-userns --hostname cordon $masks --remount-ro / --seccomp 5 --info-fd 6 --block-fd 7 -- sh -c '. /proc/self/fd/8'
+exec ${bubblewrap.join(' ')} "$@" --new-session --cap-drop ALL --disable-userns --hostname cordon --remount-ro / --seccomp 5 --info-fd 6 --block-fd 7 -- sh -c '. /proc/self/fd/8'
 `;
