@@ -14,7 +14,8 @@ const importsOf = (file: string): string[] =>
   [...text(file).matchAll(/^\s*(?:import|export)\s[^'"=;]*?\bfrom\s+'([^']+)'|^\s*import\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm)].map(
     (m) => m[1] ?? m[2] ?? m[3] ?? '',
   );
-const isTest = (file: string): boolean => file.endsWith('.test.ts') || file.endsWith('/_laws.ts') || file.includes('/tests/');
+/** Tests, and what only they use: helpers begin with `_`. */
+const isTest = (file: string): boolean => file.endsWith('.test.ts') || path.basename(file).startsWith('_') || file.includes('/tests/');
 const resolved = (file: string, target: string): string => (target.startsWith('.') ? path.join(path.dirname(file), target) : target);
 
 describe('architecture', () => {
