@@ -1,4 +1,5 @@
 /** Types that the resolver, the compilers, the launcher and both explanations share. No behaviour here. */
+import type { Exception } from './document/exception.ts';
 import type { PolicyDocument } from './document/schema.ts';
 
 /** Through which assignment and group a policy reaches a device. */
@@ -23,8 +24,8 @@ export interface BundleContent {
   readonly language: 'cordon/v1';
   /** Sorted by policy id. */
   readonly policies: readonly AppliedPolicy[];
-  /** Time-boxed exceptions; none are made before change sets carry them. */
-  readonly exceptions: readonly never[];
+  /** Time-boxed; each ends by itself on the device. Sorted by id. */
+  readonly exceptions: readonly Exception[];
 }
 
 export type OperatingSystem = 'linux' | 'macos' | 'windows';
@@ -92,7 +93,9 @@ export interface HostRule {
 
 export interface HostLimit {
   readonly hosts: readonly HostRule[];
-  /** Whether private addresses need an entry that says so (a parent's enclosure does). */
+  /** Addresses by number that it permits too (a parent's enclosure: what its networks allow). */
+  readonly cidrs?: readonly CidrRule[];
+  /** Whether private addresses need an entry that says so (a manifest and a parent's enclosure do). */
   readonly boundsPrivate: boolean;
   readonly origin: RuleOrigin;
 }

@@ -6,11 +6,11 @@ import { EXPIRIES, ISOLATIONS, PRIVACY, UNCONTAINED, type OnExpiry, type Resourc
 export const DEFAULT_GRACE_MS = 60_000;
 
 /** The last of `order` that is stated; the first when nothing is. */
-const strictest = <T extends string>(order: readonly [T, ...T[]], stated: readonly (T | undefined)[]): T =>
+export const strictest = <T extends string>(order: readonly [T, ...T[]], stated: readonly (T | undefined)[]): T =>
   order.findLast((value) => stated.includes(value)) ?? order[0];
 
 /** The smallest statement; of equal ones the first in the order of policies. */
-const smallest = (stated: readonly (Stated<number> | undefined)[]): Stated<number> | undefined => {
+export const smallest = (stated: readonly (Stated<number> | undefined)[]): Stated<number> | undefined => {
   let least: Stated<number> | undefined;
   for (const statement of stated) if (statement !== undefined && (least === undefined || statement.value < least.value)) least = statement;
   return least;

@@ -70,6 +70,7 @@ export const indexEgress = ({ hosts, hostLimits, cidrs, cidrLimits }: EgressRule
   });
   const nets = cidrs.map(netOf);
   const netLimits = cidrLimits.map((limit) => ({ nets: limit.cidrs.map(netOf), origin: limit.origin }));
+  const permittedNets = hostLimits.flatMap((limit, i) => (limit.cidrs ?? []).map((rule) => ({ limit: i, net: netOf(rule) })));
   const hasNets = nets.length > 0 || netLimits.length > 0;
 
   /** Canonical hosts: an address has a colon, or nothing but digits and dots. */
@@ -85,6 +86,9 @@ export const indexEgress = ({ hosts, hostLimits, cidrs, cidrLimits }: EgressRule
       for (const { rule, limit } of limits.get(key) ?? [])
         if (coversPort(rule.ports, port) && coversRequest(rule, http)) permitted.set(limit, rule.private || permitted.get(limit) === true);
     }
+    if (number !== undefined)
+      for (const { limit, net } of permittedNets)
+        if (covers(net, number, port)) permitted.set(limit, net.rule.private || permitted.get(limit) === true);
     const matching = number === undefined || !hasNets ? [] : nets.filter((net) => covers(net, number, port)).map(({ rule }) => rule);
     const broken = hostLimits.filter((_, i) => !permitted.has(i)).map(({ origin }) => origin);
     if (number !== undefined)

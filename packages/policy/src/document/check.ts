@@ -18,6 +18,15 @@ export interface Finding {
 
 type Verb = 'allow' | 'deny' | 'limit';
 
+/** What the sections of policies and manifests have in common. */
+interface Section {
+  readonly filesystem?: Readonly<Record<string, readonly string[] | undefined>>;
+  readonly network?: { readonly hosts?: readonly HostEntry[]; readonly cidrs?: readonly CidrEntry[] };
+  readonly environment?: readonly string[];
+  readonly identity?: { readonly hosts?: readonly string[] };
+  readonly workspaces?: readonly string[];
+}
+
 const attempt = (path: readonly (string | number)[], check: () => void): Finding[] => {
   try {
     check();
@@ -33,7 +42,7 @@ const never = Object.values(NEVER_GRANT)
   .map((text) => ({ text, template: parsePathText(text) }));
 
 /** Whether one template lies in another, whatever the variables mean. Case is folded: what one system hides is refused for all. */
-const liesIn = (inner: PathTemplate, outer: PathTemplate): boolean => {
+export const liesIn = (inner: PathTemplate, outer: PathTemplate): boolean => {
   if (inner.kind === 'variable' && outer.kind === 'variable')
     return inner.variable === outer.variable && isWithin(inner.rest === '' ? '/' : inner.rest, outer.rest, 'macos');
   if (inner.kind === 'variable' || outer.kind === 'variable') return false;
@@ -104,22 +113,25 @@ const each = <T>(
 ): Finding[] =>
   (list ?? []).flatMap((item, index) => attempt(field === undefined ? [...place, index] : [...place, index, field], () => check(item)));
 
+/** @param place of the section in the document */
+export const checkSection = (section: Section, verb: Verb, place: readonly string[]): Finding[] => {
+  const at = (...more: readonly string[]): string[] => [...place, ...more];
+  return [
+    ...Object.entries(section.filesystem ?? {}).flatMap(([access, list]) =>
+      each(list, at('filesystem', access), verb === 'allow' ? checkAllowedPath : (text) => void parsePathText(text)),
+    ),
+    ...each(section.network?.hosts, at('network', 'hosts'), (entry) => checkHost(entry, verb), 'host'),
+    ...each(section.network?.cidrs, at('network', 'cidrs'), (entry) => checkCidr(entry, verb), 'cidr'),
+    ...each(section.environment, at('environment'), (name) => checkEnvironment(name, verb)),
+    ...each(section.identity?.hosts, at('identity', 'hosts'), checkIdentityHost),
+    ...each(section.workspaces, at('workspaces'), checkWorkspace),
+  ];
+};
+
 /** @returns every finding, in the order of the document */
 export const checkDocument = (document: PolicyDocument): Finding[] =>
   (['allow', 'deny', 'limit'] as const).flatMap((verb) => {
     // Called with what is left of a document whose other parts were refused: anything may be missing.
     const section = (document as Partial<PolicyDocument>).spec?.[verb];
-    if (section === undefined) return [];
-    const at = (...more: readonly string[]): string[] => ['spec', verb, ...more];
-    const paths: Readonly<Record<string, readonly string[] | undefined>> = section.filesystem ?? {};
-    return [
-      ...Object.entries(paths).flatMap(([access, list]) =>
-        each(list, at('filesystem', access), verb === 'allow' ? checkAllowedPath : (text) => void parsePathText(text)),
-      ),
-      ...each(section.network?.hosts, at('network', 'hosts'), (entry) => checkHost(entry, verb), 'host'),
-      ...each(section.network?.cidrs, at('network', 'cidrs'), (entry) => checkCidr(entry, verb), 'cidr'),
-      ...each(section.environment, at('environment'), (name) => checkEnvironment(name, verb)),
-      ...each(section.identity?.hosts, at('identity', 'hosts'), checkIdentityHost),
-      ...('workspaces' in section ? each(section.workspaces, at('workspaces'), checkWorkspace) : []),
-    ];
+    return section === undefined ? [] : checkSection(section, verb, ['spec', verb]);
   });

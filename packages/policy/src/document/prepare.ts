@@ -14,7 +14,7 @@ import { parsePathText, type PathTemplate } from './variables.ts';
 type Origin = (kind: RuleKind, section: string, rule: unknown) => RuleOrigin;
 type Verb = 'allow' | 'deny';
 
-const hostRule = (entry: HostEntry, effect: Effect, origin: RuleOrigin): HostRule => ({
+export const hostRule = (entry: HostEntry, effect: Effect, origin: RuleOrigin): HostRule => ({
   host: canonicalHostPattern(entry.host),
   ports: entry.ports ?? (effect === 'allow' ? [entry.methods === undefined && entry.paths === undefined ? 443 : 80] : undefined),
   private: entry.private ?? false,
@@ -46,7 +46,7 @@ interface Switches {
 }
 
 /** Each field that is stated, the rights that it is about, and those that it names. */
-const switches = ({
+export const switches = ({
   ui,
   network,
 }: Switches): readonly {
@@ -143,7 +143,7 @@ const stated = <T, V>(text: T | undefined, section: string, origin: Origin, read
  * Pure. What the schema allows but nothing could mean (a host that is none) throws here, so that a bundle is refused before it is in force.
  * @throws CordonError `path.*`, `host.invalid`, `cidr.invalid`, `url.path`
  */
-const prepareDocument = (document: PolicyDocument, key: string, name: string, origin: Origin): PreparedPolicy => {
+export const prepareDocument = (document: PolicyDocument, key: string, name: string, origin: Origin): PreparedPolicy => {
   const { spec } = document;
   const { match, allow, deny, limit } = spec;
   const resources = limit?.resources;

@@ -83,27 +83,22 @@ interface Complaint {
 const complaints = <S extends TSchema>({ kind, schema, validator }: Language<S>, value: unknown): Complaint[] =>
   [...validator.Errors(value)].flatMap((error): Complaint[] => {
     const at = pathOf(error.instancePath);
-    switch (error.keyword) {
-      // A member of a closed object; one that holds many has no room left for the error of the object itself.
-      case 'boolean': {
-        const [parent, key] = [at.slice(0, -1), at.at(-1) ?? ''];
-        const known = knownKeys(schema, parent);
-        const near = nearest(key, known);
-        const hint = near === undefined ? `there are: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
-        return [{ at: parent, key, code: `${kind}.unknown-key`, message: `${JSON.stringify(key)} is not known here; ${hint}` }];
-      }
-      case 'required':
-        return error.params.requiredProperties.map((key) => ({
-          at,
-          code: `${kind}.missing-key`,
-          message: `${JSON.stringify(key)} is missing`,
-        }));
-      // Repeats what is said of each member.
-      case 'additionalProperties':
-        return [];
-      default:
-        return [{ at, code: `${kind}.value`, message: expected(schema, at, valueAt(value, at), error.message) }];
+    // A member of a closed object; one that holds many has no room left for the error of the object itself, which says the same.
+    if (error.keyword === 'boolean') {
+      const [parent, key] = [at.slice(0, -1), at.at(-1) ?? ''];
+      const known = knownKeys(schema, parent);
+      const near = nearest(key, known);
+      const hint = near === undefined ? `there are: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
+      return [{ at: parent, key, code: `${kind}.unknown-key`, message: `${JSON.stringify(key)} is not known here; ${hint}` }];
     }
+    if (error.keyword === 'additionalProperties') return [];
+    if (error.keyword === 'required')
+      return error.params.requiredProperties.map((key) => ({
+        at,
+        code: `${kind}.missing-key`,
+        message: `${JSON.stringify(key)} is missing`,
+      }));
+    return [{ at, code: `${kind}.value`, message: expected(schema, at, valueAt(value, at), error.message) }];
   });
 
 /** All issues: what the schema refuses is reported and taken out, until the rest fits and can be judged by meaning. */

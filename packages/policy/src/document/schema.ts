@@ -3,14 +3,14 @@ import { Type, type Static, type TEnum } from 'typebox';
 import { CONTROLS, DEFAULT_REQUIRED } from './controls.ts';
 import { EXPIRIES, ISOLATIONS, PRIVACY, UNCONTAINED } from '../effective.ts';
 
-const closed = (description: string): { additionalProperties: false; description: string } => ({
+export const closed = (description: string): { additionalProperties: false; description: string } => ({
   additionalProperties: false,
   description,
 });
-const oneOf = <const Values extends string[]>(values: readonly [...Values], description: string): TEnum<Values> =>
+export const oneOf = <const Values extends string[]>(values: readonly [...Values], description: string): TEnum<Values> =>
   Type.Enum(values, { description });
 
-const Name = Type.String({
+export const Name = Type.String({
   minLength: 1,
   maxLength: 128,
   pattern: '^[a-z0-9][a-z0-9._-]*$',
@@ -67,25 +67,28 @@ export const CidrEntry = Type.Object(
 );
 export type CidrEntry = Static<typeof CidrEntry>;
 
-const Hosts = Type.Array(HostEntry, { maxItems: 2000 });
+export const Hosts = Type.Array(HostEntry, { maxItems: 2000 });
 const Cidrs = Type.Array(CidrEntry, { maxItems: 2000 });
-const True = Type.Literal(true);
-const Clipboard = oneOf(['none', 'read', 'write', 'all'], 'Rights to the clipboard');
-const Names = Type.Array(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$', description: 'The name of a variable, such as LANG' }), {
-  maxItems: 200,
-  description: 'Names of environment variables',
-});
+export const True = Type.Literal(true);
+export const Clipboard = oneOf(['none', 'read', 'write', 'all'], 'Rights to the clipboard');
+export const Names = Type.Array(
+  Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$', description: 'The name of a variable, such as LANG' }),
+  {
+    maxItems: 200,
+    description: 'Names of environment variables',
+  },
+);
 const IdentityHosts = Type.Object(
   { hosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { maxItems: 200 }) },
   closed('Hosts that may receive the identity of the run, by exact name'),
 );
-const ReadWrite = Type.Object({ read: Type.Optional(Paths), write: Type.Optional(Paths) }, closed('write includes read'));
+export const ReadWrite = Type.Object({ read: Type.Optional(Paths), write: Type.Optional(Paths) }, closed('write includes read'));
 
 export const DURATION_PATTERN = '^(0s|[1-9][0-9]{0,5}(s|m|h|d))$';
 const Duration = Type.String({ pattern: DURATION_PATTERN, description: 'Such as 90s, 30m, 8h or 2d' });
 export const MEMORY_PATTERN = '^[1-9][0-9]{0,6}(MiB|GiB)$';
 
-const Match = Type.Object(
+export const Match = Type.Object(
   {
     agents: Type.Optional(
       Type.Array(Type.String({ pattern: '^(\\*|[a-z0-9][a-z0-9-]{0,63})$', description: 'The id of an agent profile, or "*"' }), {
@@ -104,7 +107,7 @@ const Match = Type.Object(
   },
   closed('Whom it is for; everyone unless said'),
 );
-const Allow = Type.Object(
+export const Allow = Type.Object(
   {
     filesystem: Type.Optional(ReadWrite),
     network: Type.Optional(
