@@ -152,6 +152,14 @@ describe('limits of strict JSON', () => {
     expect(await codeOf(() => parse(text))).toBe('json.refused');
   });
 
+  it('names neither the terminal nor the log something to obey, and stays short, whatever a member is called', () => {
+    const name = `\\u001b]0;\\u202e${'x'.repeat(100_000)}`;
+    const message = refusalOf(`{"${name}":1,"${name}":2}`);
+    expect(message).toMatch(/stands twice/);
+    expect(message?.length).toBeLessThan(256);
+    expect(message).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u);
+  });
+
   it('makes members of its own: none is inherited or runs anything', () => {
     const value = parse('{"constructor":1,"toString":2,"hasOwnProperty":3,"prototype":4}') as Record<string, unknown>;
     expect(Object.keys(value)).toEqual(['constructor', 'toString', 'hasOwnProperty', 'prototype']);
