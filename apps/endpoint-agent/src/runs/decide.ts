@@ -1,6 +1,7 @@
 /** From what is in force to what one launch may do: the same pure functions for a run, for `why` and for the self-test. */
 import fs from 'node:fs';
 import { compile } from '@cordon/policy/compile/linux.ts';
+import { withExceptions } from '@cordon/policy/document/exception.ts';
 import type { EffectivePolicy, Subject } from '@cordon/policy/effective.ts';
 import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
@@ -11,14 +12,21 @@ import type { Account } from '../local-api/accounts.ts';
 import { variablesOf } from './subject.ts';
 
 /** @throws CordonError `launch.no-bundle`: nothing valid is in force, so nothing launches and nothing is allowed */
-export const effectiveFor = (state: VerifiedState | undefined, subject: Subject, cwd: string, account: Account): EffectivePolicy => {
+export const effectiveFor = (
+  state: VerifiedState | undefined,
+  subject: Subject,
+  cwd: string,
+  account: Account,
+  now = new Date(),
+): EffectivePolicy => {
   if (state === undefined)
     throw new CordonError(
       'launch.no-bundle',
       'this device has no valid policy yet: it launches nothing until the control plane has sent one',
       { retryable: true },
     );
-  return resolve({ policies: state.prepared, floor: state.preparedFloor, subject, variables: variablesOf(cwd, account, subject.agent.id) });
+  const policies = withExceptions(state.prepared, state.exceptions, now);
+  return resolve({ policies, floor: state.preparedFloor, subject, variables: variablesOf(cwd, account, subject.agent.id) });
 };
 
 /** @throws CordonError `launch.expired`, `launch.no-policy`, `launch.workspace`, `launch.required-unmet` */

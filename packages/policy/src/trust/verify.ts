@@ -2,14 +2,15 @@
  * The one verification of the state that a device enforces. Its lines are the argument; it runs on receipt and again at each load from disk,
  * and nothing in it is optional.
  */
-import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { PolicyDocument } from '../document/schema.ts';
+import type { PolicyDocument } from '../document/schema.ts';
+import { prepareException, type PreparedException } from '../document/exception.ts';
 import { prepareFloor, preparePolicy } from '../document/prepare.ts';
 import type { PreparedPolicy } from '../document/prepared.ts';
 import type { AppliedPolicy, BundleContent } from '../effective.ts';
 import { CordonError } from '../errors.ts';
 import type { MembershipFrame, StateFrame } from '../protocol/channel.ts';
+import { ContentSchema } from './bundle-content.ts';
 import { BundleManifest, documentDigest, MAX_MANIFEST_LIFETIME_MS } from './bundle.ts';
 import { CHECKPOINT_LIFETIME_MS, CheckpointPayload, cohortLeafBytes, EXPIRED_AFTER_MS, memberLeafBytes } from './checkpoint.ts';
 import { sha256Hex } from './digest.ts';
@@ -55,6 +56,7 @@ export interface VerifiedState {
   /** The same policies, understood: what launches are resolved from. */
   readonly prepared: readonly PreparedPolicy[];
   readonly preparedFloor: PreparedPolicy;
+  readonly exceptions: readonly PreparedException[];
   /** From when the state is stale (still enforced) and expired (no new runs). */
   readonly staleAt: Date;
   readonly expiresAt: Date;
@@ -62,34 +64,7 @@ export interface VerifiedState {
   readonly checkpointDigest: string;
 }
 
-const closed = { additionalProperties: false } as const;
-const Because = Type.Object(
-  { assignment: Type.String({ maxLength: 64 }), group: Type.String({ maxLength: 64 }), groupName: Type.String({ maxLength: 128 }) },
-  closed,
-);
-const Content = Compile(
-  Type.Object(
-    {
-      format: Type.Literal('cordon-bundle/1'),
-      language: Type.Literal('cordon/v1'),
-      policies: Type.Array(
-        Type.Object(
-          {
-            policy: Type.String({ maxLength: 64 }),
-            name: Type.String({ maxLength: 128 }),
-            revision: Type.Integer({ minimum: 1 }),
-            document: PolicyDocument,
-            because: Type.Array(Because, { maxItems: 1000 }),
-          },
-          closed,
-        ),
-        { maxItems: 1000 },
-      ),
-      exceptions: Type.Array(Type.Never(), { maxItems: 0 }),
-    },
-    closed,
-  ),
-);
+const Content = Compile(ContentSchema);
 const Manifest = Compile(BundleManifest);
 const Checkpoint = Compile(CheckpointPayload);
 
@@ -224,6 +199,7 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
   );
   // 7. Every rule means something here: what could not be enforced is refused before it is in force.
   const prepared = policies.map(preparePolicy);
+  const exceptions = content.exceptions.map(prepareException);
   // 8. How fresh it is: a renewal brings both, so withholding either makes the device stale.
   const newest = Math.min(Date.parse(state.expiresAt), Date.parse(member.expiresAt));
   const staleAt = new Date(newest);
@@ -236,9 +212,10 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
     ratchet: { epoch: state.epoch, serial: state.serial, member: member.serial },
     digest: manifest.digest,
     cohort: leaf.cohort,
-    content: { ...content, policies, exceptions: [] },
+    content: { ...content, policies },
     floor: floor.document,
     prepared,
+    exceptions,
     preparedFloor: prepareFloor(floor.document, floor.version),
     staleAt,
     expiresAt,

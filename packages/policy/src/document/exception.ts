@@ -1,0 +1,100 @@
+/**
+ * Exceptions: a time-boxed allow, or the time-boxed suspension of one named rule of one revision. Applied to the set before it is resolved, so order still does
+ * not matter; they end on the device by themselves, without any network. Floor and built-in sets are no revisions and cannot be suspended.
+ */
+import { Type, type Static } from 'typebox';
+import { ruleId } from './rules.ts';
+import { prepareDocument } from './prepare.ts';
+import type { PreparedPolicy } from './prepared.ts';
+import { Allow, Match } from './schema.ts';
+
+const closed = { additionalProperties: false } as const;
+
+/** Through which assignments and groups something reaches a device. */
+export const Because = Type.Array(
+  Type.Object(
+    { assignment: Type.String({ maxLength: 64 }), group: Type.String({ maxLength: 64 }), groupName: Type.String({ maxLength: 128 }) },
+    closed,
+  ),
+  { maxItems: 1000 },
+);
+
+export const Exception = Type.Object(
+  {
+    id: Type.String({ minLength: 1, maxLength: 64 }),
+    /** What it is called in explanations. */
+    name: Type.String({ minLength: 1, maxLength: 128 }),
+    expiresAt: Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$' }),
+    because: Because,
+    change: Type.Union([
+      Type.Object({ kind: Type.Literal('allow'), match: Type.Optional(Match), allow: Allow }, closed),
+      Type.Object(
+        {
+          kind: Type.Literal('suspend'),
+          policy: Type.String({ maxLength: 64 }),
+          revision: Type.Integer({ minimum: 1 }),
+          rule: Type.String({ pattern: '^r_[0-9a-f]{12}$' }),
+        },
+        closed,
+      ),
+    ]),
+  },
+  closed,
+);
+export type Exception = Static<typeof Exception>;
+
+export interface PreparedException {
+  readonly id: string;
+  readonly expiresAt: number;
+  readonly change:
+    | { readonly kind: 'allow'; readonly policy: PreparedPolicy }
+    | { readonly kind: 'suspend'; readonly key: string; readonly rule: string };
+}
+
+/** @throws CordonError as policies do, for an allow that means nothing */
+export const prepareException = ({ id, name, expiresAt, because, change }: Exception): PreparedException => {
+  const ends = Date.parse(expiresAt);
+  if (change.kind === 'suspend')
+    return { id, expiresAt: ends, change: { kind: 'suspend', key: `${change.policy}@${change.revision}`, rule: change.rule } };
+  const spec = { ...(change.match !== undefined && { match: change.match }), allow: change.allow, required: [] };
+  const document = { apiVersion: 'cordon/v1' as const, kind: 'ContainmentPolicy' as const, metadata: { name: 'exception' }, spec };
+  const policy = prepareDocument(document, `exception:${id}`, name, (kind, section, rule) => ({
+    rule: ruleId(id, kind, section, rule),
+    source: 'policy',
+    policy: name,
+    revision: 1,
+    because,
+  }));
+  return { id, expiresAt: ends, change: { kind: 'allow', policy } };
+};
+
+const ruleOf = (value: unknown): string | undefined => {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { origin, rule } = value as { readonly origin?: { readonly rule?: string }; readonly rule?: string };
+  return origin?.rule ?? rule;
+};
+
+/** The policy as if the rule did not stand in it. */
+const withoutRule = (policy: PreparedPolicy, rule: string): PreparedPolicy => {
+  const rest = Object.entries(policy).map(([field, value]: [string, unknown]) => {
+    if (Array.isArray(value)) return [field, value.filter((item: unknown) => ruleOf(item) !== rule)];
+    return [field, ruleOf(value) === rule ? undefined : value];
+  });
+  return Object.fromEntries(rest) as PreparedPolicy;
+};
+
+/** @returns the policies as they are with every exception that has not ended at `now` */
+export const withExceptions = (
+  policies: readonly PreparedPolicy[],
+  exceptions: readonly PreparedException[],
+  now: Date,
+): readonly PreparedPolicy[] => {
+  const living = exceptions.filter(({ expiresAt }) => expiresAt > now.getTime());
+  if (living.length === 0) return policies;
+  const suspended = Map.groupBy(
+    living.flatMap(({ change }) => (change.kind === 'suspend' ? [change] : [])),
+    ({ key }) => key,
+  );
+  const narrowed = policies.map((policy) => (suspended.get(policy.key) ?? []).reduce((left, { rule }) => withoutRule(left, rule), policy));
+  return [...narrowed, ...living.flatMap(({ change }) => (change.kind === 'allow' ? [change.policy] : []))];
+};
