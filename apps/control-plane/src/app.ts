@@ -1,6 +1,7 @@
 /** The two listeners and what each of them serves: one visible list of features each. */
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
+import websocket from '@fastify/websocket';
 import Fastify, { LogController, type FastifyRequest } from 'fastify';
 import { registerAssignments } from './assignments/routes.ts';
 import { registerAudit } from './audit/routes.ts';
@@ -23,6 +24,7 @@ import { registerPolicies } from './policies/routes.ts';
 import { registerPublishing } from './publishing/routes.ts';
 import { enforceRouteRules, type KnownRoute } from './route-rules.ts';
 import { registerTelemetry } from './telemetry/routes.ts';
+import { registerWatch } from './watch/routes.ts';
 
 /** Below /api/v1 on the admin listener. */
 const ADMIN_FEATURES: readonly Feature[] = [
@@ -36,6 +38,7 @@ const ADMIN_FEATURES: readonly Feature[] = [
   registerTelemetry,
   registerCompliance,
   registerAudit,
+  registerWatch,
 ];
 
 /** Below /agent/v1 on the device listener. */
@@ -119,6 +122,16 @@ export const buildAdmin = (context: Context): Promise<Listener> =>
     },
     before: async (app) => {
       app.decorateRequest('actor', null);
+      // On the whole listener and before the gate: it ends the socket of every upgrade that is refused, of whatever route.
+      await app.register(websocket, {
+        options: { maxPayload: 1024, perMessageDeflate: false },
+        errorHandler: (error, socket) => {
+          context.log.info({ err: error }, 'a live view broke');
+          socket.terminate();
+        },
+        // The feature ends its sockets itself, with a code that says why.
+        preClose: (done) => done(),
+      });
       registerGuard(app, context);
       await describeApi(app, {
         prefix: '/api/v1',

@@ -9,6 +9,7 @@ import type { Prisma, PrismaClient } from './db/generated/client.ts';
 import type { DevicePermission, Permission, Role } from './auth/permissions.ts';
 import type { Tickets } from './auth/tickets.ts';
 import type { Published } from './publishing/published.ts';
+import type { Signal } from './signal.ts';
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -49,6 +50,8 @@ export interface Context {
   readonly hub: Hub;
   /** What is in force, in memory (publishing/published.ts): `new Published(organisation.orgId)`, filled by the first renewal at start. */
   readonly published: Published;
+  /** Devices whose reports were just stored. */
+  readonly stored: Signal<readonly string[]>;
   /** Single-use tickets that a signed session challenge gives and the channel redeems. */
   readonly tickets: Tickets;
   /** The organisation's id, root chain and floor: the exact bytes that devices verify. Constant while the process lives. */
@@ -64,6 +67,8 @@ export interface Context {
 export interface Actor {
   /** `token:<id>`, as written into the audit log. */
   readonly name: string;
+  /** The API token's id. */
+  readonly token: string;
   readonly role: Role;
 }
 

@@ -65,6 +65,7 @@ const TITLES: Readonly<Record<number, string>> = {
   413: 'Too large',
   415: 'Unsupported media type',
   422: 'Refused',
+  426: 'Upgrade required',
   428: 'Precondition required',
   429: 'Too many requests',
   500: 'Internal error',

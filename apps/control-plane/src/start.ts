@@ -19,6 +19,7 @@ import { checkSigner, ensureOrganisation } from './organisation/setup.ts';
 import { Published } from './publishing/published.ts';
 import { renewCheckpoint } from './publishing/publish.ts';
 import { loadSecrets, lockState, prepareStateFolder, writeSecret } from './secrets.ts';
+import { createSignal } from './signal.ts';
 import { startSigner } from './signer/client.ts';
 
 export interface ControlPlane {
@@ -131,6 +132,7 @@ export const createControlPlane = async (
       log,
       organisation,
       published,
+      stored: createSignal(),
       hub: createHub(),
       tickets: createTickets(clock, randomBytes),
     };

@@ -20,7 +20,7 @@ const authenticate = async (request: FastifyRequest, { prisma, clock }: Context)
   const verdict = judgeToken(presented, stored, now);
   if (typeof verdict === 'string') throw new Refusal(401, `auth.token-${verdict}`, `the API token is ${verdict}`);
   await noteUse(prisma, stored, now);
-  return { name: `token:${presented.id}`, role: verdict.role };
+  return { name: `token:${presented.id}`, token: presented.id, role: verdict.role };
 };
 
 /** Registered before every feature. */

@@ -13,6 +13,13 @@ export const noteUse = async (prisma: PrismaClient, token: ApiToken | null, now:
   await prisma.apiToken.updateMany({ where: { id: token.id, lastUsedAt: token.lastUsedAt }, data: { lastUsedAt: now } });
 };
 
+/** Of these tokens: those that are revoked, expired or not there. */
+export const findUnusable = (prisma: PrismaClient, ids: readonly string[], now: Date): Promise<{ id: string; revokedAt: Date | null }[]> =>
+  prisma.apiToken.findMany({
+    where: { id: { in: [...ids] }, OR: [{ revokedAt: { not: null } }, { expiresAt: { lte: now } }] },
+    select: { id: true, revokedAt: true },
+  });
+
 export interface NewToken {
   readonly id: string;
   readonly name: string;

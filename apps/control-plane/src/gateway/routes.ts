@@ -19,10 +19,11 @@ import { createUpgrade } from './upgrade.ts';
 const SEEN_MS = 60_000;
 
 export const registerGateway: Feature = (app, context) => {
-  const { hub, published, pool, clock, log, database } = context;
+  const { hub, published, stored, pool, clock, log, database } = context;
   if (!(hub instanceof SessionHub)) throw new CordonError('gateway.hub', 'the context was made with another hub than the gateway serves');
   const evaluator = createEvaluator(context);
-  const reports = new ReportBook(createReportStore(pool), log, evaluator.touch);
+  const reports = new ReportBook(createReportStore(pool), log, (devices) => stored.emit(devices));
+  const endJudging = stored.subscribe(evaluator.touch);
   const ingest = createIngest(context);
   // Notifications and greetings that come together read the state once.
   const sync = coalesce<never>(() => resync(context));
@@ -32,8 +33,8 @@ export const registerGateway: Feature = (app, context) => {
   const push = new Push(published, hub, (device) => {
     endRevoked([device]).catch((error: unknown) => log.warn({ err: error, device }, 'whether a device was revoked could not be read'));
   });
+  const endPush = published.subscribe((advance) => push.advance(advance));
   const receiver = createReceiver({ published, push, reports, ingest, clock, log, resync: () => sync([]) });
-  const unsubscribe = published.subscribe((advance) => push.advance(advance));
   const stopHeartbeat = startHeartbeat(hub, push);
   const listening = listen({
     access: database,
@@ -64,10 +65,11 @@ export const registerGateway: Feature = (app, context) => {
     for (const session of hub.sessions()) session.close(CLOSE.restart, 'service.restarts');
     clearInterval(seen);
     stopHeartbeat();
-    unsubscribe();
+    endPush();
     await listening.close();
     await reports.close();
     await ingest.close();
+    endJudging();
     await evaluator.close();
     await writeSeenDevices().catch((error: unknown) => log.warn({ err: error }, 'presence could not be written'));
     for (const session of hub.sessions()) session.channel.terminate();

@@ -170,6 +170,15 @@ export const listChangeSets = (prisma: PrismaClient, cursor: string | undefined,
     take,
   });
 
+export const findNewest = (
+  prisma: PrismaClient,
+): Promise<{ id: string; title: string; serial: number | null; publishedAt: Date | null } | null> =>
+  prisma.changeSet.findFirst({
+    where: { state: 'published' },
+    orderBy: { serial: 'desc' },
+    select: { id: true, title: true, serial: true, publishedAt: true },
+  });
+
 export const findChangeSet = async (prisma: PrismaClient, id: string): Promise<StoredChangeSet | null> => {
   const [found] = await prisma.$queryRaw<StoredChangeSet[]>`
     SELECT id, title, state, serial, content, created_by AS "createdBy", created_at AS "createdAt", published_at AS "publishedAt" FROM change_set WHERE id = ${id}`;
