@@ -48,7 +48,7 @@ export const ChallengeReply = Type.Object({ nonce: Base64Url(64), expiresAt: Typ
  */
 export const EnrollRequest = Type.Object({ jwk: DeviceJwk, statement: Type.String({ maxLength: 16_384 }) }, closed);
 export const EnrollReply = Type.Object(
-  { device: Id, memberIndex: Type.Integer({ minimum: 0 }), org: Type.String({ maxLength: 64 }) },
+  { device: Id, memberIndex: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), org: Type.String({ maxLength: 64 }) },
   closed,
 );
 export type EnrollReply = Static<typeof EnrollReply>;

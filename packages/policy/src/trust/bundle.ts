@@ -14,12 +14,19 @@ export const BundleManifest = Type.Object(
     format: Type.Literal('cordon-manifest/1'),
     org: Type.String({ maxLength: 64 }),
     digest: HexDigest,
-    size: Type.Integer({ minimum: 2 }),
+    size: Type.Integer({ minimum: 2, maximum: Number.MAX_SAFE_INTEGER }),
     language: Type.Literal('cordon/v1'),
     issuedAt: Time,
     expiresAt: Time,
     revisions: Type.Array(
-      Type.Object({ policy: Type.String({ maxLength: 64 }), revision: Type.Integer({ minimum: 1 }), digest: HexDigest }, closed),
+      Type.Object(
+        {
+          policy: Type.String({ maxLength: 64 }),
+          revision: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+          digest: HexDigest,
+        },
+        closed,
+      ),
       { maxItems: 1000 },
     ),
     onExpiry: Type.Literal('tighten'),

@@ -10,7 +10,7 @@ const FloorPayload = Type.Object(
   {
     format: Type.Literal('cordon-floor/1'),
     org: Type.String({ maxLength: 64 }),
-    version: Type.Integer({ minimum: 1 }),
+    version: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
     document: PolicyDocument,
   },
   { additionalProperties: false },

@@ -22,8 +22,8 @@ export const RootDocument = Type.Object(
   {
     format: Type.Literal('cordon-root/1'),
     org: Type.String({ minLength: 1, maxLength: 64 }),
-    version: Type.Integer({ minimum: 1 }),
-    epoch: Type.Integer({ minimum: 0 }),
+    version: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+    epoch: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
     expiresAt: Time,
     roles: Type.Object(
       { root: Offline, floor: Offline, approver: Offline, policy: Online, checkpoint: Online, identity: Online },

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { EVENTS } from './_samples.ts';
+import { batchHash, FIRST_BATCH, type Batch } from './batch.ts';
+
+const { dropped, egress, policy } = EVENTS;
+const BATCH: Batch = { boot: 'boot_1', seqFrom: 3, seqTo: 5, prev: FIRST_BATCH, events: [egress, policy, dropped] };
+
+/** As the receiver reads it. */
+const withEvents = (...events: readonly object[]): Batch => JSON.parse(JSON.stringify({ ...BATCH, events })) as Batch;
+
+describe("a batch's hash", () => {
+  it('covers every field of the batch', () => {
+    const others: Batch[] = [
+      BATCH,
+      { ...BATCH, boot: 'boot_2' },
+      { ...BATCH, seqFrom: 2 },
+      { ...BATCH, seqTo: 6 },
+      { ...BATCH, prev: batchHash(BATCH) },
+      { ...BATCH, events: [egress, policy] },
+      { ...BATCH, events: [egress, policy, dropped, dropped] },
+      { ...BATCH, events: [policy, egress, dropped] },
+    ];
+    expect(new Set(others.map(batchHash)).size).toBe(others.length);
+  });
+
+  it('covers every field of every kind of event', () => {
+    for (const event of Object.values(EVENTS)) {
+      const whole = batchHash(withEvents(event));
+      for (const [name, value] of Object.entries(event)) {
+        const { [name]: _, ...without } = event as Record<string, unknown>;
+        const other =
+          typeof value === 'number' ? value + 1 : typeof value === 'boolean' ? !value : Array.isArray(value) ? [] : `${String(value)}x`;
+        for (const changed of [{ ...event, [name]: other }, without])
+          expect([name, batchHash(withEvents(changed))]).not.toEqual([name, whole]);
+      }
+    }
+  });
+
+  it('depends on what is said, not on the order in which members are written', () => {
+    const turned = (value: object): object => Object.fromEntries(Object.entries(value).reverse());
+    expect(batchHash(turned(withEvents(...BATCH.events.map(turned))) as Batch)).toBe(batchHash(BATCH));
+  });
+
+  it('is the same on both sides of the wire', () => {
+    expect(batchHash(JSON.parse(JSON.stringify(BATCH)) as Batch)).toBe(batchHash(BATCH));
+    expect(batchHash({ boot: 'b', seqFrom: 0, seqTo: 0, prev: FIRST_BATCH, events: [] })).toBe(
+      // printf '{"boot":"b","events":[],"prev":"000…","seqFrom":0,"seqTo":0}' | sha256sum
+      'c1ce3e16f2e85ff42f76812965cfa7ca93dc1633f1d6c450f6ffa49742ba1c8b',
+    );
+  });
+
+  it('does not cover what is no part of a batch: the receiver takes the members that it knows', () => {
+    expect(batchHash({ ...BATCH, hash: 'x' } as Batch)).toBe(batchHash(BATCH));
+  });
+});
