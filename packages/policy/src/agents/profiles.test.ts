@@ -52,11 +52,11 @@ describe('agent profiles', () => {
     expect(PROFILES.map(({ id }) => id)).toEqual(expect.arrayContaining(['claude-code', 'codex', 'gemini-cli', 'opencode']));
   });
 
-  it('every datum has an https source, the day of the check and whether it was confirmed', () => {
+  it('every datum has the address of a page or package, the day of the check and whether it was confirmed', () => {
     const data = PROFILES.flatMap(dataOf);
     expect(data.length).toBeGreaterThan(300);
     for (const { source, checked, verified } of data) {
-      expect(new URL(source).protocol).toBe('https:');
+      expect(['https:', 'pkg:']).toContain(new URL(source).protocol);
       expect(new Date(checked).toISOString().slice(0, 10)).toBe(checked);
       expect(typeof verified).toBe('boolean');
     }

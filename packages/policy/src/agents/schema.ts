@@ -23,8 +23,8 @@ const Os = Type.Array(Type.Enum(['linux', 'macos', 'windows']), { minItems: 1, m
 const Path = Type.String({ minLength: 1, maxLength: 256 });
 
 const evidence = {
-  /** Public address of what was read. */
-  source: Type.String({ pattern: '^https://[^\\s]+$', maxLength: 300 }),
+  /** Public address of what was read: a page, or a package (purl). */
+  source: Type.String({ pattern: '^(https://|pkg:[a-z]+/)[^\\s]+$', maxLength: 300 }),
   /** The day on which a copy of the source was read, `YYYY-MM-DD`. */
   checked: Type.String({ pattern: '^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' }),
   /** True only if that copy says so. False: believed, or said elsewhere, and nobody has confirmed it. */
