@@ -82,6 +82,8 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   const launcher = createLauncher({ runtimeDir: folder('launch', 0o700), helpers, egress });
   const policyState = createPolicyState(enrollment, createSlots(stateDir), log);
   await policyState.load(now());
+  for (const { code } of policyState.problems())
+    spool.append({ kind: 'policy', state: 'rejected', digest: '', serial: 0, code: code.slice(0, 64) });
   // Symbolic links on the way would hide the real place from the comparison.
   const installation = [
     fs.realpathSync(path.join(import.meta.dirname, '../../..')),
@@ -120,9 +122,12 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     }
     if (outcome.kind === 'waiting' || !outcome.changed) return;
     const { epoch, serial, digest } = outcome.state;
-    applyToRuns(outcome.state, runs, egress, installation, log);
-    channel?.send({ type: 'ack', epoch, serial, digest, phase: 'enforced', ...(!outcome.persisted && { code: 'state.not-persisted' }) });
-    spool.append({ kind: 'policy', state: 'activated', digest, serial, ...(!outcome.persisted && { code: 'state.not-persisted' }) });
+    // The same rules under a newer serial change nothing for the runs that live.
+    if (outcome.replaced) applyToRuns(outcome.state, runs, egress, installation, log);
+    const stored = outcome.persisted ? {} : { code: 'state.not-persisted' };
+    channel?.send({ type: 'ack', epoch, serial, digest, phase: 'enforced', ...stored });
+    if (!outcome.replaced) return;
+    spool.append({ kind: 'policy', state: 'activated', digest, serial, ...stored });
     log(`enforces ${digest.slice(0, 12)}, serial ${serial}`);
     testSoon(outcome.state);
   };

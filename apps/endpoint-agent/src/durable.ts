@@ -9,7 +9,7 @@ export const writeDurably = (file: string, content: string): void => {
   try {
     const handle = fs.openSync(next, 'w', 0o600);
     try {
-      fs.writeSync(handle, content);
+      fs.writeFileSync(handle, content); // all of it: a single write stops short where the disk is full
       fs.fsyncSync(handle);
     } finally {
       fs.closeSync(handle);
@@ -22,6 +22,7 @@ export const writeDurably = (file: string, content: string): void => {
       fs.closeSync(folder);
     }
   } catch (cause) {
+    fs.rmSync(next, { force: true });
     if ((cause as NodeJS.ErrnoException).code === 'ENOSPC')
       throw new CordonError(
         'state.disk-full',

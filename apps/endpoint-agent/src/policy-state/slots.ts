@@ -1,4 +1,5 @@
 /** The last good state on disk: two slots written in turn, each whole, and a ratchet that is written before them. The frames are kept exactly as received. */
+import fs from 'node:fs';
 import path from 'node:path';
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -16,8 +17,8 @@ export interface StoredState {
 }
 
 export interface Slots {
-  /** Whatever of the two slots can be read; nothing of it is verified. */
-  read(): StoredState[];
+  /** What there is of the two slots; nothing of it is verified. */
+  read(): (StoredState | 'damaged')[];
   /** The highest that was accepted; nothing was, when it is missing. A damaged one is `damaged`. */
   ratchet(): Ratchet | 'damaged';
   /** Ratchet first: after a cut in between, the old slot no longer passes as the newest. */
@@ -30,15 +31,15 @@ export const createSlots = (stateDir: string): Slots => {
   let next = 0;
   return {
     read: () =>
-      slots.flatMap((file) => {
+      slots.flatMap((file): (StoredState | 'damaged')[] => {
         const value = readJson(file);
-        return Slot.Check(value) ? [value] : [];
+        return Slot.Check(value) ? [value] : fs.existsSync(file) ? ['damaged'] : [];
       }),
     ratchet: () => {
       const value = readJson(ratchetFile);
       if (RatchetFile.Check(value)) return value;
       // Nothing accepted yet is fine; state without a ratchet is not.
-      return value === undefined && slots.every((file) => readJson(file) === undefined) ? { epoch: 0, serial: 0, member: 0 } : 'damaged';
+      return [ratchetFile, ...slots].some((file) => fs.existsSync(file)) ? 'damaged' : { epoch: 0, serial: 0, member: 0 };
     },
     write: (state, ratchet) => {
       const text = JSON.stringify(state);

@@ -1,0 +1,59 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { beforeEach, afterEach, describe, expect, it } from 'vitest';
+import { createWorld, FLEET, stateFor } from '@cordon/policy/trust/_world.ts';
+import { createSlots, type StoredState } from './slots.ts';
+
+const states = await Promise.all(
+  [7, 8, 9].map(async (serial): Promise<StoredState> => {
+    const { frame, membership } = await stateFor(await createWorld('org_slots'), { ...FLEET, serial }, 0);
+    return { frame, membership };
+  }),
+);
+const state = (index: number): StoredState => states[index] ?? expect.fail('no such state');
+
+let folder: string;
+beforeEach(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-slots-'))));
+afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
+const ratchet = (serial: number): { epoch: number; serial: number; member: number } => ({ epoch: 3, serial, member: serial });
+
+describe('slots', () => {
+  it('are empty at first, and the ratchet stands at nothing', () => {
+    const slots = createSlots(folder);
+    expect(slots.read()).toEqual([]);
+    expect(slots.ratchet()).toEqual({ epoch: 0, serial: 0, member: 0 });
+  });
+
+  it('keep the last two states exactly as they came, and the ratchet of the last', () => {
+    const slots = createSlots(folder);
+    [0, 1, 2].forEach((index) => slots.write(state(index), ratchet(7 + index)));
+    const again = createSlots(folder);
+    expect(again.read()).toEqual(expect.arrayContaining([state(1), state(2)]));
+    expect(again.read()).toHaveLength(2);
+    expect(again.ratchet()).toEqual(ratchet(9));
+  });
+
+  it('name what is damaged', () => {
+    const slots = createSlots(folder);
+    slots.write(state(0), ratchet(7));
+    slots.write(state(1), ratchet(8));
+    fs.writeFileSync(path.join(folder, 'state-a.json'), '{"frame":');
+    expect(slots.read()).toEqual(['damaged', state(1)]);
+    fs.writeFileSync(path.join(folder, 'state-b.json'), '{"frame":{},"membership":{}}');
+    expect(slots.read()).toEqual(['damaged', 'damaged']);
+    for (const text of ['', '{"epoch":3}', '{"epoch":3,"serial":-1,"member":0}', '{"epoch":3,"serial":8,"member":8,"more":1}', 'null']) {
+      fs.writeFileSync(path.join(folder, 'ratchet.json'), text);
+      expect(slots.ratchet(), text).toBe('damaged');
+    }
+  });
+
+  it('a ratchet that is gone while there is state is damaged', () => {
+    const slots = createSlots(folder);
+    slots.write(state(0), ratchet(7));
+    fs.rmSync(path.join(folder, 'ratchet.json'));
+    expect(slots.ratchet()).toBe('damaged');
+    fs.writeFileSync(path.join(folder, 'state-a.json'), 'damaged too');
+    expect(slots.ratchet()).toBe('damaged');
+  });
+});

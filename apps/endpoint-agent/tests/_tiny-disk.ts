@@ -1,0 +1,33 @@
+/** A file system that is soon full: a real one of a few pages where this is root, else none. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { IS_ROOT } from './_world.ts';
+
+export interface TinyDisk {
+  readonly folder: string;
+  /** Leaves about so many bytes. */
+  fill(left: number): void;
+  free(): void;
+  remove(): void;
+}
+
+/** @returns undefined where nothing can be mounted */
+export const mountTinyDisk = (bytes: number): TinyDisk | undefined => {
+  if (!IS_ROOT) return undefined;
+  const folder = fs.mkdtempSync('/var/tmp/cordon-tiny-');
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=700`, 'tmpfs', folder]);
+  const ballast = path.join(folder, 'ballast');
+  return {
+    folder,
+    fill: (left) => {
+      const { bavail, bsize } = fs.statfsSync(folder);
+      fs.writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - left)));
+    },
+    free: () => fs.rmSync(ballast, { force: true }),
+    remove: () => {
+      execFileSync('umount', [folder]);
+      fs.rmdirSync(folder);
+    },
+  };
+};
