@@ -33,9 +33,11 @@ export const whyCommand = async (args: readonly string[]): Promise<number> => {
   if (flags.has('json')) process.stdout.write(`${JSON.stringify(explanation)}\n`);
   else {
     const shadowed = explanation.shadowed.map((rule) => `shadowed: ${describe(rule)}`);
-    process.stdout.write(
-      `${[`${explanation.verdict.toUpperCase()} ${explanation.target}`, explanation.reason, ...shadowed].map(visible).join('\n')}\n`,
-    );
+    const otherwise = explanation.without
+      .filter(({ verdict }) => verdict !== explanation.verdict)
+      .map(({ policy, verdict }) => `without policy ${policy} it would be ${verdict}`);
+    const lines = [`${explanation.verdict.toUpperCase()} ${explanation.target}`, explanation.reason, ...shadowed, ...otherwise];
+    process.stdout.write(`${lines.map(visible).join('\n')}\n`);
   }
   return explanation.verdict === 'allowed' ? 0 : DENIED_STATUS;
 };
