@@ -5,7 +5,7 @@
  * groups; floor: the same devices grouped by the text of their groups.
  */
 import { placer, type PublishedAssignment } from '../apps/control-plane/src/publishing/cohorts.ts';
-import { compile } from '@cordon/policy/compile/linux.ts';
+import { compileBubblewrap } from '@cordon/policy/compile/bubblewrap.ts';
 import { createDecider } from '@cordon/policy/decide/decider.ts';
 import { preparePolicy } from '@cordon/policy/document/prepare.ts';
 import type { PreparedPolicy } from '@cordon/policy/document/prepared.ts';
@@ -82,7 +82,7 @@ const resolving = (policies: readonly PreparedPolicy[], count: number): readonly
   return rounds(count, () =>
     pair(
       50,
-      () => compile(resolved(policies), endpoint),
+      () => compileBubblewrap(resolved(policies), endpoint),
       () => new Map(texts.map((text) => [`/home/developer${text}`, text])),
     ),
   );

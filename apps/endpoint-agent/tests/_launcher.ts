@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { compile } from '@cordon/policy/compile/linux.ts';
+import { compileBubblewrap } from '@cordon/policy/compile/bubblewrap.ts';
 import { preparePolicy } from '@cordon/policy/document/prepare.ts';
 import { parsePolicy } from '@cordon/policy/document/parse.ts';
 import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
@@ -35,7 +35,7 @@ export const planOf = (world: World, spec: string, cwd = world.workspace): Launc
     subject: { agent: { id: 'unknown', proof: 'claimed' }, user: account.name, os: 'linux' },
     variables: { home: account.home, workspace: cwd, tmp: '/tmp', tools: [], agent: [] },
   });
-  return compile(effective, {
+  return compileBubblewrap(effective, {
     exists: (place) => fs.existsSync(place),
     isDirectory: (place) => fs.statSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false,
     installation: [],

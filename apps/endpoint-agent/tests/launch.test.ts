@@ -58,7 +58,8 @@ describe('how a run ends', () => {
   });
 
   it('its time limit ends it with 124', async () => {
-    const plan = { ...planOf(world, WORKSPACE_ONLY), timeoutMs: 300 };
+    const unlimited = planOf(world, WORKSPACE_ONLY);
+    const plan = { ...unlimited, limits: { ...unlimited.limits, timeoutMs: 300 } };
     expect((await test.sh('sleep 60', { plan })).end).toEqual({ reason: 'timeout', exitCode: 124 });
   });
 

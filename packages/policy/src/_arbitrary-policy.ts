@@ -65,6 +65,8 @@ const PLACES: readonly string[] = [
   '/srv/a/b',
   '/srv',
   '/etc/app',
+  '/etc',
+  '/usr',
   'C:\\data\\a',
   'C:\\data\\ab',
   'C:\\data\\a\\b',
@@ -75,7 +77,7 @@ const separated = (path: string, os: OperatingSystem): string => (os === 'window
 
 /** What is asked: each place that a rule can name, something in it, and what the built-in sets are about. */
 export const askedPaths = (os: OperatingSystem): readonly string[] => {
-  const places = PLACES.flatMap((text) => expandPath(parsePathText(text), LAUNCH[os], os));
+  const places = [...PLACES, ...NESTED].flatMap((text) => expandPath(parsePathText(text), LAUNCH[os], os));
   const { home, workspace = home } = LAUNCH[os];
   const also = [
     `${home}/.ssh/id`,
@@ -88,7 +90,12 @@ export const askedPaths = (os: OperatingSystem): readonly string[] => {
   return [...new Set([...places, ...places.map((place) => `${place}/f`), ...also].map((path) => separated(path, os))), ...outside];
 };
 
-const places = fc.uniqueArray(fc.constantFrom(...PLACES), { maxLength: 4 });
+/** One inside the other, so that what a rule gives, hides and protects often meets. */
+const NESTED: readonly string[] = ['${workspace}', '${workspace}/a', '${workspace}/a/b', '${workspace}/a/b/c', '${workspace}/a/b/c/d'];
+const places = fc.oneof(
+  fc.uniqueArray(fc.constantFrom(...PLACES), { maxLength: 4 }),
+  fc.uniqueArray(fc.constantFrom(...NESTED), { maxLength: 2 }),
+);
 const port = fc.constantFrom(443, 80, 8443);
 const ports = fc.uniqueArray(port, { minLength: 1, maxLength: 2 });
 const optional = { requiredKeys: [] };

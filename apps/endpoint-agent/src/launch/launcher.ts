@@ -150,7 +150,7 @@ const follow = (held: Held, stdin: Run['stdin'], request: LaunchRequest, attesta
     if (reason === 'exited') reason = why;
     endProcess(attestation.pid, attestation.startTime);
   };
-  const { timeoutMs } = request.plan;
+  const { timeoutMs } = request.plan.limits;
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => end('timeout'), Math.min(timeoutMs, 2 ** 31 - 1));
   const exited = new Promise<number>((resolve) => {
     const code = (exitCode: number | null): void => resolve(exitCode ?? 137);

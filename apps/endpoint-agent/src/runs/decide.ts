@@ -1,6 +1,6 @@
 /** From what is in force to what one launch may do: the same pure functions for a run, for `why` and for the self-test. */
 import fs from 'node:fs';
-import { compile } from '@cordon/policy/compile/linux.ts';
+import { compileBubblewrap } from '@cordon/policy/compile/bubblewrap.ts';
 import { withExceptions } from '@cordon/policy/document/exception.ts';
 import type { EffectivePolicy, Subject } from '@cordon/policy/effective.ts';
 import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
@@ -42,7 +42,7 @@ export const planFor = (state: VerifiedState, effective: EffectivePolicy, cwd: s
     const why = effective.workspace.allowed ? explainPath(effective, cwd, 'read').reason : effective.workspace.why;
     throw new CordonError('launch.workspace', `${cwd} is not a place where this may run: ${why}`, { place: cwd });
   }
-  const plan = compile(effective, {
+  const plan = compileBubblewrap(effective, {
     exists: (path) => fs.existsSync(path),
     isDirectory: (path) => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
     installation,

@@ -58,7 +58,7 @@ export const runCanary = async (options: CanaryOptions): Promise<SelfTest | unde
     const plan = planFor(state, effective, '/', installation);
     const run = await launcher.launch({
       run: `run_canary${randomBytes(6).toString('hex')}`,
-      plan: { ...plan, timeoutMs: 20_000 },
+      plan: { ...plan, limits: { ...plan.limits, timeoutMs: 20_000 } },
       argv: ['sh', '-c', script(secret, planted, port)],
       env: {},
       cwd: '/',

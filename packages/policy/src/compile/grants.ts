@@ -1,9 +1,10 @@
 /** From rules to grants: what the limits leave of each allow, and what a deny takes out of it. Pure set work on canonical paths. */
 import type { EffectivePolicy, OperatingSystem, PathRule, RuleOrigin } from '../effective.ts';
-import { folded, isWithin, lookUpwards } from '../match/path.ts';
+import { isWithin } from '../match/path.ts';
+import { outermost, Places, placesOf } from './places.ts';
 
 export interface Grants {
-  /** Visible, read-only. */
+  /** Visible, read-only. No grant lies in one of the same or of more power: it would only make the sandbox's table longer, or take power away. */
   readonly read: readonly string[];
   /** Visible, writable. */
   readonly write: readonly string[];
@@ -15,58 +16,40 @@ export interface Grants {
   readonly shadowed: readonly { readonly path: string; readonly by: RuleOrigin }[];
 }
 
-/** Places of one kind; asks whether a path is one of them or lies below one in as many steps as the path has parents. */
-class Places<T> {
-  readonly #os: OperatingSystem;
-  readonly #at = new Map<string, T>();
-  readonly #lengths = new Set<number>();
-
-  constructor(os: OperatingSystem, places: Iterable<readonly [path: string, value: T]>) {
-    this.#os = os;
-    for (const [path, value] of places) {
-      const key = folded(path, os);
-      if (this.#at.has(key)) continue;
-      this.#at.set(key, value);
-      this.#lengths.add(key.length);
-    }
-  }
-
-  /** @param strict only a place above the path counts, not the path itself */
-  covering(path: string, strict = false): T | undefined {
-    if (this.#at.size === 0) return undefined;
-    const own = folded(path, this.#os);
-    return lookUpwards(own, this.#os, (place) => (strict && place === own ? undefined : this.#at.get(place)), this.#lengths);
-  }
+/** What a sandbox is like before anything is granted. */
+export interface Surroundings {
+  /** Folders of the host that it shows read-only by itself. */
+  readonly baseline: readonly string[];
+  /** Whether built-in denies are masked in the baseline too; else the system's own permissions are trusted with them (/etc/shadow). */
+  readonly masksBaseline: boolean;
+  /** Whether the run's private folder lies on the host and must be granted; else the sandbox brings an empty one. */
+  readonly grantsTmp: boolean;
 }
-
-/** Once each; their order is that of the rules, which is the same for equal policies. */
-const unique = (paths: readonly string[]): string[] => [...new Set(paths)];
 
 /** What is left of `paths` when each must lie in one of `limit`: itself, or those parts of it that do. */
 const intersect = (paths: readonly string[], limit: readonly string[], os: OperatingSystem): string[] => {
-  const inside = new Places(
-    os,
-    limit.map((path) => [path, true]),
-  );
-  return paths.flatMap((path) => (inside.covering(path) ? [path] : limit.filter((part) => isWithin(part, path, os))));
+  const inside = placesOf(limit, os);
+  return paths.flatMap((path) => (inside.covering(path) === undefined ? limit.filter((part) => isWithin(part, path, os)) : [path]));
 };
 
-/**
- * @param visible what the sandbox shows by itself (its baseline): a deny inside it must be emitted too
- * @returns grants in which no path lies in a hidden one: a grant inside a denied parent is shadowed and never emitted, since sandboxes disagree about it
- */
-export const grantsOf = (effective: EffectivePolicy, visible: readonly string[]): Grants => {
+const NOTHING: Grants = { read: [], write: [], hidden: [], readOnly: [], shadowed: [] };
+
+/** @returns grants in which no path lies in a hidden one: a grant inside a denied parent is shadowed and never emitted, since sandboxes disagree about it */
+export const grantsOf = (effective: EffectivePolicy, { baseline, masksBaseline, grantsTmp }: Surroundings): Grants => {
+  if (effective.refused !== undefined) return NOTHING;
   const { os } = effective.subject;
   const hides: PathRule[] = [];
   const freezes: PathRule[] = [];
   const reads: string[] = [];
   const writes: string[] = [];
+  /** What no limit takes away: nothing would start without it. */
+  const own: string[] = [];
   for (const rule of effective.paths) {
     if (rule.effect === 'deny') (rule.access === 'access' ? hides : freezes).push(rule);
     else if (rule.origin.source !== 'builtin') {
       reads.push(rule.path);
       if (rule.access === 'write') writes.push(rule.path);
-    }
+    } else if (grantsTmp && rule.access === 'write') own.push(rule.path);
   }
   const hidden = new Places(
     os,
@@ -79,49 +62,39 @@ export const grantsOf = (effective: EffectivePolicy, visible: readonly string[])
   const limited = (paths: readonly string[], access: 'read' | 'write'): string[] =>
     effective.pathLimits
       .filter((limit) => limit.access === 'read' || access === 'write')
-      .reduce<string[]>((left, limit) => intersect(left, limit.paths, os), unique(paths));
-  const shadowed = new Map(
-    unique(reads).flatMap((path) => {
-      const by = hidden.covering(path);
-      return by === undefined ? [] : [[path, by] as const];
-    }),
-  );
-  /** A limit may have cut a grant down to a part of it, which is judged anew. */
-  const asked = new Set(reads);
-  const shown = (paths: readonly string[]): string[] =>
-    unique(paths.filter((path) => (asked.has(path) ? !shadowed.has(path) : hidden.covering(path) === undefined)));
-  const write = shown(limited(writes, 'write')).filter((path) => frozen.covering(path) === undefined);
-  const writable = new Set(write);
-  const read = shown(limited(reads, 'read')).filter((path) => !writable.has(path));
-  const own = new Places(
+      .reduce<string[]>((left, limit) => intersect(left, limit.paths, os), [...new Set(paths)]);
+  const shown = (paths: readonly string[]): string[] => paths.filter((path) => hidden.covering(path) === undefined);
+  const write = outermost(
+    shown([...limited(writes, 'write'), ...own]).filter((path) => frozen.covering(path) === undefined),
     os,
-    [...read, ...write].map((path) => [path, true]),
   );
-  const baseline = new Places(
+  const writable = placesOf(write, os);
+  const read = outermost(
+    shown(limited(reads, 'read')).filter((path) => writable.covering(path) === undefined),
     os,
-    visible.map((path) => [path, true]),
   );
-  const writableAbove = new Places(
-    os,
-    write.map((path) => [path, true]),
-  );
+  const granted = placesOf([...read, ...write], os);
+  const visible = placesOf(baseline, os);
   return {
     read,
     write,
-    // What the system itself hides from ordinary users (/etc/shadow) needs no mask of ours in the baseline.
-    hidden: unique(
-      hides
-        .filter(
-          ({ path, origin }) =>
-            hidden.covering(path, true) === undefined &&
-            (own.covering(path, true) || (origin.source !== 'builtin' && baseline.covering(path, true))),
-        )
-        .map(({ path }) => path),
+    hidden: outermost(
+      hides.flatMap(({ path, origin }) => {
+        if (granted.covering(path, true) !== undefined) return [path];
+        if (origin.source === 'builtin' && !masksBaseline) return [];
+        // What is hidden may lie in the baseline, or hold folders of it.
+        return visible.covering(path) === undefined ? baseline.filter((place) => isWithin(place, path, os)) : [path];
+      }),
+      os,
     ),
     // A read-only mount inside a hidden place would bring it back.
-    readOnly: unique(
-      freezes.filter(({ path }) => writableAbove.covering(path, true) && hidden.covering(path) === undefined).map(({ path }) => path),
+    readOnly: outermost(
+      freezes.map(({ path }) => path).filter((path) => writable.covering(path, true) !== undefined && hidden.covering(path) === undefined),
+      os,
     ),
-    shadowed: [...shadowed].map(([path, by]) => ({ path, by })),
+    shadowed: [...new Set(reads)].flatMap((path) => {
+      const by = hidden.covering(path);
+      return by === undefined ? [] : [{ path, by }];
+    }),
   };
 };

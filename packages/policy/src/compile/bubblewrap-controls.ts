@@ -1,0 +1,115 @@
+/** How truly each control is enforced by bubblewrap, Cordon's wrapper around it and the egress proxy, and why. */
+import { SYSTEM_READ } from '../builtin.ts';
+import type { Decider } from '../decide/decider.ts';
+import type { EffectivePolicy } from '../effective.ts';
+import {
+  approximated,
+  byRight,
+  CLIPBOARD,
+  enforced,
+  few,
+  isolationOf,
+  limited,
+  unavailable,
+  unenforced,
+  type Findings,
+} from './backend.ts';
+import { proxied } from './network.ts';
+import type { HostGrants } from './on-host.ts';
+import { placesOf } from './places.ts';
+
+/** How this endpoint limits resources: by control groups, by limits of each process, or not at all. */
+export type LimitMeans = 'cgroup' | 'rlimit' | 'none';
+
+type ResourceFindings = Pick<Findings, 'resources.memory' | 'resources.cpu' | 'resources.processes'>;
+
+const resourcesBy = (means: LimitMeans, { resources: { memoryBytes, cpus, processes } }: EffectivePolicy): ResourceFindings => {
+  switch (means) {
+    case 'cgroup': {
+      const group = () => enforced("the run's control group");
+      return {
+        'resources.memory': limited(memoryBytes, group),
+        'resources.cpu': limited(cpus, group),
+        'resources.processes': limited(processes, group),
+      };
+    }
+    case 'rlimit':
+      return {
+        'resources.memory': limited(memoryBytes, () => approximated('the limit holds for each process of the run, not for all together')),
+        'resources.cpu': limited(cpus, () => unenforced('a limit of a process counts seconds of processor time, not a share')),
+        'resources.processes': limited(processes, () =>
+          approximated('the limit counts all processes of the account, not those of the run'),
+        ),
+      };
+    case 'none': {
+      const none = () => unenforced('this version sets no such limit on Linux; the limits that the daemon itself was started under hold');
+      return {
+        'resources.memory': limited(memoryBytes, none),
+        'resources.cpu': limited(cpus, none),
+        'resources.processes': limited(processes, none),
+      };
+    }
+  }
+};
+
+/** A right that the sandbox cannot give: denied is enforced by its absence, allowed is not to be had. */
+const absent = (why: string) => ({ denied: enforced(why), allowed: unavailable(`it is allowed, but ${why}`) });
+
+/** Folders of programs that most systems have under two names; the sandbox shows both, and a mask covers one. */
+const TWO_NAMES = placesOf(
+  SYSTEM_READ.linux.filter((path) => /^(\/usr)?\/(s?bin|lib)/.test(path) && path !== '/usr/libexec'),
+  'linux',
+);
+
+const hiding = ({ hidden, unguarded }: HostGrants, isDirectory: (path: string) => boolean): Findings['filesystem.deny'] => {
+  const files = hidden.filter((path) => !isDirectory(path));
+  if (unguarded.hidden.length > 0)
+    return approximated(
+      `what is not there when the run starts cannot be masked, should the host make it meanwhile: ${few(unguarded.hidden)}`,
+    );
+  const elsewhere = hidden.filter((path) => TWO_NAMES.covering(path) !== undefined);
+  if (elsewhere.length > 0)
+    return approximated(`where /bin and /usr/bin are one folder, what is hidden in it is found under its other name: ${few(elsewhere)}`);
+  if (files.length > 0)
+    return approximated(`a mask over a single file falls if the host replaces the file during the run: ${few(files)}; deny the folder`);
+  return enforced(hidden.length === 0 ? 'nothing granted holds a hidden place' : 'denied folders are empty mounts');
+};
+
+export const bubblewrapControls = (
+  decider: Decider,
+  grants: HostGrants,
+  isDirectory: (path: string) => boolean,
+  means: LimitMeans,
+): Findings => {
+  const { effective } = decider;
+  const { missing } = grants;
+  return {
+    'filesystem.read': enforced(
+      `only what is granted is mounted${missing.length === 0 ? '' : `; not there, so not granted: ${few(missing)}`}`,
+    ),
+    'filesystem.write': enforced('everything else is read-only: a write outside fails'),
+    'filesystem.deny': hiding(grants, isDirectory),
+    'filesystem.protect':
+      grants.readOnly.length + grants.unguarded.readOnly.length > 0
+        ? approximated('protected places that exist are read-only mounts; one that does not exist yet cannot be masked')
+        : enforced('nothing writable holds a protected place'),
+    ...proxied("the run's only way out is the egress proxy"),
+    'network.ingress': byRight(decider, ['network.ingress'], absent('nothing outside the sandbox can reach into its network')),
+    'network.host-loopback': byRight(
+      decider,
+      ['network.host-loopback'],
+      absent("the host's loopback is not in the sandbox's network; name the host and port with private: true instead"),
+    ),
+    'ui.windows': byRight(decider, ['ui.windows'], absent('no display is reachable from the sandbox')),
+    'ui.clipboard': byRight(decider, CLIPBOARD, absent('no display, so no clipboard, is reachable from the sandbox')),
+    'ui.input-injection': byRight(
+      decider,
+      ['ui.input-injection'],
+      absent('no display or input device is reachable, and terminal injection is filtered'),
+    ),
+    environment: enforced('the environment is empty but for the names that are allowed'),
+    'resources.timeout': limited(effective.resources.timeoutMs, () => enforced("the sandbox's init is killed when the time is over")),
+    ...resourcesBy(means, effective),
+    isolation: isolationOf(effective, 'process', 'namespaces, capabilities and system-call filter'),
+  };
+};

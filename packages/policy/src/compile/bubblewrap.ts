@@ -1,0 +1,52 @@
+/** Effective policy to a launch on Linux: a request for the native executor, which runs bubblewrap. Mounts: the deepest path wins. */
+import { SYSTEM_READ } from '../builtin.ts';
+import { createDecider } from '../decide/decider.ts';
+import type { EffectivePolicy } from '../effective.ts';
+import type { LaunchPlan, NativeRequest } from '../launch-plan.ts';
+import { compiled } from './backend.ts';
+import { bubblewrapControls, type LimitMeans } from './bubblewrap-controls.ts';
+import { grantsOf } from './grants.ts';
+import { foldersAbove, onHost, type Endpoint, type HostGrants } from './on-host.ts';
+import { placesOf } from './places.ts';
+
+export interface LinuxEndpoint extends Endpoint {
+  /** What this endpoint can limit by; nothing unless it says so. */
+  readonly limits?: LimitMeans;
+}
+
+/** The constant start line: the real one comes by a private descriptor, so argv tells nobody anything. */
+export const START_LINE = '. /proc/self/fd/8';
+
+/** Hides what a tracer aside could read of the sandbox's own start. */
+const INIT = '/proc/1';
+
+/** Folders above a guarded place; mounted over themselves, they cannot be renamed away with their content. */
+const pins = ({ write, readOnly, hidden }: HostGrants): string[] => {
+  const guarded = placesOf([...readOnly, ...hidden], 'linux');
+  return [...readOnly, ...hidden].flatMap((path) =>
+    foldersAbove(path, write, 'linux').filter((place) => guarded.covering(place) === undefined),
+  );
+};
+
+const requestOf = (grants: HostGrants): NativeRequest => ({
+  version: '1.0.0',
+  containment: 'bubblewrap',
+  process: { commandLine: START_LINE, env: ['PATH=/usr/bin:/bin'] },
+  filesystem: {
+    readonlyPaths: [...new Set([...grants.read, ...grants.readOnly])].sort(),
+    readwritePaths: [...new Set([...grants.write, ...pins(grants)])].sort(),
+    deniedPaths: [...(placesOf(grants.hidden, 'linux').covering(INIT) === undefined ? [INIT] : []), ...grants.hidden],
+  },
+  network: { egress: { default: 'deny' } },
+});
+
+/**
+ * Pure: everything that it must know of the machine is in `endpoint`.
+ * @returns a plan; when `unmet` is not empty the launch must be refused with `launch.required-unmet`
+ */
+export const compileBubblewrap = (effective: EffectivePolicy, endpoint: LinuxEndpoint): LaunchPlan => {
+  const grants = grantsOf(effective, { baseline: SYSTEM_READ.linux, masksBaseline: false, grantsTmp: false });
+  const host = onHost(grants, endpoint, 'linux');
+  const controls = bubblewrapControls(createDecider(effective), host, endpoint.isDirectory, endpoint.limits ?? 'none');
+  return compiled(effective, 'bubblewrap', requestOf(host), controls, grants);
+};

@@ -1,0 +1,73 @@
+/** Grants on one machine: what is there, and what belongs to Cordon itself. Pure: everything that it must know of the machine is in the endpoint. */
+import type { OperatingSystem } from '../effective.ts';
+import { folded, lookUpwards } from '../match/path.ts';
+import type { Grants } from './grants.ts';
+import { outermost, placesOf } from './places.ts';
+
+/** What only the device knows of itself. */
+export interface Endpoint {
+  readonly exists: (path: string) => boolean;
+  readonly isDirectory: (path: string) => boolean;
+  /** Cordon's own program, executor and wrapper: never writable from inside a run. */
+  readonly installation: readonly string[];
+}
+
+export interface HostGrants {
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  readonly hidden: readonly string[];
+  readonly readOnly: readonly string[];
+  /** Granted, but not there. */
+  readonly missing: readonly string[];
+  /** Hidden or read-only, but not there yet: whoever makes it during the run makes it unguarded, if the sandbox guards what is there. */
+  readonly unguarded: { readonly hidden: readonly string[]; readonly readOnly: readonly string[] };
+}
+
+/** @param named the sandbox's rules are about names, so they hold for what is not there yet */
+export const onHost = (grants: Grants, { exists, installation }: Endpoint, os: OperatingSystem, named = false): HostGrants => {
+  const there = named ? () => true : exists;
+  const guarded = placesOf(installation, os);
+  const isOurs = (path: string): boolean => guarded.covering(path) !== undefined;
+  const hidden = grants.hidden.filter(there);
+  const write = grants.write.filter((path) => there(path) && !isOurs(path));
+  const masked = placesOf(hidden, os);
+  const writable = placesOf(write, os);
+  const ours = installation.filter((place) => masked.covering(place) === undefined && writable.covering(place) !== undefined);
+  const absent = (paths: readonly string[]): string[] => paths.filter((path) => !exists(path));
+  return {
+    read: [...grants.read, ...grants.write.filter(isOurs)].filter(there).sort(),
+    write: [...write].sort(),
+    hidden: [...hidden].sort(),
+    readOnly: outermost([...grants.readOnly, ...ours].filter(there), os).sort(),
+    missing: named ? [] : absent([...grants.read, ...grants.write]),
+    unguarded: { hidden: absent(grants.hidden), readOnly: absent(grants.readOnly) },
+  };
+};
+
+/** Folders between a writable grant and a place in it that is guarded: whoever may rename one of them moves the place out of its guard. From below upwards. */
+export const foldersAbove = (path: string, write: readonly string[], os: OperatingSystem): string[] => {
+  const grant = placesOf(write, os).covering(path, true);
+  if (grant === undefined) return [];
+  const top = folded(grant, os).length;
+  const between: string[] = [];
+  lookUpwards(path, os, (place) => {
+    if (place.length <= top) return true;
+    if (place.length < path.length) between.push(place);
+    return undefined;
+  });
+  return between;
+};
+
+/** Grants without those that hold a hidden place, for a sandbox that cannot hide a part of what it shows. */
+export const withoutHolders = (
+  grants: HostGrants,
+  os: OperatingSystem,
+): { readonly read: readonly string[]; readonly write: readonly string[]; readonly dropped: readonly string[] } => {
+  const holds = (path: string): boolean =>
+    [...grants.hidden, ...grants.unguarded.hidden].some((hidden) => placesOf([path], os).covering(hidden, true) !== undefined);
+  return {
+    read: grants.read.filter((path) => !holds(path)),
+    write: grants.write.filter((path) => !holds(path)),
+    dropped: [...grants.read, ...grants.write].filter(holds),
+  };
+};
