@@ -182,6 +182,16 @@ describe('an inclusion proof', () => {
     );
   });
 
+  it('that goes on above the root proves nothing: a child of the root is no leaf of a tree of one', () => {
+    const [left, right] = leavesOf(2).map((leaf) => leafHash(leaf).toString('hex')) as [string, string];
+    const root = treeOf(leavesOf(2)).root();
+    for (const [leaf, sibling] of [
+      ['leaf 1', left],
+      ['leaf 0', right],
+    ] as const)
+      expect(verifyInclusion({ leaf: Buffer.from(leaf), index: 0, size: 1, proof: [sibling], root })).toBe(false);
+  });
+
   it('has one spelling: 64 lower-case hex digits a hash', () => {
     const honest = claimOf(6, 3);
     const [sibling = '', ...others] = honest.proof;

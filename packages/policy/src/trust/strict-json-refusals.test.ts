@@ -74,6 +74,7 @@ describe('strict JSON refuses', () => {
     ['a newline in a string', '"\n"'],
     ['NUL in a string', '"\0"'],
     ['the last control character in a string', '"\u001f"'],
+    ['a control character before a letter that follows a backslash elsewhere', '"\u0001n"'],
     ['a form feed as white space', '\f1'],
     ['a no-break space as white space', '\u00a01'],
     ['a line separator as white space', '1\u2028'],
