@@ -6,26 +6,12 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
 import type { NewEvent, TelemetryEvent } from '@cordon/policy/protocol/events.ts';
-import { FIRST_BATCH, batchHash } from '@cordon/policy/protocol/batch.ts';
-import { readJson, writeDurably } from '../durable.ts';
+import { batchOf, bytesOf, headFile, isEvent, lineOf, newChain, readChain, rewrite, saveHead, type Chain } from './chain.ts';
 
-const MAX_BATCH_EVENTS = 200;
-const MAX_BATCH_BYTES = 131_072;
-
-/** How far a boot's chain is acknowledged, and the batch that was sent last: a retry sends exactly the same. */
-interface Head {
-  readonly acked: number;
-  readonly hash: string;
-  readonly sentTo: number | null;
-}
-
-interface Boot {
-  readonly id: string;
-  readonly file: string;
-  head: Head;
-  /** Events that are on disk and not acknowledged, oldest first. */
-  events: TelemetryEvent[];
-}
+/** Kept free of ordinary events, so that the count of what did not fit always does. */
+const RESERVE = 1024;
+/** Acknowledged bytes that may lie in a file before it is written anew without them. */
+const STALE_BYTES = 1_048_576;
 
 export interface Spool {
   readonly boot: string;
@@ -33,41 +19,41 @@ export interface Spool {
   /** The next batch to send, the same one until it is acknowledged. */
   next(): TelemetryFrame | undefined;
   acknowledge(boot: string, seq: number): void;
+  /** The control plane cannot continue the chain of the next batch (one of the two lost its end): what waits goes on under a new one. */
+  rechain(): void;
+  /** The control plane will never take the next batch: its events are given up, and counted. */
+  giveUp(): void;
   readonly depth: () => number;
   readonly dropped: () => number;
+  /** Writes down what was dropped and not told yet. */
+  close(): void;
 }
 
-const headFile = (boot: Pick<Boot, 'file'>): string => `${boot.file}.head`;
-const fresh: Head = { acked: 0, hash: FIRST_BATCH, sentTo: null };
+/** Where the next chain after this one is called: `boot_x`, `boot_x-1`, `boot_x-2`. */
+const nameAfter = (id: string): string => {
+  const [, base = id, number = '0'] = /^(.*?)(?:-(\d{1,6}))?$/.exec(id) ?? [];
+  return `${base}-${Number(number) + 1}`;
+};
 
-/** Whole lines only: a line that a crash cut in half never was an event. */
-const readEvents = (file: string, after: number): TelemetryEvent[] =>
-  fs
-    .readFileSync(file, 'utf8')
-    .split('\n')
-    .slice(0, -1)
-    .flatMap((line) => {
-      try {
-        const event = JSON.parse(line) as TelemetryEvent;
-        return event.seq > after ? [event] : [];
-      } catch {
-        return []; // torn by a crash
-      }
-    });
+const removeFiles = (chain: Chain): void => {
+  for (const file of [chain.file, headFile(chain)]) fs.rmSync(file, { force: true });
+};
 
-const batchOf = (boot: Boot): TelemetryFrame | undefined => {
-  const { sentTo, acked, hash: prev } = boot.head;
-  const events: TelemetryEvent[] = [];
-  let bytes = 0;
-  for (const event of boot.events) {
-    bytes += JSON.stringify(event).length;
-    if (sentTo === null ? events.length > 0 && (events.length >= MAX_BATCH_EVENTS || bytes > MAX_BATCH_BYTES) : event.seq > sentTo) break;
-    events.push(event);
-  }
-  const last = events.at(-1);
-  if (last === undefined) return undefined;
-  const batch = { boot: boot.id, seqFrom: acked + 1, seqTo: last.seq, prev, events };
-  return { type: 'telemetry', ...batch, hash: batchHash(batch) };
+/** Chains of earlier boots that hold something, the oldest first. Files of chains that are done with go away. */
+const readChains = (folder: string): Chain[] => {
+  const names = fs.readdirSync(folder);
+  const found = names.filter((name) => name.endsWith('.jsonl')).map((name) => readChain(folder, name));
+  const kept = found.filter(({ events }) => events.length > 0);
+  const files = new Set(kept.flatMap((chain) => [chain.file, headFile(chain)]));
+  for (const name of names) if (!files.has(path.join(folder, name))) fs.rmSync(path.join(folder, name), { force: true });
+  return kept
+    .map((chain) => {
+      const after = newChain(folder, nameAfter(chain.id), chain.events);
+      if (chain.whole || !rewrite(after)) return chain;
+      removeFiles(chain);
+      return after;
+    })
+    .sort((a, b) => ((a.events[0]?.at ?? '') < (b.events[0]?.at ?? '') ? -1 : 1));
 };
 
 /**
@@ -76,80 +62,94 @@ const batchOf = (boot: Boot): TelemetryFrame | undefined => {
  */
 export const openSpool = (folder: string, bootId: string, maxBytes: number, now: () => Date): Spool => {
   fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const boots: Boot[] = fs
-    .readdirSync(folder)
-    .filter((name) => name.endsWith('.jsonl'))
-    .map((name) => {
-      const file = path.join(folder, name);
-      const head = (readJson(`${file}.head`) as Head | undefined) ?? fresh;
-      return { id: name.slice(0, -'.jsonl'.length), file, head, events: readEvents(file, head.acked) };
-    });
-  const remove = (boot: Boot): void => {
-    fs.rmSync(boot.file, { force: true });
-    fs.rmSync(headFile(boot), { force: true });
-  };
-  for (const boot of boots.filter(({ events }) => events.length === 0)) remove(boot);
-  const waiting = boots.filter(({ events }) => events.length > 0);
-  const current: Boot = { id: bootId, file: path.join(folder, `${bootId}.jsonl`), head: fresh, events: [] };
-  waiting.push(current);
-  let seq = 0;
-  let used = waiting.reduce((sum, boot) => sum + (fs.statSync(boot.file, { throwIfNoEntry: false })?.size ?? 0), 0);
+  let current = newChain(folder, bootId);
+  const chains = [...readChains(folder), current];
   let lost = 0;
   let lostInAll = 0;
 
   /** @returns whether it is on disk now */
-  const write = (event: NewEvent): boolean => {
-    const numbered: TelemetryEvent = { ...event, seq: seq + 1, at: now().toISOString() };
-    const line = `${JSON.stringify(numbered)}\n`;
+  const write = (event: NewEvent, limit: number): boolean => {
+    const numbered: TelemetryEvent = { ...event, seq: current.seq + 1, at: now().toISOString() };
+    const line = lineOf(numbered);
     const size = Buffer.byteLength(line);
-    if (used + size > maxBytes) return false;
+    if (!isEvent(numbered) || chains.reduce((sum, chain) => sum + chain.size, size) > limit) return false;
     try {
       fs.appendFileSync(current.file, line, { mode: 0o600 });
     } catch {
-      return false; // disk full or gone: counted by the caller
+      // Disk full or gone: counted by the caller. The half of a line that was written would spoil the next one.
+      if (fs.existsSync(current.file)) fs.truncateSync(current.file, current.size);
+      return false;
     }
-    seq += 1;
-    used += size;
+    current.seq += 1;
+    current.size += size;
     current.events.push(numbered);
     return true;
   };
-  const saveHead = (boot: Boot, head: Head): void => {
-    boot.head = head;
-    try {
-      writeDurably(headFile(boot), JSON.stringify(head));
-    } catch {
-      boot.head = head; // a full disk: the worst that follows is a batch that the control plane already has
+  /** A chain that holds nothing any more; the numbers of the one that is written to go on, so its head stays. */
+  const empty = (chain: Chain): void => {
+    if (chain === current) fs.rmSync(chain.file, { force: true });
+    else {
+      removeFiles(chain);
+      chains.splice(chains.indexOf(chain), 1);
     }
+    [chain.size, chain.stale] = [0, 0];
+  };
+  const first = (): Chain | undefined => chains.find(({ events }) => events.length > 0);
+  const next = (): TelemetryFrame | undefined => {
+    const chain = first();
+    if (chain === undefined || chain.batch !== undefined) return chain?.batch;
+    chain.batch = batchOf(chain);
+    if (chain.batch !== undefined && chain.head.sentTo === null) saveHead(chain, { ...chain.head, sentTo: chain.batch.seqTo });
+    return chain.batch;
+  };
+  const restart = (chain: Chain, events: readonly TelemetryEvent[]): void => {
+    const after = newChain(folder, nameAfter(chain.id), events);
+    if (!rewrite(after)) return; // a full disk: tried again when the control plane complains again
+    chains[chains.indexOf(chain)] = after;
+    if (chain === current) current = after;
+    removeFiles(chain);
+  };
+  const tell = (limit: number): void => {
+    if (lost > 0 && write({ kind: 'dropped', count: lost, code: 'spool.full' }, limit)) lost = 0;
   };
   return {
     boot: bootId,
     append: (event) => {
-      if (lost > 0 && write({ kind: 'dropped', count: lost, code: 'spool.full' })) lost = 0;
-      if (lost === 0 && write(event)) return;
+      tell(maxBytes - RESERVE);
+      if (lost === 0 && write(event, maxBytes - RESERVE)) return;
       lost += 1;
       lostInAll += 1;
     },
-    next: () => {
-      const boot = waiting.find(({ events }) => events.length > 0);
-      const batch = boot && batchOf(boot);
-      if (boot !== undefined && batch !== undefined && boot.head.sentTo === null) saveHead(boot, { ...boot.head, sentTo: batch.seqTo });
-      return batch;
-    },
+    next,
     acknowledge: (id, upTo) => {
-      const boot = waiting.find((candidate) => candidate.id === id);
-      const batch = boot && batchOf(boot);
-      if (boot === undefined || batch === undefined || batch.seqTo > upTo) return;
-      boot.events = boot.events.filter((event) => event.seq > batch.seqTo);
-      saveHead(boot, { acked: batch.seqTo, hash: batch.hash, sentTo: null });
-      if (boot.events.length > 0) return;
-      used -= fs.statSync(boot.file, { throwIfNoEntry: false })?.size ?? 0;
-      if (boot === current) fs.rmSync(boot.file, { force: true });
-      else {
-        remove(boot);
-        waiting.splice(waiting.indexOf(boot), 1);
-      }
+      const chain = chains.find((candidate) => candidate.id === id);
+      const batch = chain?.batch ?? (chain && batchOf(chain));
+      if (chain === undefined || batch === undefined || batch.seqTo > upTo) return;
+      chain.stale += bytesOf(batch.events);
+      chain.events = chain.events.filter((event) => event.seq > batch.seqTo);
+      chain.batch = undefined;
+      saveHead(chain, { acked: batch.seqTo, hash: batch.hash, sentTo: null });
+      if (chain.events.length === 0) empty(chain);
+      else if (chain.stale > STALE_BYTES) rewrite(chain);
     },
-    depth: () => waiting.reduce((sum, boot) => sum + boot.events.length, 0),
+    rechain: () => {
+      const chain = first();
+      if (chain !== undefined) restart(chain, chain.events);
+    },
+    giveUp: () => {
+      const chain = first();
+      const batch = next();
+      if (chain === undefined || batch === undefined) return;
+      // The numbers of the batch are never taken, so what follows needs another chain.
+      restart(
+        chain,
+        chain.events.filter((event) => event.seq > batch.seqTo),
+      );
+      lostInAll += batch.events.length;
+      if (!write({ kind: 'dropped', count: batch.events.length, code: 'spool.refused' }, maxBytes)) lost += batch.events.length;
+    },
+    depth: () => chains.reduce((sum, { events }) => sum + events.length, 0),
     dropped: () => lostInAll,
+    close: () => tell(maxBytes),
   };
 };
