@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { LAW_RUNS } from '../_laws.ts';
+import { LAW_RUNS, LAW_TIMEOUT_MS } from '../_laws.ts';
 import { codeOf } from './_refusal.ts';
 import { leafHash, MerkleTree, verifyInclusion } from './merkle.ts';
 
@@ -59,7 +59,7 @@ const flipped = (hex: string, bit: number): string => {
   return bytes.toString('hex');
 };
 
-describe('the Merkle tree (RFC 9162 §2.1)', () => {
+describe('the Merkle tree (RFC 9162 §2.1)', { timeout: LAW_TIMEOUT_MS }, () => {
   it('has the root of the reference for every size from 0 to 130, and a proof for every leaf', () => {
     for (let n = 0; n <= 130; n += 1) {
       const leaves = leavesOf(n);
@@ -128,7 +128,7 @@ describe('the Merkle tree (RFC 9162 §2.1)', () => {
   });
 });
 
-describe('an inclusion proof', () => {
+describe('an inclusion proof', { timeout: LAW_TIMEOUT_MS }, () => {
   it('verifies at exactly its own index', () => {
     for (const n of [1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 32, 33, 64, 65, 100]) {
       for (let index = 0; index < n; index += 1) {
