@@ -41,12 +41,15 @@ const never = Object.values(NEVER_GRANT)
   .flat()
   .map((text) => ({ text, template: parsePathText(text) }));
 
-/** Whether one template lies in another, whatever the variables mean. Case is folded: what one system hides is refused for all. */
-export const liesIn = (inner: PathTemplate, outer: PathTemplate): boolean => {
+/**
+ * Whether one template lies in another, whatever the variables mean.
+ * @param compared as which system compares names. Case is folded unless said: what one system hides is refused for all
+ */
+export const liesIn = (inner: PathTemplate, outer: PathTemplate, compared: 'linux' | 'macos' = 'macos'): boolean => {
   if (inner.kind === 'variable' && outer.kind === 'variable')
-    return inner.variable === outer.variable && isWithin(inner.rest === '' ? '/' : inner.rest, outer.rest, 'macos');
+    return inner.variable === outer.variable && isWithin(inner.rest === '' ? '/' : inner.rest, outer.rest, compared);
   if (inner.kind === 'variable' || outer.kind === 'variable') return false;
-  return inner.kind === outer.kind && isWithin(inner.text, outer.text, inner.kind === 'windows' ? 'windows' : 'macos');
+  return inner.kind === outer.kind && isWithin(inner.text, outer.text, inner.kind === 'windows' ? 'windows' : compared);
 };
 
 const checkAllowedPath = (text: string): void => {
