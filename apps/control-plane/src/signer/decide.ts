@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { CordonError } from '@cordon/policy/errors.ts';
-import { BundleManifest } from '@cordon/policy/trust/bundle.ts';
+import { BundleManifest, MAX_MANIFEST_LIFETIME_MS } from '@cordon/policy/trust/bundle.ts';
 import { CheckpointPayload } from '@cordon/policy/trust/checkpoint.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
 
@@ -28,7 +28,6 @@ const Mark = Compile(
 const Manifest = Compile(BundleManifest);
 const Checkpoint = Compile(CheckpointPayload);
 const MAX_CHECKPOINT_MS = 60 * 60_000;
-const MAX_BUNDLE_MS = 400 * 86_400_000;
 
 const refuse = (code: string, message: string): never => {
   throw new CordonError(code, message);
@@ -42,7 +41,7 @@ const lives = (issuedAt: string, expiresAt: string, most: number): boolean => {
 /** @throws CordonError `signer.refused` */
 export const checkManifest = (payload: unknown): BundleManifest => {
   if (!Manifest.Check(payload)) return refuse('signer.refused', 'not a bundle manifest');
-  if (!lives(payload.issuedAt, payload.expiresAt, MAX_BUNDLE_MS)) refuse('signer.refused', 'the manifest would live too long');
+  if (!lives(payload.issuedAt, payload.expiresAt, MAX_MANIFEST_LIFETIME_MS)) refuse('signer.refused', 'the manifest would live too long');
   return payload;
 };
 

@@ -3,6 +3,7 @@
  * not matter; they end on the device by themselves, without any network. Floor and built-in sets are no revisions and cannot be suspended.
  */
 import { Type, type Static } from 'typebox';
+import { Time } from '../protocol/time.ts';
 import { ruleId } from './rules.ts';
 import { prepareDocument } from './prepare.ts';
 import type { PreparedPolicy } from './prepared.ts';

@@ -1,14 +1,12 @@
 import fc from 'fast-check';
-import fs from 'node:fs';
-import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { LAW_RUNS } from '../_laws.ts';
 import { codeOf } from './_refusal.ts';
+import { HAS_VECTORS, readVector } from './_vectors.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { parseStrictJson } from './strict-json.ts';
 
-const vectors = path.join(import.meta.dirname, '../../vectors/jcs');
-const read = (file: string): string => fs.readFileSync(path.join(vectors, file), 'utf8');
+const read = (file: string): string => readVector(`jcs/${file}`) ?? '';
 const parse = (text: string): unknown => parseStrictJson(text, { maxBytes: 1_000_000, maxDepth: 32 });
 const value = fc.jsonValue({ maxDepth: 5 }).filter((v) => !JSON.stringify(v).includes('"__proto__"'));
 
@@ -25,11 +23,14 @@ const shuffled = (v: unknown): unknown =>
       : v;
 
 describe('canonical JSON (RFC 8785)', () => {
-  it.each(['arrays', 'french', 'structures', 'unicode', 'values', 'weird'])('gives the published bytes of %s', (name) => {
-    const text = canonicalJson(parse(read(`input-${name}.json`)));
-    expect(text).toBe(read(`output-${name}.json`));
-    expect(Buffer.from(text).toString('hex')).toBe(read(`outhex-${name}.txt`).replaceAll(/\s/g, ''));
-  });
+  it.skipIf(!HAS_VECTORS).each(['arrays', 'french', 'structures', 'unicode', 'values', 'weird'])(
+    'gives the published bytes of %s',
+    (name) => {
+      const text = canonicalJson(parse(read(`input-${name}.json`)));
+      expect(text).toBe(read(`output-${name}.json`));
+      expect(Buffer.from(text).toString('hex')).toBe(read(`outhex-${name}.txt`).replaceAll(/\s/g, ''));
+    },
+  );
 
   it('parses back to the same value', () => {
     fc.assert(
