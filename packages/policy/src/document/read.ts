@@ -102,7 +102,7 @@ const complaints = <S extends TSchema>({ kind, schema, validator }: Language<S>,
   });
 
 /** All issues: what the schema refuses is reported and taken out, until the rest fits and can be judged by meaning. */
-const allIssues = <S extends TSchema>(language: Language<S>, value: unknown, locate: Locate): PolicyIssue[] => {
+export const issuesOf = <S extends TSchema>(language: Language<S>, value: unknown, locate: Locate): PolicyIssue[] => {
   const { validator, check } = language;
   const copy = new Prunable(value);
   const issues: PolicyIssue[] = [];
@@ -176,7 +176,7 @@ export const readDocument = <S extends TSchema>(
   }
   if (depthOf(value) > MAX_DEPTH) fail('too-deep', `a ${kind} has at most ${MAX_DEPTH} levels`);
   const locate = locator(yaml, lines);
-  const issues = allIssues(language, value, locate).toSorted((a, b) => a.line - b.line || a.column - b.column);
+  const issues = issuesOf(language, value, locate).toSorted((a, b) => a.line - b.line || a.column - b.column);
   if (issues.length > 0 || !validator.Check(value)) throw new PolicyErrors(issues, kind);
   return { document: value, locate };
 };
