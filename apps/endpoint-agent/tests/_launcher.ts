@@ -59,6 +59,8 @@ export interface TestLauncher {
   run(argv: readonly string[], change?: Partial<LaunchRequest>, input?: string | Buffer): Promise<Finished>;
   /** A shell line. */
   sh(line: string, change?: Partial<LaunchRequest>, input?: string | Buffer): Promise<Finished>;
+  /** Another launcher, with something changed, that prepares nothing ahead. */
+  another(change: Partial<LauncherOptions>): Launcher;
   stop(): Promise<void>;
 }
 
@@ -102,7 +104,15 @@ export const startLauncher = async (world: World, hosts: Readonly<Record<string,
     decisions,
     request,
     run,
+    another: (change) => {
+      const other = createLauncher({ ...options, ...change });
+      void other.stop();
+      return other;
+    },
     sh: (line, change, input) => run(['sh', '-c', line], change, input),
-    stop: async () => egress.stop(),
+    stop: async () => {
+      await launcher.stop();
+      egress.stop();
+    },
   };
 };

@@ -5,7 +5,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLauncher, type Run } from '../src/launch/launcher.ts';
+import type { Run } from '../src/launch/launcher.ts';
 import { isAlive } from '../src/launch/gate.ts';
 import { finish, planOf, startLauncher, WORKSPACE_ONLY, type TestLauncher } from './_launcher.ts';
 import { createWorld, processesWith, type World } from './_world.ts';
@@ -82,6 +82,8 @@ describe('how a run ends', () => {
     await finish(await test.launcher.launch(request));
     expect(processesWith(mark)).toEqual([]);
     expect(processesWith(request.run)).toEqual([]);
+    await test.launcher.stop(); // what waits for the next run is gone with it
+    await expect.poll(() => processesWith(path.join(world.runtimeDir, 'egress')), { timeout: 10_000 }).toEqual([]);
     expect(fs.readdirSync(path.join(world.runtimeDir, 'egress'))).toEqual([]);
     expect(launchFolder()).toEqual([]);
   });
@@ -286,10 +288,10 @@ describe('what is refused before anything of the workload runs', () => {
   });
 
   it('a set-up that fails is told from a workload that fails, by a stable code', async () => {
-    const broken = { ...test.options, helpers: { ...test.helpers, executor: '/bin/false' } };
-    await expect(createLauncher(broken).launch(test.request(['true']))).rejects.toMatchObject({ code: 'launch.setup-failed' });
-    const gone = { ...test.options, helpers: { ...test.helpers, executor: '/nonexistent/executor' } };
-    await expect(createLauncher(gone).launch(test.request(['true']))).rejects.toMatchObject({ code: 'launch.executor-missing' });
+    const broken = test.another({ helpers: { ...test.helpers, executor: '/bin/false' } });
+    await expect(broken.launch(test.request(['true']))).rejects.toMatchObject({ code: 'launch.setup-failed' });
+    const gone = test.another({ helpers: { ...test.helpers, executor: '/nonexistent/executor' } });
+    await expect(gone.launch(test.request(['true']))).rejects.toMatchObject({ code: 'launch.executor-missing' });
     const { end, stderr } = await test.sh(`echo "bwrap: Can't find source path" >&2; exit 1`);
     expect({ end, stderr }).toEqual({ end: { reason: 'exited', exitCode: 1 }, stderr: "bwrap: Can't find source path\n" });
   });
@@ -299,13 +301,12 @@ describe('what changes between the check and the mount', () => {
   /** A launcher for which something happens right after a launch was checked, and before anything is mounted. */
   const launchAround = (granted: string, between: () => void): Promise<Run> => {
     const { egress } = test;
-    const launcher = createLauncher({
-      ...test.options,
+    const launcher = test.another({
       egress: {
         ...egress,
-        open: (...args) => {
+        assign: (...args) => {
           between();
-          return egress.open(...args);
+          return egress.assign(...args);
         },
       },
     });
@@ -316,6 +317,7 @@ describe('what changes between the check and the mount', () => {
     );
   };
   const nothingLeft = async (): Promise<void> => {
+    await test.launcher.stop();
     await expect.poll(() => processesWith(test.helpers.folder), { timeout: 10_000 }).toEqual([]);
     await expect.poll(() => processesWith(path.join(world.runtimeDir, 'egress')), { timeout: 10_000 }).toEqual([]);
     expect(fs.readdirSync(path.join(world.runtimeDir, 'egress'))).toEqual([]);

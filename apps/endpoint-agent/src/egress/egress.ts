@@ -4,13 +4,14 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
+import type { Owner } from '../launch/descriptors.ts';
 import type { Decision, FromEgress, ToEgress } from './messages.ts';
 
 export interface EgressOptions {
   /** Short: sockets lie below it, and their path has at most 107 bytes. */
   readonly runtimeDir: string;
   /** Account that the process drops to; needed when the daemon is root. */
-  readonly dropTo?: { readonly uid: number; readonly gid: number };
+  readonly dropTo?: Owner;
   /** Host → address, before DNS. */
   readonly hosts?: Readonly<Record<string, string>>;
   readonly onDecision: (decision: Decision) => void;
@@ -20,12 +21,18 @@ export interface EgressOptions {
 
 export interface Egress {
   /** @returns the run's socket, listening, and open to its owner alone */
-  open(run: string, rules: LaunchPlan['egress'], owner: { readonly uid: number; readonly gid: number }): Promise<{ socket: string }>;
+  open(run: string, rules: LaunchPlan['egress'], owner: Owner): Promise<{ socket: string }>;
+  /** What was opened under another name is this run's from now on. */
+  assign(name: string, run: string, rules: LaunchPlan['egress']): Promise<void>;
   update(run: string, rules: LaunchPlan['egress']): void;
   close(run: string): Promise<void>;
   pid(): number | undefined;
+  /** Whose rights the process has. */
+  readonly account: Owner;
   stop(): void;
 }
+
+export const DENY_ALL: LaunchPlan['egress'] = { hosts: [], hostLimits: [], cidrs: [], cidrLimits: [] };
 
 const startProcess = async (
   options: EgressOptions,
@@ -57,6 +64,8 @@ const startProcess = async (
 /** @throws CordonError `egress.start`, `egress.path` when a socket's path would be too long */
 export const startEgress = async (options: EgressOptions): Promise<Egress> => {
   const folder = path.join(options.runtimeDir, 'egress');
+  /** Where the socket of a run lies, if not under its own name. */
+  const names = new Map<string, string>();
   const waiting = new Map<number, (error?: string) => void>();
   let nextId = 1;
   let stopping = false;
@@ -105,15 +114,21 @@ export const startEgress = async (options: EgressOptions): Promise<Egress> => {
       if (options.dropTo !== undefined) fs.chownSync(socket, owner.uid, owner.gid);
       return { socket };
     },
+    assign: async (name, run, rules) => {
+      names.set(run, name);
+      await ask((id) => ({ type: 'assign', id, name, run, rules }));
+    },
     update: (run, rules) => void current.then((child) => child.send({ type: 'update', run, rules } satisfies ToEgress)),
     close: async (run) => {
       // A process that died has closed everything already.
       await ask((id) => ({ type: 'close', id, run })).catch((error: unknown) => {
         if (!(error instanceof CordonError)) throw error;
       });
-      fs.rmSync(path.join(folder, run), { recursive: true, force: true });
+      fs.rmSync(path.join(folder, names.get(run) ?? run), { recursive: true, force: true });
+      names.delete(run);
     },
     pid: () => pid,
+    account: options.dropTo ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
     stop: () => {
       stopping = true;
       void current.then((child) => child.kill('SIGKILL'));

@@ -32,6 +32,8 @@ const own = (): ReadonlySet<string> =>
   new Set(Object.values(os.networkInterfaces()).flatMap((list) => (list ?? []).map((entry) => entry.address)));
 
 interface Open {
+  /** Whose way out it is. */
+  run: string;
   readonly server: http.Server;
   /** Every connection of the run, tunnels included: they leave the server's own list. */
   readonly connections: Set<Socket>;
@@ -45,21 +47,33 @@ const NOTHING = indexEgress({ hosts: [], hostLimits: [], cidrs: [], cidrLimits: 
 
 const open = async (message: Extract<ToEgress, { type: 'open' }>): Promise<void> => {
   const { run, socket } = message;
+  const connections = new Set<Socket>();
   const server = createProxy({
     run,
-    rules: () => runs.get(run)?.rules ?? NOTHING,
+    rules: () => runs.get(opened.run)?.rules ?? NOTHING,
     lookup,
     own,
-    decided: (decision) => say({ type: 'decision', decision }),
+    decided: (decision) => say({ type: 'decision', decision: { ...decision, run: opened.run } }),
   });
-  const connections = new Set<Socket>();
+  const opened: Open = { run, server, connections, rules: indexEgress(message.rules), socket };
   server.on('connection', (connection) => {
     connections.add(connection);
     connection.once('close', () => connections.delete(connection));
   });
-  runs.set(run, { server, connections, rules: indexEgress(message.rules), socket });
+  runs.set(run, opened);
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(socket, resolve));
   fs.chmodSync(socket, 0o600);
+};
+
+/** @returns what went wrong */
+const assign = ({ name, run, rules }: Extract<ToEgress, { type: 'assign' }>): string | undefined => {
+  const found = runs.get(name);
+  if (found === undefined) return `nothing is open under ${name}`;
+  runs.delete(name);
+  found.run = run;
+  found.rules = indexEgress(rules);
+  runs.set(run, found);
+  return undefined;
 };
 
 const cut = ({ connections }: Open): void => {
@@ -82,6 +96,11 @@ process.on('message', (message: ToEgress) => {
         (error: unknown) => say({ type: 'done', id: message.id, error: error instanceof Error ? error.message : String(error) }),
       );
       break;
+    case 'assign': {
+      const error = assign(message);
+      say({ type: 'done', id: message.id, ...(error !== undefined && { error }) });
+      break;
+    }
     case 'update': {
       const found = runs.get(message.run);
       if (found !== undefined) {

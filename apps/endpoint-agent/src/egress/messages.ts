@@ -3,6 +3,7 @@ import type { EgressRules } from '@cordon/policy/effective.ts';
 
 export type ToEgress =
   | { readonly type: 'open'; readonly id: number; readonly run: string; readonly socket: string; readonly rules: EgressRules }
+  | { readonly type: 'assign'; readonly id: number; readonly name: string; readonly run: string; readonly rules: EgressRules }
   | { readonly type: 'update'; readonly run: string; readonly rules: EgressRules }
   | { readonly type: 'close'; readonly id: number; readonly run: string };
 

@@ -32,7 +32,7 @@ describe('a process by pid and start time', () => {
 
 describe('the gate', () => {
   it('refuses a process that is gone', async () => {
-    await expect(attest(NOBODY, { readonly: [], readwrite: [], denied: [] }, new Map(), 1000)).rejects.toMatchObject({
+    await expect(attest(NOBODY, { readonly: [], readwrite: [], denied: [] }, new Map(), 1000, undefined)).rejects.toMatchObject({
       code: 'launch.gate-refused',
     });
   });
@@ -46,7 +46,7 @@ describe('the gate', () => {
     const child = spawn('setpriv', args, { stdio: 'ignore' });
     try {
       const plan = { readonly: [], readwrite: [], denied: [] };
-      await expect(attest(child.pid ?? 0, plan, new Map(), 65_534)).rejects.toMatchObject({ code: 'launch.gate-refused' });
+      await expect(attest(child.pid ?? 0, plan, new Map(), 65_534, undefined)).rejects.toMatchObject({ code: 'launch.gate-refused' });
     } finally {
       child.kill('SIGKILL');
     }

@@ -3,7 +3,7 @@
  * any difference is a reason to kill.
  */
 import fs from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { compareMounts, parseMountinfo, type Planned } from './mounts.ts';
 import { identityOf, type Identity } from './preflight.ts';
@@ -67,12 +67,18 @@ const whenReady = async (pid: number): Promise<string> => {
     }
     if (/^0+$/.test(field(status, 'CapEff'))) return status;
     if (performance.now() > end) refuse('it was not ready in time');
-    await nextTurn();
+    await wait(1);
   }
 };
 
 /** @throws CordonError `launch.gate-refused` */
-export const attest = async (pid: number, plan: Planned, identities: ReadonlyMap<string, Identity>, uid: number): Promise<Attestation> => {
+export const attest = async (
+  pid: number,
+  plan: Planned,
+  identities: ReadonlyMap<string, Identity>,
+  uid: number,
+  network: string | undefined,
+): Promise<Attestation> => {
   const status = await whenReady(pid);
   for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) if (!/^0+$/.test(field(status, set))) refuse(`${set} is not empty`);
   if (field(status, 'NoNewPrivs') !== '1') refuse('it could gain privileges');
@@ -85,6 +91,8 @@ export const attest = async (pid: number, plan: Planned, identities: ReadonlyMap
   for (const name of NAMESPACES)
     if (fs.readlinkSync(`/proc/self/ns/${name}`) === fs.readlinkSync(`/proc/${pid}/ns/${name}`))
       refuse(`it shares the ${name} namespace with the host`);
+  if (network !== undefined && fs.readlinkSync(`/proc/${pid}/ns/net`) !== network)
+    refuse('it is not in the network namespace of its way out');
   const mounts = parseMountinfo(fs.readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
   const wrong = compareMounts(mounts, plan);
   if (wrong.length > 0) refuse(wrong.slice(0, 4).join('; '));

@@ -17,6 +17,8 @@ export interface Helpers {
   readonly socat: string;
   readonly nsenter: string;
   readonly mkfifo: string;
+  readonly setpriv: string;
+  readonly bubblewrap: string;
   /** PATH of the executor: the wrapper's folder, then the system's. */
   readonly path: string;
 }
@@ -30,6 +32,12 @@ const unblocking = (env: string): readonly string[] => {
   return spawnSync(env, [...command.slice(1), 'true'], { env: { PATH: '/usr/bin:/bin' }, cwd: '/', stdio: 'ignore' }).status === 0
     ? command
     : [];
+};
+
+const versionOf = (bubblewrap: string): string => {
+  const said = spawnSync(bubblewrap, ['--version'], { env: {}, cwd: '/', encoding: 'utf8' }).stdout.trim();
+  if (/^bubblewrap [0-9.]+$/.test(said)) return said;
+  throw new CordonError('launch.bubblewrap-missing', `${bubblewrap} does not tell its version: install the package bubblewrap again`);
 };
 
 /** A program of the system, owned by root and not writable by others. */
@@ -66,7 +74,7 @@ const replace = (file: string, content: string | Buffer, mode: number): void => 
 
 /**
  * Installs the wrapper, the filter and a copy of the executor into `folder` (root: 0755 and root's own; otherwise the user's own).
- * @throws CordonError `launch.bubblewrap-missing`, `launch.socat-missing`, `launch.nsenter-missing`, `launch.coreutils-missing`, `launch.executor-missing`, `launch.helper-unsafe`, `launch.platform`
+ * @throws CordonError `launch.bubblewrap-missing`, `launch.socat-missing`, `launch.nsenter-missing`, `launch.setpriv-missing`, `launch.coreutils-missing`, `launch.executor-missing`, `launch.helper-unsafe`, `launch.platform`
  */
 export const installHelpers = (
   folder: string,
@@ -79,6 +87,7 @@ export const installHelpers = (
   const bubblewrap = systemProgram(systemFolders, 'bwrap', 'launch.bubblewrap-missing', 'bubblewrap');
   const socat = systemProgram(systemFolders, 'socat', 'launch.socat-missing', 'socat');
   const nsenter = systemProgram(systemFolders, 'nsenter', 'launch.nsenter-missing', 'util-linux');
+  const setpriv = systemProgram(systemFolders, 'setpriv', 'launch.setpriv-missing', 'util-linux');
   const mkfifo = systemProgram(systemFolders, 'mkfifo', 'launch.coreutils-missing', 'coreutils');
   const env = systemProgram(systemFolders, 'env', 'launch.coreutils-missing', 'coreutils');
   fs.mkdirSync(folder, { recursive: true, mode: 0o755 });
@@ -91,7 +100,26 @@ export const installHelpers = (
       place: executor,
     });
   if (own?.size !== origin.size || own.mtimeMs < origin.mtimeMs) replace(copy, fs.readFileSync(executor), 0o755);
-  replace(path.join(folder, 'bwrap'), wrapperScript([...unblocking(env), bubblewrap], TMP_BYTES), 0o755);
+  replace(
+    path.join(folder, 'bwrap'),
+    wrapperScript({
+      bubblewrap: [...unblocking(env), bubblewrap],
+      version: versionOf(bubblewrap),
+      tmpBytes: TMP_BYTES,
+      seated: process.getuid?.() === 0,
+    }),
+    0o755,
+  );
   replace(path.join(folder, 'filter'), seccompFilter(architecture), 0o644);
-  return { folder, executor: copy, filter: path.join(folder, 'filter'), socat, nsenter, mkfifo, path: `${folder}:/usr/bin:/bin` };
+  return {
+    folder,
+    executor: copy,
+    filter: path.join(folder, 'filter'),
+    socat,
+    nsenter,
+    setpriv,
+    bubblewrap,
+    mkfifo,
+    path: `${folder}:/usr/bin:/bin`,
+  };
 };

@@ -1,18 +1,16 @@
 /** One contained run: from a plan to a workload that starts only after the gate, and that has ended only when the sandbox's init is gone. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import fs from 'node:fs';
 import path from 'node:path';
-import { Readable, Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import type { Egress } from '../egress/egress.ts';
-import { startBridge, stopBridge } from './bridge.ts';
-import { privateDescriptor } from './descriptors.ts';
 import { attest, endProcess, isAlive, startTimeOf, type Attestation } from './gate.ts';
 import type { Helpers } from './helpers.ts';
-import { createPipes, drained, inputOf, type Outputs, type Pipes } from './pipes.ts';
+import { createPipes, drained, inputOf, type Outputs } from './pipes.ts';
 import { preflight } from './preflight.ts';
+import type { Seat } from './seat.ts';
+import { createSeats } from './seats.ts';
 import { setupError } from './setup-error.ts';
 import { runEnvironment, startScript } from './start-script.ts';
 
@@ -46,20 +44,14 @@ export interface LauncherOptions {
   /** A folder that only the daemon can enter; short, since sockets lie in it. */
   readonly runtimeDir: string;
   readonly helpers: Helpers;
-  readonly egress: Pick<Egress, 'open' | 'close'>;
+  readonly egress: Pick<Egress, 'open' | 'assign' | 'close' | 'pid' | 'account'>;
 }
 
 export interface Launcher {
   /** @throws CordonError `launch.*`; nothing of the workload has run then */
   launch(request: LaunchRequest): Promise<Run>;
-}
-
-interface Held {
-  readonly child: ChildProcess;
-  readonly outputs: Outputs;
-  /** The sandbox's init. */
-  readonly info: Promise<number>;
-  readonly gate: Writable;
+  /** Ends what waits for a next run. */
+  stop(): Promise<void>;
 }
 
 const START_MS = 20_000;
@@ -70,78 +62,44 @@ const failure = async ({ stderr }: Outputs): Promise<CordonError> => {
   return setupError(said);
 };
 
-/** Starts the executor: descriptors 4 request, 5 filter, 6 info, 7 gate, 8 start script (see wrapper.ts). */
-const startHeld = (
-  { runtimeDir, helpers }: LauncherOptions,
-  pipes: Pipes,
-  request: LaunchRequest,
-  plan: LaunchPlan,
-  script: string,
-): Held => {
-  const root = process.getuid?.() === 0;
-  const owner = root ? request.user : undefined;
-  const given: number[] = [];
-  const keep = (fd: number): number => {
-    given.push(fd);
-    return fd;
-  };
-  let child: ChildProcess;
-  let outputs: Outputs;
-  try {
-    const config = keep(privateDescriptor(runtimeDir, `${request.run}.request`, JSON.stringify(plan.request), owner));
-    const filter = keep(fs.openSync(helpers.filter, 'r'));
-    const start = keep(privateDescriptor(runtimeDir, `${request.run}.start`, script, owner));
-    outputs = pipes.open(owner);
-    const [stdout, stderr] = outputs.inside.map(keep);
-    child = spawn(helpers.executor, ['--config', '/dev/fd/4'], {
-      ...(root && { uid: request.user.uid, gid: request.user.gid }),
-      cwd: '/',
-      detached: true,
-      env: { PATH: helpers.path },
-      stdio: ['ignore', stdout, stderr, 'ignore', config, filter, 'pipe', 'pipe', start],
-    });
-  } finally {
-    for (const fd of given) fs.closeSync(fd);
-  }
-  const others: readonly (Readable | Writable | null | undefined)[] = child.stdio;
-  const infoStream = others[6];
-  const gate = others[7];
-  if (!(infoStream instanceof Readable) || !(gate instanceof Writable)) throw new CordonError('launch.setup-failed', 'the run has no gate');
+interface Told {
+  /** The sandbox's init, before it is ready. */
+  readonly init: Promise<number>;
+  /** The workload's status. The executor tells it too, but looks for it only now and then. */
+  readonly exitCode: Promise<number>;
+}
+
+/** What bubblewrap tells of itself. */
+const listen = ({ child, outputs, status }: Seat): Told => {
+  const exitCode = Promise.withResolvers<number>();
   let late: NodeJS.Timeout | undefined;
-  const info = new Promise<number>((resolve, reject) => {
+  const init = new Promise<number>((resolve, reject) => {
     let told = '';
     late = setTimeout(() => reject(new CordonError('launch.setup-failed', 'the sandbox was not set up in time')), START_MS);
-    child.once('error', (cause) =>
-      reject(new CordonError('launch.executor-missing', `the executor could not be started: ${cause.message}`, { cause })),
-    );
     child.once('exit', () => void failure(outputs).then(reject, reject));
-    infoStream.on('data', (chunk: Buffer) => {
+    status.on('data', (chunk: Buffer) => {
       told += chunk.toString('latin1');
-      const pid = /"child-pid":\s*(\d+)/.exec(told)?.[1];
-      if (pid === undefined || !told.includes('}')) return;
+      const end = /"exit-code": (\d+)/.exec(told)?.[1];
+      if (end !== undefined) exitCode.resolve(Number(end));
+      const pid = /"child-pid": (\d+),/.exec(told)?.[1];
+      if (pid === undefined) return;
       child.removeAllListeners('exit');
       resolve(Number(pid));
     });
   }).finally(() => clearTimeout(late));
-  gate.on('error', () => gate.destroy());
-  return { child, outputs, info, gate };
-};
-
-/** Ends whatever there is of a launch that is given up. */
-const abandon = (
-  { child, outputs, gate }: Held,
-  init: { readonly pid: number; readonly startTime: string | undefined } | undefined,
-): void => {
-  for (const stream of [gate, outputs.stdout, outputs.stderr]) stream.destroy();
-  if (init?.startTime !== undefined) endProcess(init.pid, init.startTime);
-  const running = child.pid !== undefined && child.exitCode === null && child.signalCode === null;
-  if (running) process.kill(-child.pid, 'SIGKILL');
+  return { init, exitCode: exitCode.promise };
 };
 
 /** The run after its gate opened: streams, time limit, and an end that is the end of its init. */
-const follow = (held: Held, stdin: Run['stdin'], request: LaunchRequest, attestation: Attestation, release: () => Promise<void>): Run => {
-  const { child } = held;
-  const { stdout, stderr } = held.outputs;
+const follow = (
+  { child, outputs, end: endSeat }: Seat,
+  told: Told,
+  stdin: Run['stdin'],
+  request: LaunchRequest,
+  attestation: Attestation,
+  release: () => Promise<void>,
+): Run => {
+  const { stdout, stderr } = outputs;
   let reason: RunEnd['reason'] = 'exited';
   let over = false;
   const end = (why: 'killed' | 'timeout'): void => {
@@ -156,12 +114,14 @@ const follow = (held: Held, stdin: Run['stdin'], request: LaunchRequest, attesta
     const code = (exitCode: number | null): void => resolve(exitCode ?? 137);
     if (child.exitCode !== null || child.signalCode !== null) code(child.exitCode);
     else child.once('exit', code);
+    void told.exitCode.then(resolve);
   });
   const ended = exited.then(async (exitCode): Promise<RunEnd> => {
     clearTimeout(timer);
     // The executor's word is not the end: whatever is left of the sandbox goes with its init.
     endProcess(attestation.pid, attestation.startTime);
     over = true;
+    endSeat();
     stdin.destroy();
     await release();
     await Promise.all([stdout, stderr].map(drained));
@@ -171,10 +131,11 @@ const follow = (held: Held, stdin: Run['stdin'], request: LaunchRequest, attesta
 };
 
 export const createLauncher = (options: LauncherOptions): Launcher => {
-  const pipes = createPipes(options.runtimeDir, options.helpers.mkfifo);
+  const { runtimeDir: folder, helpers, egress } = options;
+  const root = process.getuid?.() === 0;
+  const seats = createSeats({ folder, helpers, egress, pipes: createPipes(folder, helpers.mkfifo) });
   const launch = async (request: LaunchRequest): Promise<Run> => {
     const { user, run, plan } = request;
-    const root = process.getuid?.() === 0;
     if (user.uid === 0)
       throw new CordonError(
         'launch.root',
@@ -187,10 +148,9 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
       );
     const { readonlyPaths, readwritePaths, deniedPaths } = plan.request.filesystem;
     const identities = preflight([...readonlyPaths, ...readwritePaths]);
-    const { socket } = await options.egress.open(run, plan.egress, user);
-    const release = (): Promise<void> => options.egress.close(run);
+    const seat = await seats.take();
     // Without root the socket is bound into the sandbox, and socat inside makes it the proxy address.
-    const extra = root ? [] : [path.dirname(socket)];
+    const extra = root ? [] : [path.dirname(seat.socket)];
     const full: LaunchPlan = {
       ...plan,
       request: { ...plan.request, filesystem: { ...plan.request.filesystem, readonlyPaths: [...readonlyPaths, ...extra] } },
@@ -199,38 +159,35 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
       cwd: request.cwd,
       environment: runEnvironment(user, request.env),
       argv: request.argv,
-      ...(!root && { bridge: { socat: options.helpers.socat, socket } }),
+      ...(!root && { bridge: { socat: helpers.socat, socket: seat.socket } }),
     });
-    let held: Held | undefined;
     let init: { pid: number; startTime: string | undefined } | undefined;
-    let bridge: ChildProcess | undefined;
     try {
-      held = startHeld(options, pipes, request, full, script);
-      const pid = await held.info;
-      init = { pid, startTime: startTimeOf(pid) };
-      const planned = { readonly: full.request.filesystem.readonlyPaths, readwrite: readwritePaths, denied: deniedPaths };
-      const [attested, bridged] = await Promise.allSettled([
-        attest(pid, planned, identities, user.uid),
-        root ? startBridge(options.helpers, pid, socket, user) : undefined,
-      ]);
-      if (bridged.status === 'fulfilled') bridge = bridged.value;
-      // bubblewrap names its init before it mounts anything: a set-up that fails later ends that init.
-      if (attested.status === 'rejected')
-        throw init.startTime !== undefined && isAlive(pid, init.startTime) ? attested.reason : await failure(held.outputs);
-      if (bridged.status === 'rejected') throw bridged.reason;
-      const result = follow(held, inputOf(pid), request, attested.value, async () => {
-        if (bridge !== undefined) stopBridge(bridge);
-        await release();
+      const assigned = egress.assign(seat.name, run, plan.egress);
+      const told = listen(seat);
+      seat.begin(root ? user : undefined, JSON.stringify(full.request), script);
+      const attested = told.init.then(async (pid) => {
+        init = { pid, startTime: startTimeOf(pid) };
+        const planned = { readonly: full.request.filesystem.readonlyPaths, readwrite: readwritePaths, denied: deniedPaths };
+        return attest(pid, planned, identities, user.uid, seat.network).catch(async (error: unknown) => {
+          // bubblewrap names its init before it mounts anything: a set-up that fails later ends that init.
+          throw init?.startTime !== undefined && isAlive(pid, init.startTime) ? error : await failure(seat.outputs);
+        });
       });
-      held.outputs.stderr.read(); // what the set-up said is not the workload's
-      held.gate.end('1');
+      const [attestation] = await Promise.all([attested, assigned]);
+      if (!seat.usable()) throw new CordonError('launch.bridge', 'the way out of the sandbox is not open');
+      const result = follow(seat, told, inputOf(attestation.pid), request, attestation, () => egress.close(run));
+      seat.outputs.stderr.read(); // what the set-up said is not the workload's
+      seat.gate.end('1');
       return result;
     } catch (error) {
-      if (held !== undefined) abandon(held, init);
-      if (bridge !== undefined) stopBridge(bridge);
-      await release();
+      if (init?.startTime !== undefined) endProcess(init.pid, init.startTime);
+      seat.discard();
+      for (const name of [run, seat.name]) await egress.close(name);
       throw error;
+    } finally {
+      seats.refill();
     }
   };
-  return { launch };
+  return { launch, stop: seats.stop };
 };

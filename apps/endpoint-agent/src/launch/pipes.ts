@@ -9,22 +9,21 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
-
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
+import type { Owner } from './descriptors.ts';
 
 export interface Outputs {
   readonly stdout: net.Socket;
   readonly stderr: net.Socket;
-  /** The run's ends, to be closed here once its process has them. */
+  /** The run's ends, for its process. */
   readonly inside: readonly [stdout: number, stderr: number];
+  /** Says who may open them again (this process's own account when undefined), and closes the run's ends here. */
+  give(owner: Owner | undefined): void;
+  close(): void;
 }
 
 export interface Pipes {
-  /** @param owner who may open them again; this process's own account when undefined. @throws CordonError `launch.pipes` */
-  open(owner: Owner | undefined): Outputs;
+  /** @throws CordonError `launch.pipes` */
+  open(): Outputs;
 }
 
 const BATCH = 24;
@@ -67,20 +66,35 @@ export const createPipes = (folder: string, mkfifo: string): Pipes => {
     }
     return ready.pop() ?? '';
   };
-  const pipe = (owner: Owner | undefined): { readonly inside: number; readonly stream: net.Socket } => {
+  const pipe = (): { readonly inside: number; readonly stream: net.Socket } => {
     const file = take();
     // A FIFO opens for writing only where a reader is; the run's end blocks, as programs expect of it.
     const reader = fs.openSync(file, O_RDONLY | O_NONBLOCK);
     const inside = fs.openSync(file, O_WRONLY);
-    if (owner !== undefined) fs.fchownSync(inside, owner.uid, owner.gid);
     fs.unlinkSync(file);
     return { inside, stream: quiet(new net.Socket({ fd: reader, readable: true, writable: false })) };
   };
   return {
-    open: (owner) => {
-      const [stdout, stderr] = [pipe(owner), pipe(owner)];
+    open: () => {
+      const [stdout, stderr] = [pipe(), pipe()];
       refill();
-      return { stdout: stdout.stream, stderr: stderr.stream, inside: [stdout.inside, stderr.inside] };
+      let open = [stdout.inside, stderr.inside];
+      const give = (owner: Owner | undefined): void => {
+        for (const fd of open.splice(0)) {
+          if (owner !== undefined) fs.fchownSync(fd, owner.uid, owner.gid);
+          fs.closeSync(fd);
+        }
+      };
+      return {
+        stdout: stdout.stream,
+        stderr: stderr.stream,
+        inside: [stdout.inside, stderr.inside],
+        give,
+        close: () => {
+          give(undefined);
+          for (const { stream } of [stdout, stderr]) stream.destroy();
+        },
+      };
     },
   };
 };

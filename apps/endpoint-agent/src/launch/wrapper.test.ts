@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closeInherited } from './descriptors.ts';
 import { wrapperScript } from './wrapper.ts';
 
+const VERSION = 'bubblewrap 0.8.0';
+
 let folder: string;
 beforeAll(() => {
   closeInherited();
@@ -14,13 +16,19 @@ beforeAll(() => {
   const fake = path.join(folder, 'real-bwrap');
   const open = 'for fd in /proc/self/fd/*; do [ ! -e "$fd" ] || [ "${fd##*/}" = 10 ] || printf " %s" "${fd##*/}"; done'; // 10 is the shell's script
   fs.writeFileSync(fake, `#!/bin/sh\nprintf '%s\\0' "$@"\nprintf fds\n${open}\n`, { mode: 0o755 });
-  fs.writeFileSync(path.join(folder, 'bwrap'), wrapperScript([fake], 1_000_000), { mode: 0o755 });
+  for (const [name, seated] of [
+    ['bwrap', false],
+    ['seated', true],
+  ] as const)
+    fs.writeFileSync(path.join(folder, name), wrapperScript({ bubblewrap: [fake], version: VERSION, tmpBytes: 1_000_000, seated }), {
+      mode: 0o755,
+    });
   fs.writeFileSync(path.join(folder, 'empty'), '');
 });
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 /** Runs the wrapper with descriptors 0 to `highest` open, as the executor does with 0 to 8, and those in `more`. */
-const call = (args: readonly string[], more: readonly number[] = [], highest = 8): SpawnSyncReturns<string> => {
+const call = (args: readonly string[], more: readonly number[] = [], highest = 8, name = 'bwrap'): SpawnSyncReturns<string> => {
   const file = fs.openSync(path.join(folder, 'empty'), 'r');
   const stdio = Array.from({ length: Math.max(highest, ...more) + 1 }, (_, fd) =>
     fd === 1 || fd === 2 ? 'pipe' : fd <= highest || more.includes(fd) ? file : 'ignore',
@@ -28,7 +36,7 @@ const call = (args: readonly string[], more: readonly number[] = [], highest = 8
   try {
     // A gap must be a closed descriptor: Node would open /dev/null there.
     const gaps = stdio.flatMap((value, fd) => (value === 'ignore' ? [`exec ${fd}>&-`] : []));
-    return spawnSync('bash', ['-c', `${gaps.join('\n')}\nexec "$@"`, 'bash', path.join(folder, 'bwrap'), ...args], {
+    return spawnSync('bash', ['-c', `${gaps.join('\n')}\nexec "$@"`, 'bash', path.join(folder, name), ...args], {
       stdio,
       encoding: 'utf8',
       env: { PATH: '/usr/bin:/bin' },
@@ -44,7 +52,7 @@ const descriptors = (stdout: string): string[] => stdout.slice(stdout.lastIndexO
 const START = ['--', 'sh', '-c', '. /proc/self/fd/8'];
 const NAMESPACES = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--die-with-parent', '--unshare-net'];
 const HARDENING =
-  '--new-session --cap-drop ALL --disable-userns --hostname cordon --remount-ro / --seccomp 5 --info-fd 6 --block-fd 7'.split(' ');
+  '--new-session --cap-drop ALL --disable-userns --hostname cordon --remount-ro / --seccomp 5 --json-status-fd 6 --block-fd 7'.split(' ');
 
 describe('a call that is known', () => {
   it('passes on with exactly the hardening, and nothing of it lost', () => {
@@ -104,10 +112,16 @@ describe('a call that is known', () => {
     expect(descriptors(stdout)).toEqual(['0', '1', '2', '5', '6', '7', '8']);
   });
 
-  it('may ask for the version, without the descriptors of a launch', () => {
-    const { stdout } = call(['--version']);
-    expect(stdout.split('\0')[0]).toBe('--version');
-    expect(descriptors(stdout)).toEqual(['0', '1', '2']);
+  it('may ask for the version, for which nothing is started', () => {
+    expect(call(['--version']).stdout).toBe(`${VERSION}\n`);
+  });
+
+  it('makes no network namespace where the executor is in the one of its seat', () => {
+    expect(passed(call([...NAMESPACES, ...START], [], 8, 'seated'))).toEqual([
+      ...NAMESPACES.filter((option) => option !== '--unshare-net'),
+      ...HARDENING,
+      ...START,
+    ]);
   });
 });
 

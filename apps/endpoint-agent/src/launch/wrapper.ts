@@ -1,16 +1,28 @@
+/** The program that stands in front of bubblewrap in the launcher's pinned PATH. */
+
+export interface WrapperOptions {
+  /** The call of bubblewrap, word by word. */
+  readonly bubblewrap: readonly string[];
+  /** What bubblewrap says of itself: each launch asks for it. */
+  readonly version: string;
+  readonly tmpBytes: number;
+  /** The executor is started in the run's network namespace already (see seat.ts): bubblewrap must not make another. */
+  readonly seated: boolean;
+}
+
 /**
- * The program that stands in front of bubblewrap in the launcher's pinned PATH. MXC finds `bwrap` there; this adds what MXC leaves open and fails closed: it
+ * MXC finds `bwrap` in the pinned PATH; this is what it finds: it adds what MXC leaves open and fails closed. It
  * knows exactly two calls, the version probe and the launch of the constant start line, and of the launch only the options that MXC is known to use.
  *
- * Descriptors from the launcher: 5 filter, 6 info (out), 7 gate (in), 8 start script; 3, 4 and 9 are closed; any other is a reason to refuse, since a folder
+ * Descriptors from the launcher: 5 filter, 6 status (out), 7 gate (in), 8 start script; 3, 4 and 9 are closed; any other is a reason to refuse, since a folder
  * left open is a way out of the sandbox. Standard input becomes an empty pipe, whose other end the launcher opens while the gate is closed. Masks and /dev become read-only, the private /tmp and /dev/shm get a size, the
  * resolver folders of the host are left out.
  */
-export const wrapperScript = (bubblewrap: readonly string[], tmpBytes: number): string => `#!/bin/sh
+export const wrapperScript = ({ bubblewrap, version, tmpBytes, seated }: WrapperOptions): string => `#!/bin/sh
+[ "$*" = --version ] && echo '${version}' && exit
 unknown() { echo "cordon-bwrap: unknown $1" >&2; exit 126; }
 for fd in /proc/self/fd/*; do case \${fd##*/} in [0-9]|10) ;; *) [ -e "$fd" ] && unknown "descriptor \${fd##*/}" ;; esac; done
 exec 3>&- 4>&- 9>&-
-[ "$*" = --version ] && exec ${bubblewrap.join(' ')} --version 5>&- 6>&- 7>&- 8>&-
 left=$# first= second= want=0 option=
 for arg do
   shift
@@ -30,7 +42,8 @@ for arg do
       continue ;;
   esac
   case $arg in
-    --unshare-user|--unshare-pid|--unshare-ipc|--unshare-uts|--unshare-net|--unshare-cgroup|--die-with-parent|--clearenv) set -- "$@" "$arg" ;;
+    --unshare-user|--unshare-pid|--unshare-ipc|--unshare-uts|--unshare-cgroup|--die-with-parent|--clearenv) set -- "$@" "$arg" ;;
+    --unshare-net) ${seated ? ': the network namespace is the seat' : 'set -- "$@" --unshare-net'} ;;
     --ro-bind-try|--ro-bind|--bind|--symlink|--setenv) option=$arg want=2 ;;
     --tmpfs|--dev|--proc) option=$arg want=1 first= ;;
     --) break ;;
@@ -45,5 +58,5 @@ exec 0<<end
 
 end
 read -r line
-exec ${bubblewrap.join(' ')} "$@" --new-session --cap-drop ALL --disable-userns --hostname cordon --remount-ro / --seccomp 5 --info-fd 6 --block-fd 7 -- sh -c '. /proc/self/fd/8'
+exec ${bubblewrap.join(' ')} "$@" --new-session --cap-drop ALL --disable-userns --hostname cordon --remount-ro / --seccomp 5 --json-status-fd 6 --block-fd 7 -- sh -c '. /proc/self/fd/8'
 `;

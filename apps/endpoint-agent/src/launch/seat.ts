@@ -1,0 +1,159 @@
+/**
+ * A seat: the processes of a run, ready before anyone asks for one, since making them takes longer than the rest of a launch. It belongs to no account and no run
+ * until it begins. For a root daemon it is a network namespace with nothing but loopback, the egress bridge listening in it, and a shell that waits in front
+ * of the executor. Nothing of it is visible inside a sandbox, and the workload cannot end or replace the bridge.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { Readable, Writable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { DENY_ALL, type Egress } from '../egress/egress.ts';
+import { laterDescriptor, type Owner } from './descriptors.ts';
+import { isAlive, startTimeOf } from './gate.ts';
+import type { Helpers } from './helpers.ts';
+import type { Outputs, Pipes } from './pipes.ts';
+import { PROXY_PORT } from './start-script.ts';
+
+export interface Seat {
+  /** Its way out's name until it is a run's. */
+  readonly name: string;
+  readonly socket: string;
+  readonly child: ChildProcess;
+  readonly outputs: Outputs;
+  /** What bubblewrap tells: the sandbox's init, and in the end the workload's status. */
+  readonly status: Readable;
+  readonly gate: Writable;
+  /** The network namespace that the run must be in; undefined when its sandbox makes one of its own. */
+  readonly network: string | undefined;
+  /** Whether it still is what was prepared. */
+  usable(): boolean;
+  /** Starts the executor as this account; as this process's own when undefined. */
+  begin(owner: Owner | undefined, request: string, script: string): void;
+  /** Ends its processes; what the run wrote can still be read. */
+  end(): void;
+  /** Ends it, nothing of it is wanted any more; its way out is closed by who assigned it. */
+  discard(): void;
+}
+
+export interface SeatOptions {
+  /** Only the daemon may enter it. */
+  readonly folder: string;
+  readonly helpers: Helpers;
+  readonly pipes: Pipes;
+  readonly egress: Pick<Egress, 'open' | 'close' | 'pid' | 'account'>;
+}
+
+/**
+ * Whatever happens to the executor or to this process: when descriptor 9 closes, the whole group ends. (A signal at the parent's death would not do: the executor has
+ * an account that may not end the bridge.)
+ */
+const LIFELINE = `(read -r _ <&9; kill -KILL 0) </dev/null >/dev/null 2>&1 3<&- 4<&- 5<&- 6>&- 7<&- 8<&- &
+exec 9<&-`;
+
+/** Argument: the executor. */
+const PLAIN = `${LIFELINE}
+read -r begin <&3 || exit 1
+exec "$1" --config /dev/fd/4 3<&-`;
+
+/** Arguments: executor, nsenter, bubblewrap, setpriv, socat, socket, user and group of the bridge. */
+const BRIDGED = `"$3" --unshare-net --dev-bind / / --die-with-parent --info-fd 9 -- \\
+  "$4" --reuid "$7" --regid "$8" --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --pdeathsig KILL \\
+  "$5" TCP-LISTEN:${PROXY_PORT},bind=127.0.0.1,fork,reuseaddr "UNIX-CONNECT:$6" >/dev/null 2>&1 3<&- 4<&- 5<&- 6>&- 7<&- 8<&- &
+${LIFELINE}
+read -r bridge uid gid <&3 || exit 1
+exec "$2" "--net=/proc/$bridge/ns/net" -S "$uid" -G "$gid" "$1" --config /dev/fd/4 3<&-`;
+
+const READY_MS = 10_000;
+
+/** Whether the bridge listens: it is alone in its network namespace. (The table of sockets would say the same, and takes milliseconds to read.) */
+const isListening = (pid: number): boolean => {
+  try {
+    return /^TCP: inuse [1-9]/m.test(fs.readFileSync(`/proc/${pid}/net/sockstat`, 'latin1'));
+  } catch {
+    return false; // gone: whoever waits sees it too
+  }
+};
+
+const hasEnded = ({ pid, exitCode, signalCode }: ChildProcess): boolean => pid === undefined || exitCode !== null || signalCode !== null;
+
+/** @returns the bridge's process, once it listens. @throws CordonError `launch.bridge` */
+const bridgeOf = async (child: ChildProcess, told: Readable): Promise<{ readonly pid: number; readonly startTime: string }> => {
+  const end = performance.now() + READY_MS;
+  let text = '';
+  told.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+  for (;;) {
+    const pid = Number(/"child-pid": (\d+)/.exec(text)?.[1] ?? 0);
+    const startTime = pid > 0 && isListening(pid) ? startTimeOf(pid) : undefined;
+    if (startTime !== undefined) return { pid, startTime };
+    if (hasEnded(child) || performance.now() > end)
+      throw new CordonError('launch.bridge', 'the way out of the sandbox did not open', { retryable: true });
+    await wait(2);
+  }
+};
+
+/** @throws CordonError `launch.executor-missing`, `launch.bridge`, `launch.pipes`, `egress.*` */
+export const prepareSeat = async ({ folder, helpers, pipes, egress }: SeatOptions): Promise<Seat> => {
+  const { executor, nsenter, bubblewrap, setpriv, socat } = helpers;
+  if (!fs.existsSync(executor))
+    throw new CordonError('launch.executor-missing', `there is no executor at ${executor}`, { place: executor });
+  const root = process.getuid?.() === 0;
+  const name = `seat_${randomBytes(9).toString('base64url')}`;
+  const server = egress.pid();
+  const { uid, gid } = egress.account;
+  const { socket } = await egress.open(name, DENY_ALL, egress.account);
+  const request = laterDescriptor(folder, `${name}.request`);
+  const start = laterDescriptor(folder, `${name}.start`);
+  const filter = fs.openSync(helpers.filter, 'r');
+  const outputs = pipes.open();
+  const words = root
+    ? [BRIDGED, 'seat', executor, nsenter, bubblewrap, setpriv, socat, socket, `${uid}`, `${gid}`]
+    : [PLAIN, 'seat', executor];
+  // Descriptors: 3 begin, 9 what the bridge tells, and the lifeline; for the executor and what it starts 4 request, 5 filter, 6 status, 7 gate, 8 start script (see wrapper.ts).
+  const child = spawn('/bin/sh', ['-c', ...words], {
+    cwd: '/',
+    detached: true,
+    env: { PATH: helpers.path },
+    stdio: ['ignore', ...outputs.inside, 'pipe', request.given, filter, 'pipe', 'pipe', start.given, 'pipe'],
+  });
+  child.once('error', () => undefined); // it has no pid then, and has ended
+  for (const fd of [request.given, filter, start.given]) fs.closeSync(fd);
+  const streams: readonly (Readable | Writable | null | undefined)[] = child.stdio;
+  const [, , , begin, , , status, gate, , lifeline] = streams;
+  const end = (): void => {
+    for (const stream of [begin, gate, lifeline]) stream?.destroy();
+  };
+  const discard = (): void => {
+    end();
+    for (const part of [request, start, outputs]) part.close();
+  };
+  try {
+    if (!(begin instanceof Writable) || !(status instanceof Readable) || !(gate instanceof Writable) || !(lifeline instanceof Readable))
+      throw new CordonError('launch.setup-failed', 'the run has no gate');
+    for (const stream of [begin, gate]) stream.on('error', () => stream.destroy());
+    const bridge = root ? await bridgeOf(child, lifeline) : undefined;
+    return {
+      name,
+      socket,
+      child,
+      outputs,
+      status,
+      gate,
+      network: bridge && fs.readlinkSync(`/proc/${bridge.pid}/ns/net`),
+      usable: () => !hasEnded(child) && egress.pid() === server && (bridge === undefined || isAlive(bridge.pid, bridge.startTime)),
+      begin: (owner, text, script) => {
+        outputs.give(owner);
+        request.fill(text, owner);
+        start.fill(script, owner);
+        begin.end(`${bridge?.pid ?? 0} ${owner?.uid ?? 0} ${owner?.gid ?? 0}\n`);
+      },
+      end,
+      discard,
+    };
+  } catch (error) {
+    discard();
+    await egress.close(name);
+    throw error;
+  }
+};
