@@ -229,6 +229,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   local.stop();
   for (const { run } of runs.all()) run.kill('killed');
   await Promise.race([Promise.all([...runs.all().map(({ run }) => run.ended), channel.done]), wait(5000)]);
+  await launcher.stop();
   egress.stop();
   lock.release();
 };
