@@ -37,7 +37,8 @@ const NOT_OURS = 'the cursor is not one that this list gave; leave it out to beg
 export const decodeCursor = (cursor: string, prefix: string): Key => {
   const [time = '', id = '', ...more] = Buffer.from(cursor, 'base64url').toString('utf8').split(' ');
   const at = new Date(time);
-  const isOurs = more.length === 0 && !Number.isNaN(at.getTime()) && /^[A-Za-z0-9_-]{1,64}$/.test(id) && id.startsWith(`${prefix}_`);
+  const [kind, ...rest] = id.split('_');
+  const isOurs = more.length === 0 && !Number.isNaN(at.getTime()) && kind === prefix && /^[A-Za-z0-9_-]{1,60}$/.test(rest.join('_'));
   if (!isOurs || encodeCursor({ at, id }) !== cursor) throw badRequest('request.cursor', NOT_OURS, 'cursor');
   return { at, id };
 };

@@ -1,6 +1,5 @@
 /** What every route must say of itself. A route that does not keeps the service from starting, so nothing is open or undocumented by accident. */
 import { CordonError } from '@cordon/policy/errors.ts';
-import { Convert } from 'typebox/value';
 import type { App } from './context.ts';
 import { Problem } from './errors.ts';
 import { isPermission, type DevicePermission, type Permission } from './auth/permissions.ts';
@@ -16,6 +15,14 @@ const isClosed = (schema: unknown): boolean =>
   schema !== null &&
   (('additionalProperties' in schema && schema.additionalProperties === false) || 'anyOf' in schema);
 
+/** A query string carries only text: what its schema calls an integer becomes one when it is written as one. Nothing else is mended; the schema judges. */
+const readQuery = (schema: unknown, query: unknown): Record<string, unknown> => {
+  const { properties = {} } = schema as { properties?: Readonly<Record<string, { readonly type?: string }>> };
+  const isInteger = (name: string, value: unknown): value is string =>
+    properties[name]?.type === 'integer' && typeof value === 'string' && /^-?(?:0|[1-9]\d{0,14})$/.test(value);
+  return Object.fromEntries(Object.entries(query ?? {}).map(([name, value]) => [name, isInteger(name, value) ? Number(value) : value]));
+};
+
 /** `GET /api/v1/devices/:id/compliance` is getDevicesIdCompliance: for whoever generates a client. */
 const operationId = (method: string, url: string): string =>
   [method.toLowerCase(), ...url.replace(/^\/(?:api|agent)\/v\d+/, '').split(/[^A-Za-z0-9]+/)]
@@ -24,7 +31,7 @@ const operationId = (method: string, url: string): string =>
     .join('');
 
 /**
- * Demands of each route a permission, a summary, response schemas, and closed schemas for all that it is given; converts query strings, which carry only text.
+ * Demands of each route a permission, a summary, response schemas, and closed schemas for all that it is given.
  * @returns the list of routes, filled while features register
  */
 export const enforceRouteRules = (app: App): readonly KnownRoute[] => {
@@ -59,7 +66,7 @@ export const enforceRouteRules = (app: App): readonly KnownRoute[] => {
   });
   app.addHook('preValidation', async (request) => {
     const query = request.routeOptions.schema?.querystring;
-    if (query !== undefined) request.query = Convert(query as Parameters<typeof Convert>[0], request.query);
+    if (query !== undefined) request.query = readQuery(query, request.query);
   });
   return routes;
 };

@@ -13,8 +13,10 @@ export type Verdict =
   | { readonly kind: 'next' }
   /** All of it was committed before: it is acknowledged again and not written again. */
   | { readonly kind: 'duplicate' }
-  /** Something before it is missing, or it is not what followed. */
-  | { readonly kind: 'gap' };
+  /** Something before it is missing. */
+  | { readonly kind: 'gap' }
+  /** It contradicts what was accepted: acknowledging it would let the device forget events that are not here. */
+  | { readonly kind: 'fork' };
 
 /** PostgreSQL's integer, which sequence numbers are stored in. */
 export const MAX_SEQ = 2_147_483_647;
@@ -35,10 +37,12 @@ export const faultOf = (frame: TelemetryFrame): string | undefined => {
 };
 
 /** @param end what was accepted last in the batch's own boot; undefined when nothing was */
-export const judge = ({ seqFrom, seqTo, prev }: TelemetryFrame, end: ChainEnd | undefined): Verdict => {
+export const judge = ({ seqFrom, seqTo, prev, hash }: TelemetryFrame, end: ChainEnd | undefined): Verdict => {
   if (end === undefined) return { kind: prev === FIRST_BATCH ? 'next' : 'gap' };
-  if (seqTo <= end.seq) return { kind: 'duplicate' };
-  return { kind: prev === end.hash && seqFrom === end.seq + 1 ? 'next' : 'gap' };
+  if (seqTo < end.seq || (seqTo === end.seq && hash === end.hash)) return { kind: 'duplicate' };
+  if (seqTo === end.seq) return { kind: 'fork' };
+  if (seqFrom !== end.seq + 1) return { kind: 'gap' };
+  return { kind: prev === end.hash ? 'next' : 'fork' };
 };
 
 export const endOf = ({ boot, seqTo, hash }: TelemetryFrame): ChainEnd => ({ boot, seq: seqTo, hash });

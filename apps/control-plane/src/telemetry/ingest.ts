@@ -55,10 +55,14 @@ export class Ingest {
       this.#take(source, frame);
       return;
     }
+    // What waits behind the reading is counted nowhere: nothing more is read from the device meanwhile.
+    source.pause();
     const next = (before ?? Promise.resolve()).then(() => this.#read(source, frame));
     this.#reading.set(source, next);
     void next.then(() => {
-      if (this.#reading.get(source) === next) this.#reading.delete(source);
+      if (this.#reading.get(source) !== next) return;
+      this.#reading.delete(source);
+      if (!this.#paused.has(source)) source.resume();
     });
   }
 
@@ -92,7 +96,19 @@ export class Ingest {
         return;
       }
       case 'gap':
-        this.#refuse(source, frame, end);
+        source.send({
+          type: 'problem',
+          code: 'telemetry.gap',
+          detail: `boot ${frame.boot}: expected the batch that follows ${end === undefined ? 'nothing' : `sequence ${end.seq}`}, got ${frame.seqFrom} to ${frame.seqTo}`,
+        });
+        return;
+      case 'fork':
+        this.#log.warn({ device: source.device, boot: frame.boot, seq: frame.seqFrom }, 'a device tells two histories of one boot');
+        source.send({
+          type: 'problem',
+          code: 'telemetry.fork',
+          detail: `boot ${frame.boot}: ${frame.seqFrom} to ${frame.seqTo} contradicts what was sent before`,
+        });
         return;
       case 'next':
         source.chain = endOf(frame);
@@ -104,14 +120,6 @@ export class Ingest {
         }
         this.#schedule(this.#events >= LARGEST_WRITE ? 0 : LINGER_MS);
     }
-  }
-
-  #refuse(source: Source, frame: TelemetryFrame, end: ChainEnd | undefined): void {
-    source.send({
-      type: 'problem',
-      code: 'telemetry.gap',
-      detail: `boot ${frame.boot}: expected the batch that follows ${end === undefined ? 'nothing' : `sequence ${end.seq}`}, got ${frame.seqFrom} to ${frame.seqTo}`,
-    });
   }
 
   #acknowledge(source: Source, committed: { readonly boot: string; readonly seq: number }): void {

@@ -1,0 +1,85 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { loadSecrets, lockState, prepareStateFolder, writeSecret } from './secrets.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-state-'));
+  onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }));
+});
+
+describe('secrets', () => {
+  it('are made once, private, and the same from start to start', () => {
+    const first = loadSecrets(folder);
+    expect(Buffer.from(first.database, 'base64url')).toHaveLength(32);
+    expect(loadSecrets(folder)).toEqual(first);
+    expect(fs.statSync(path.join(folder, 'secrets.json')).mode & 0o777).toBe(0o600);
+    expect(fs.readdirSync(folder)).toEqual(['secrets.json']);
+  });
+
+  it('that are damaged stop the start and are never made anew: the database would be locked out', () => {
+    loadSecrets(folder);
+    const file = path.join(folder, 'secrets.json');
+    for (const text of ['', '{', 'null', '[]', '{"database":1}', '{"database":""}', '{"databas":"x"}']) {
+      fs.writeFileSync(file, text);
+      expect(() => loadSecrets(folder), text).toThrow(expect.objectContaining({ code: 'state.damaged', place: file }));
+      expect(fs.readFileSync(file, 'utf8')).toBe(text);
+    }
+  });
+
+  it('are written whole and private, over whatever was there', () => {
+    const file = path.join(folder, 'token');
+    fs.writeFileSync(file, 'old', { mode: 0o644 });
+    writeSecret(file, 'new\n');
+    expect(fs.readFileSync(file, 'utf8')).toBe('new\n');
+    expect(fs.statSync(file).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe('the state folder', () => {
+  it('is made, and closed to others', () => {
+    const state = path.join(folder, 'a/b');
+    prepareStateFolder(state);
+    expect(fs.statSync(state).mode & 0o066).toBe(0);
+  });
+
+  it('that cannot be used says so', () => {
+    fs.writeFileSync(path.join(folder, 'file'), '');
+    const place = path.join(folder, 'file/state');
+    expect(() => prepareStateFolder(place)).toThrow(expect.objectContaining({ code: 'state.unusable', place }));
+  });
+
+  it('belongs to one at a time: the second is refused, and is let in when the first has gone', async () => {
+    const lock = await lockState(folder);
+    await expect(lockState(folder)).rejects.toMatchObject({ code: 'state.in-use', place: folder });
+    await lock.release();
+    await (await lockState(folder)).release();
+  });
+
+  it('is free again when whoever had it was killed', async () => {
+    // What a killed process leaves: the name of a socket that nobody listens on.
+    const lock = await lockState(folder);
+    const left = path.join(folder, 'left');
+    fs.linkSync(path.join(folder, 'lock'), left);
+    await lock.release();
+    fs.renameSync(left, path.join(folder, 'lock'));
+    await (await lockState(folder)).release();
+  });
+
+  it('may lie deeper than a socket path can be long', async () => {
+    const deep = path.join(folder, 'x'.repeat(100), 'y'.repeat(100));
+    fs.mkdirSync(deep, { recursive: true });
+    const lock = await lockState(deep);
+    await expect(lockState(deep)).rejects.toMatchObject({ code: 'state.in-use' });
+    await lock.release();
+  });
+
+  it('is given to exactly one of many that start at once', async () => {
+    const results = await Promise.allSettled(Array.from({ length: 20 }, () => lockState(folder)));
+    const locks = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    expect(locks).toHaveLength(1);
+    await Promise.all(locks.map((lock) => lock.release()));
+  });
+});

@@ -1,0 +1,164 @@
+import { batchHash, FIRST_BATCH } from '@cordon/policy/protocol/batch.ts';
+import type { DownFrame, TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
+import Fastify from 'fastify';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { ChainEnd } from './chain.ts';
+import { Ingest, type Source } from './ingest.ts';
+import type { Received } from './rows.ts';
+
+const { log } = Fastify({ logger: false });
+
+interface Device extends Source {
+  readonly got: DownFrame[];
+  paused: boolean;
+}
+const device = (name: string): Device => {
+  const one: Device = {
+    device: name,
+    chain: undefined,
+    got: [],
+    paused: false,
+    send: (frame) => one.got.push(frame),
+    pause: () => {
+      one.paused = true;
+    },
+    resume: () => {
+      one.paused = false;
+    },
+  };
+  return one;
+};
+const batch = (before: TelemetryFrame | undefined, count: number): TelemetryFrame => {
+  const seqFrom = (before?.seqTo ?? 0) + 1;
+  const events = Array.from({ length: count }, (_, i) => ({
+    seq: seqFrom + i,
+    at: '2026-11-24T12:00:00.000Z',
+    kind: 'dropped' as const,
+    count: 1,
+    code: 'spool.full',
+  }));
+  const body = { boot: 'boot-1', seqFrom, seqTo: seqFrom + count - 1, prev: before?.hash ?? FIRST_BATCH, events };
+  return { type: 'telemetry', ...body, hash: batchHash(body) };
+};
+const chain = (sizes: readonly number[]): TelemetryFrame[] => {
+  const frames: TelemetryFrame[] = [];
+  for (const size of sizes) frames.push(batch(frames.at(-1), size));
+  return frames;
+};
+const acked = ({ got }: Device): number[] => got.flatMap((frame) => (frame.type === 'telemetry.ack' ? [frame.seq] : []));
+const problems = ({ got }: Device): string[] => got.flatMap((frame) => (frame.type === 'problem' ? [frame.code] : []));
+
+describe('taking in telemetry', () => {
+  /** What the database has: exactly the batches that it took. */
+  let table: Received[];
+  let fault: ((batches: readonly Received[]) => Error | undefined) | undefined;
+  let reading: Promise<void>;
+  let ingest: Ingest;
+  const endOf = (name: string): ChainEnd | undefined => {
+    const last = table.filter((row) => row.device === name).at(-1)?.frame;
+    return last === undefined ? undefined : { boot: last.boot, seq: last.seqTo, hash: last.hash };
+  };
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    table = [];
+    fault = undefined;
+    reading = Promise.resolve();
+    ingest = new Ingest(
+      {
+        endOf: async (name) => {
+          await reading;
+          return endOf(name);
+        },
+        write: (batches) => {
+          const error = fault?.(batches);
+          if (error !== undefined) return Promise.reject(error);
+          table.push(...batches);
+          return Promise.resolve(batches);
+        },
+      },
+      () => new Date(0),
+      log,
+    );
+  });
+  afterEach(async () => {
+    await ingest.close();
+    vi.useRealTimers();
+  });
+
+  it('commits each batch once and acknowledges it after that, however often it is sent', async () => {
+    const one = device('dev_1');
+    const frames = chain([3, 2, 4]);
+    for (const frame of [...frames, ...frames]) ingest.offer(one, frame);
+    expect(acked(one)).toEqual([]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(table.map(({ frame }) => frame.seqTo)).toEqual([3, 5, 9]);
+    expect(acked(one).at(-1)).toBe(9);
+    for (const frame of frames) ingest.offer(one, frame);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(table).toHaveLength(3);
+    expect(acked(one).slice(-3)).toEqual([9, 9, 9]);
+  });
+
+  it('reads nothing more from a device while its chain is being read', async () => {
+    const one = device('dev_1');
+    let finish: () => void = () => undefined;
+    reading = new Promise((resolve) => {
+      finish = resolve;
+    });
+    const frames = chain([1, 1]);
+    for (const frame of frames) ingest.offer(one, frame);
+    expect(one.paused).toBe(true);
+    finish();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(one.paused).toBe(false);
+    expect(acked(one).at(-1)).toBe(2);
+  });
+
+  it('stops reading from devices at a bound and goes on when the database has caught up', async () => {
+    fault = () => new Error('gone');
+    const many = Array.from({ length: 10 }, (_, i) => device(`dev_${i}`));
+    const chains = many.map(() => chain(Array.from({ length: 30 }, () => 500)));
+    for (let round = 0; round < 30; round += 1) {
+      for (const [i, one] of many.entries()) {
+        const frame = chains[i]?.[round];
+        if (!one.paused && frame !== undefined) ingest.offer(one, frame);
+      }
+      await vi.advanceTimersByTimeAsync(5);
+    }
+    expect(many.every(({ paused }) => paused)).toBe(true);
+    expect(table).toEqual([]);
+    fault = undefined;
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(many.some(({ paused }) => paused)).toBe(false);
+    // What was taken is there, whole, and acknowledged; not much more than the bound was ever held.
+    const held = table.reduce((sum, { frame }) => sum + frame.events.length, 0);
+    expect(held).toBeGreaterThan(60_000);
+    expect(held).toBeLessThan(70_000);
+    for (const one of many) expect(acked(one).at(-1)).toBe(endOf(one.device)?.seq);
+  });
+
+  it('leaves out the one batch that the database refuses, says so, and commits all others', async () => {
+    const many = Array.from({ length: 9 }, (_, i) => device(`dev_${i}`));
+    fault = (batches) =>
+      batches.some((row) => row.device === 'dev_4') ? Object.assign(new pg.DatabaseError('no', 0, 'error'), { code: '22P05' }) : undefined;
+    for (const one of many) ingest.offer(one, batch(undefined, 2));
+    await vi.advanceTimersByTimeAsync(200);
+    expect(table.map((row) => row.device).sort()).toEqual(many.map((one) => one.device).filter((name) => name !== 'dev_4'));
+    for (const one of many) expect([acked(one), problems(one)]).toEqual(one.device === 'dev_4' ? [[], ['telemetry.refused']] : [[2], []]);
+  });
+
+  it('tells a gap from a second history, and takes neither', async () => {
+    const one = device('dev_1');
+    const [first, second, third] = chain([1, 1, 1]);
+    if (first === undefined || second === undefined || third === undefined) throw new Error('unreachable');
+    ingest.offer(one, first);
+    await vi.advanceTimersByTimeAsync(100);
+    ingest.offer(one, third);
+    ingest.offer(one, { ...second, prev: 'a'.repeat(64) });
+    await vi.advanceTimersByTimeAsync(100);
+    expect(problems(one)).toEqual(['telemetry.gap', 'telemetry.fork']);
+    expect(table).toHaveLength(1);
+  });
+});
