@@ -12,11 +12,13 @@ export interface Start {
 }
 
 export const PROXY_PORT = 3128;
-const PORT_HEX = PROXY_PORT.toString(16).toUpperCase().padStart(4, '0');
 
+/** The bridge is alone in its network namespace: the first TCP socket there is the one that it listens at. (The table of sockets takes milliseconds to read.) */
 const bridgeLines = ({ socat, socket }: NonNullable<Start['bridge']>): string[] => [
+  'occupied() { while read -r kind _ count _; do [ "$kind" = TCP: ] && return "$((count < 1))"; done </proc/net/sockstat; return 1; }',
+  'occupied && exit 125',
   `${socat} TCP-LISTEN:${PROXY_PORT},bind=127.0.0.1,fork,reuseaddr ${quote(`UNIX-CONNECT:${socket}`)} </dev/null >/dev/null 2>&1 8>&- &`,
-  `while ! grep -q ':${PORT_HEX} 00000000:0000 0A' /proc/net/tcp; do kill -0 $! 2>/dev/null || exit 125; sleep 0.002; done`,
+  'until occupied; do kill -0 $! 2>/dev/null || exit 125; sleep 0.001; done',
 ];
 
 export const startScript = ({ cwd, environment, argv, bridge }: Start): string =>
