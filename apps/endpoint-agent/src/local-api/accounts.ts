@@ -15,6 +15,8 @@ const parse = (line: string): Account[] => {
   return /^\d+$/.test(uid) && name !== '' ? [{ name, uid: Number(uid), gid: Number(gid), home: home === '' ? '/nonexistent' : home }] : [];
 };
 
+const ofThisMachine = (): Account[] => fs.readFileSync('/etc/passwd', 'utf8').split('\n').flatMap(parse);
+
 const FIRST_PERSON = 1000;
 const LAST_PERSON = 60_000;
 
@@ -22,13 +24,14 @@ const LAST_PERSON = 60_000;
 export const servedAccounts = (named: readonly string[]): Account[] => {
   const me = os.userInfo();
   if (me.uid !== 0) return [{ name: me.username, uid: me.uid, gid: me.gid, home: me.homedir }];
-  const all = fs.readFileSync('/etc/passwd', 'utf8').split('\n').flatMap(parse);
-  return all.filter(({ uid, name }) => uid === 0 || (uid >= FIRST_PERSON && uid < LAST_PERSON) || named.includes(name));
+  return ofThisMachine().filter(({ uid, name }) => uid === 0 || (uid >= FIRST_PERSON && uid < LAST_PERSON) || named.includes(name));
 };
 
-/** An account by name, also from directory services. */
+/** An account by name: one of this machine, else one of its directory services, which a program must be started for. */
 export const accountNamed = (name: string): Account | undefined => {
   if (!/^[A-Za-z0-9_.][A-Za-z0-9_.@-]{0,63}$/.test(name)) return undefined;
+  const local = ofThisMachine().find((account) => account.name === name);
+  if (local !== undefined) return local;
   try {
     return parse(execFileSync('getent', ['passwd', name], { encoding: 'utf8', timeout: 5000 }).trim())[0];
   } catch {
