@@ -1,0 +1,57 @@
+/** What waits for the next run, and what happens to it meanwhile. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startLauncher, type TestLauncher } from './_launcher.ts';
+import { createWorld, processesWith, type World } from './_world.ts';
+
+let world: World;
+let test: TestLauncher;
+beforeAll(async () => {
+  world = createWorld();
+  test = await startLauncher(world);
+});
+afterAll(async () => {
+  await test?.stop();
+  world?.remove();
+});
+
+const places = (): string[] => fs.readdirSync(path.join(world.runtimeDir, 'egress'));
+/** The place of the one seat that waits. */
+const waiting = async (): Promise<string> => {
+  await expect.poll(places, { timeout: 10_000 }).toHaveLength(1);
+  await expect.poll(() => processesWith(test.helpers.executor).length, { timeout: 10_000 }).toBeGreaterThan(0);
+  return places()[0] ?? '';
+};
+const succeeds = async (): Promise<void> => expect((await test.sh('exit 0')).end).toEqual({ reason: 'exited', exitCode: 0 });
+
+it('is taken by the next run, and followed by another', async () => {
+  await succeeds();
+  const first = await waiting();
+  await succeeds();
+  expect(await waiting()).not.toBe(first);
+});
+
+it('is not used when the egress process that it counted on has died', async () => {
+  await succeeds();
+  const gone = await waiting();
+  const before = test.egress.pid();
+  process.kill(before ?? 0, 'SIGKILL');
+  await expect.poll(() => test.egress.pid(), { timeout: 10_000 }).not.toBe(before);
+  await succeeds();
+  expect(places()).not.toContain(gone);
+});
+
+it('is not used when one of its processes was ended', async () => {
+  await succeeds();
+  const gone = await waiting();
+  for (const pid of processesWith(test.helpers.executor)) process.kill(pid, 'SIGKILL');
+  await expect.poll(() => processesWith(test.helpers.executor)).toEqual([]);
+  await succeeds();
+  expect(places()).not.toContain(gone);
+});
+
+it('may begin twenty times at once', async () => {
+  const ends = await Promise.all(Array.from({ length: 20 }, (_, i) => test.sh(`exit ${i}`)));
+  expect(ends.map(({ end }) => end.exitCode)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+});
