@@ -7,6 +7,9 @@ const USAGE = `cordon: contains AI agents under your organisation's policy
   cordon run [--agent ID] -- COMMAND               run a command, contained
   cordon status [--json]                           what is enforced here
   cordon why PATH|HOST[:PORT] [--write] [--json]   allowed or denied, and by which rule
+  cordon policy check FILE... [--json]             what is wrong with policies, and where
+  cordon manifest build ENTRY [--out FILE]         the manifest of an agent, from its source
+  cordon manifest check FILE... [--json]           what is wrong with manifests, and where
 `;
 
 const commands: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<number>>>> = {
@@ -15,6 +18,8 @@ const commands: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   status: async () => (await import('./cli/status.ts')).statusCommand,
   enroll: async () => (await import('./cli/enroll.ts')).enrollCommand,
   daemon: async () => (await import('./cli/daemon.ts')).daemonCommand,
+  policy: async () => (await import('./cli/policy.ts')).policyCommand,
+  manifest: async () => (await import('./cli/manifest.ts')).manifestCommand,
 };
 
 const main = async (): Promise<number> => {
