@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { loadSecrets, lockState, prepareStateFolder, writeSecret } from './secrets.ts';
+import { loadSecrets, prepareStateFolder, writeSecret } from './secrets.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -49,37 +49,5 @@ describe('the state folder', () => {
     fs.writeFileSync(path.join(folder, 'file'), '');
     const place = path.join(folder, 'file/state');
     expect(() => prepareStateFolder(place)).toThrow(expect.objectContaining({ code: 'state.unusable', place }));
-  });
-
-  it('belongs to one at a time: the second is refused, and is let in when the first has gone', async () => {
-    const lock = await lockState(folder);
-    await expect(lockState(folder)).rejects.toMatchObject({ code: 'state.in-use', place: folder });
-    await lock.release();
-    await (await lockState(folder)).release();
-  });
-
-  it('is free again when whoever had it was killed', async () => {
-    // What a killed process leaves: the name of a socket that nobody listens on.
-    const lock = await lockState(folder);
-    const left = path.join(folder, 'left');
-    fs.linkSync(path.join(folder, 'lock'), left);
-    await lock.release();
-    fs.renameSync(left, path.join(folder, 'lock'));
-    await (await lockState(folder)).release();
-  });
-
-  it('may lie deeper than a socket path can be long', async () => {
-    const deep = path.join(folder, 'x'.repeat(100), 'y'.repeat(100));
-    fs.mkdirSync(deep, { recursive: true });
-    const lock = await lockState(deep);
-    await expect(lockState(deep)).rejects.toMatchObject({ code: 'state.in-use' });
-    await lock.release();
-  });
-
-  it('is given to exactly one of many that start at once', async () => {
-    const results = await Promise.allSettled(Array.from({ length: 20 }, () => lockState(folder)));
-    const locks = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-    expect(locks).toHaveLength(1);
-    await Promise.all(locks.map((lock) => lock.release()));
   });
 });

@@ -1,7 +1,6 @@
-/** What only this installation may know, in the state folder and nowhere else; and the lock that keeps a second process out of it. */
+/** What only this installation may know, in the state folder and nowhere else. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
 
@@ -55,54 +54,4 @@ export const loadSecrets = (stateDir: string): Secrets => {
   throw new CordonError('state.damaged', `${file} is not what Cordon wrote: restore it from the backup of the state folder`, {
     place: file,
   });
-};
-
-export interface StateLock {
-  release(): Promise<void>;
-}
-
-const listen = (socket: string): Promise<net.Server | undefined> =>
-  new Promise((resolve, reject) => {
-    const server = net.createServer((peer) => peer.destroy());
-    server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error)));
-    server.listen(socket, () => resolve(server));
-  });
-
-const somebodyAnswers = (socket: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const probe = net.connect(socket, () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
-
-/** The kernel drops the listener with its process, so a killed control plane leaves no lock behind. */
-export const lockState = async (stateDir: string): Promise<StateLock> => {
-  const folder = fs.realpathSync(stateDir);
-  // Socket paths are at most 107 bytes: relative to the folder's descriptor where the system has such paths.
-  const handle = process.platform === 'linux' ? fs.openSync(folder, 'r') : undefined;
-  const socket =
-    process.platform === 'win32'
-      ? `\\\\.\\pipe\\${folder.replaceAll(/[\\/:]/g, '-')}`
-      : path.join(handle === undefined ? folder : `/proc/self/fd/${handle}`, 'lock');
-  let server = await listen(socket);
-  if (server === undefined && !(await somebodyAnswers(socket))) {
-    fs.rmSync(path.join(folder, 'lock'), { force: true });
-    server = await listen(socket);
-  }
-  if (server === undefined) {
-    if (handle !== undefined) fs.closeSync(handle);
-    throw new CordonError('state.in-use', `another control plane uses ${stateDir}: stop it, or give this one its own CORDON_STATE`, {
-      place: stateDir,
-    });
-  }
-  const held = server;
-  held.unref();
-  return {
-    release: async () => {
-      await new Promise<void>((resolve) => held.close(() => resolve()));
-      if (handle !== undefined) fs.closeSync(handle);
-    },
-  };
 };

@@ -18,9 +18,10 @@ import { startJobs } from './jobs/jobs.ts';
 import { checkSigner, ensureOrganisation } from './organisation/setup.ts';
 import { Published } from './publishing/published.ts';
 import { renewCheckpoint } from './publishing/publish.ts';
-import { loadSecrets, lockState, prepareStateFolder, writeSecret } from './secrets.ts';
+import { loadSecrets, prepareStateFolder, writeSecret } from './secrets.ts';
 import { createSignal } from './signal.ts';
 import { startSigner } from './signer/client.ts';
+import { lockState } from './state-lock.ts';
 
 export interface ControlPlane {
   readonly adminUrl: string;
@@ -97,8 +98,8 @@ export const createControlPlane = async (
   try {
     refusePlaintext(config);
     prepareStateFolder(config.stateDir);
-    const lock = await lockState(config.stateDir);
-    stops.push(lock.release);
+    const lock = lockState(config.stateDir);
+    stops.push(async () => lock.release());
 
     let owner = given ?? (config.databaseUrl === undefined ? undefined : parseDatabaseUrl(config.databaseUrl));
     if (owner === undefined) {

@@ -123,6 +123,9 @@ describe('the embedded database', () => {
     const other = makeStateDir();
     fs.chmodSync(other, 0o711);
     await expect(startEmbedded({ ...options, stateDir: other, port: first.owner.port })).rejects.toMatchObject({ code: 'db.port-taken' });
+    // Closing ends the database also while it is being started again.
+    process.kill(Number(fs.readFileSync(path.join(stateDir, 'postgres/postmaster.pid'), 'utf8').split('\n')[0]), 'SIGKILL');
+    await expect.poll(() => said.filter((message) => message.includes('starting it again')).length).toBe(2);
     await first.close();
     expect(await ask()).toBeNull();
   });

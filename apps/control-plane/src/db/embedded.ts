@@ -119,32 +119,41 @@ export const startEmbedded = async ({ stateDir, port, secret, say, durable = tru
   }));
   const { options } = started;
   let { server } = started;
-  let closing = false;
+  const closing = new AbortController();
   const watch = async (): Promise<void> => {
     for (let failures = 0; ;) {
       await server.ended;
-      if (closing) return;
+      if (closing.signal.aborted) return;
       say('the embedded database ended by itself: starting it again');
       try {
         server = await startServer(options);
         failures = 0;
+        // Whoever closed meanwhile could only stop the one before.
+        if (closing.signal.aborted) await server.stop();
       } catch (error) {
         failures += 1;
         say(error instanceof Error ? error.message : String(error));
-        await wait(Math.min(10_000, 200 * 2 ** failures));
+        // An aborted wait is the end that was asked for.
+        await wait(Math.min(10_000, 200 * 2 ** failures), undefined, { signal: closing.signal }).catch(() => undefined);
       }
     }
   };
   const watching = watch();
   const ownerPassword = derive(secret, OWNER);
-  await ensureDatabase(options.access, ownerPassword);
+  const close = async (): Promise<void> => {
+    closing.abort();
+    await server.stop();
+    await watching;
+  };
+  try {
+    await ensureDatabase(options.access, ownerPassword);
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     superuser: options.access,
     owner: { ...options.access, user: OWNER, password: ownerPassword, database: DATABASE },
-    close: async () => {
-      closing = true;
-      await server.stop();
-      await watching;
-    },
+    close,
   };
 };
