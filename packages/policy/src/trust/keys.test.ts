@@ -69,6 +69,26 @@ describe('a public key', () => {
     expect(messageOf(jwk(encode(3n)))).toBe('accepted');
   });
 
+  it('is on the curve exactly when the square root of RFC 8032 §5.1.3 exists', () => {
+    const power = (base: bigint, exponent: bigint): bigint => {
+      let result = 1n;
+      for (let b = base, e = exponent; e > 0n; e >>= 1n, b = (b * b) % FIELD) if (e & 1n) result = (result * b) % FIELD;
+      return result;
+    };
+    const d = ((FIELD - 121665n) * power(121666n, FIELD - 2n)) % FIELD;
+    const hasRoot = (y: bigint): boolean => {
+      const [u, v] = [(y * y - 1n + FIELD) % FIELD, (d * y * y + 1n) % FIELD];
+      const x = (u * power(v, 3n) * power(u * power(v, 7n), (FIELD - 5n) / 8n)) % FIELD;
+      return [u, (FIELD - u) % FIELD].includes((v * x * x) % FIELD);
+    };
+    fc.assert(
+      fc.property(fc.bigInt({ min: 2n, max: FIELD - 2n }), (y) => {
+        expect(/^accepted$|small order/.test(messageOf(jwk(encode(y))))).toBe(hasRoot(y));
+      }),
+      { numRuns: LAW_RUNS },
+    );
+  });
+
   it('needs this check, because Node takes such keys', () => {
     expect([encode(1n), encode(0n), encode(FIELD + 1n), encode(2n)].map(nodeAccepts)).toEqual([true, true, true, true]);
   });

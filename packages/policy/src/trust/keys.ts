@@ -15,16 +15,21 @@ const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
 ]);
 const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
 
-const power = (base: bigint, exponent: bigint): bigint => {
-  let result = 1n;
-  for (let b = base % FIELD, e = exponent; e > 0n; e >>= 1n, b = (b * b) % FIELD) if (e & 1n) result = (result * b) % FIELD;
-  return result;
+/** Whether a number is a square of the field, and not 0: its Jacobi symbol is 1, found by quadratic reciprocity (several times faster than a power). */
+const isSquare = (number: bigint): boolean => {
+  let [a, n, sign] = [number % FIELD, FIELD, 1];
+  while (a !== 0n) {
+    for (; (a & 1n) === 0n; a >>= 1n) if ((n & 7n) === 3n || (n & 7n) === 5n) sign = -sign;
+    if ((a & 3n) === 3n && (n & 3n) === 3n) sign = -sign;
+    [a, n] = [n % a, a];
+  }
+  return n === 1n && sign === 1;
 };
 
 /** Whether y is the coordinate of a point: x² = (y² - 1) / (d·y² + 1) must be a square (RFC 8032 §5.1.3), and u / v is one exactly when u·v is. */
 const isOnCurve = (y: bigint): boolean => {
   const y2 = (y * y) % FIELD;
-  return power((y2 - 1n + FIELD) * (D * y2 + 1n), (FIELD - 1n) / 2n) === 1n;
+  return isSquare((y2 - 1n + FIELD) * (D * y2 + 1n));
 };
 
 /**
