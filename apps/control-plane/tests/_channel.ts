@@ -1,9 +1,12 @@
 /** A device on the real channel of a test's control plane: enrolled over HTTP, connected by WebSocket, verifying what it gets. */
 import { batchHash, FIRST_BATCH } from '@cordon/policy/protocol/batch.ts';
 import type { DownFrame, MembershipFrame, StateFrame, TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
+import { CordonError } from '@cordon/policy/errors.ts';
 import type { TelemetryEvent } from '@cordon/policy/protocol/events.ts';
 import { PROTOCOL, SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
+import type { KeyPair } from '@cordon/policy/trust/keys.ts';
 import { verifyState, type Ratchet, type VerifiedState } from '@cordon/policy/trust/verify.ts';
+import { expect } from 'vitest';
 import { WebSocket, type ClientOptions } from 'ws';
 import { enrolDevice, newKey, type TestPlane } from './_util.ts';
 
@@ -12,11 +15,12 @@ export interface Enrolled {
   readonly memberIndex: number;
 }
 
-export const enrol = async (test: TestPlane, groupId?: string): Promise<Enrolled> => {
+/** @param key the device's own, for a test that opens sessions by itself */
+export const enrol = async (test: TestPlane, groupId?: string, key: KeyPair = newKey()): Promise<Enrolled> => {
   const token = await test.admin<{ token: string }>('POST', '/enrollment-tokens', {
     body: { name: 'test', ...(groupId !== undefined && { groupId }) },
   });
-  const { status, body } = await enrolDevice(test, token.body.token, newKey());
+  const { status, body } = await enrolDevice(test, token.body.token, key);
   if (status !== 200) throw new Error(`enrollment answered ${status}: ${JSON.stringify(body)}`);
   return { id: body.device, memberIndex: body.memberIndex };
 };
@@ -28,6 +32,8 @@ export interface TestChannel {
   next<T extends DownFrame['type']>(type: T): Promise<FrameOf<T>>;
   /** Frames that nobody has taken. */
   readonly waiting: readonly DownFrame[];
+  /** Takes all of them. */
+  drain(): DownFrame[];
   send(frame: object | string | Buffer): void;
   readonly closed: Promise<{ code: number; reason: string }>;
   close(): void;
@@ -46,8 +52,8 @@ export const upgrade = (
 
 export const ticketOf = ({ plane }: TestPlane, device: string): string => plane.context.tickets.issue(device).secret;
 
-export const connect = (test: TestPlane, device: string): TestChannel => {
-  const socket = upgrade(test, ticketOf(test, device));
+/** Frames of a socket as they come. */
+export const converse = (socket: WebSocket): TestChannel => {
   const waiting: DownFrame[] = [];
   const wanted: { type: string; resolve: (frame: DownFrame) => void }[] = [];
   const closed = new Promise<{ code: number; reason: string }>((resolve) =>
@@ -62,6 +68,7 @@ export const connect = (test: TestPlane, device: string): TestChannel => {
   });
   return {
     waiting,
+    drain: () => waiting.splice(0),
     closed,
     next: <T extends DownFrame['type']>(type: T) => {
       const index = waiting.findIndex((frame) => frame.type === type);
@@ -75,6 +82,47 @@ export const connect = (test: TestPlane, device: string): TestChannel => {
     send: (frame) => socket.send(typeof frame === 'string' || Buffer.isBuffer(frame) ? frame : JSON.stringify(frame)),
     close: () => socket.close(),
   };
+};
+
+export const connect = (test: TestPlane, device: string): TestChannel => converse(upgrade(test, ticketOf(test, device)));
+
+/** What a device keeps of what it was sent. */
+export interface Memory {
+  state?: StateFrame;
+  membership?: MembershipFrame;
+  ratchet?: Ratchet;
+}
+
+/** Takes frames as a device does, each as it comes, until it can verify a state of this serial or a later one; acknowledges that. */
+export const follow = async (
+  test: TestPlane,
+  device: Enrolled,
+  channel: TestChannel,
+  memory: Memory,
+  serial: number,
+): Promise<VerifiedState> => {
+  let reached: VerifiedState | undefined;
+  const look = async (): Promise<string> => {
+    for (const frame of channel.drain()) {
+      if (frame.type === 'state') memory.state = { ...frame, bundle: frame.bundle ?? memory.state?.bundle ?? null };
+      if (frame.type === 'membership') memory.membership = frame;
+    }
+    const { state, membership } = memory;
+    if (state === undefined || membership === undefined) return 'nothing yet';
+    try {
+      reached = await verify(test, device, state, membership, memory.ratchet);
+    } catch (error) {
+      // Of state and proof only one has come yet, or they are of two moments: the other follows.
+      if (error instanceof CordonError && /^(cohort|member)\./.test(error.code)) return error.code;
+      throw error;
+    }
+    memory.ratchet = reached.ratchet;
+    return reached.serial >= serial ? 'reached' : `at ${reached.serial}`;
+  };
+  await expect.poll(look, { timeout: 10_000, interval: 10 }).toBe('reached');
+  if (reached === undefined) throw new Error('unreachable');
+  channel.send(ackOf(reached));
+  return reached;
 };
 
 export const hello = (enforcing: object | null = null): object => ({

@@ -56,12 +56,15 @@ export const createDatabase = async (): Promise<DatabaseAccess> => {
 
 export const makeStateDir = (): string => fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-cp-'));
 
-export const startPlane = async (options: StartOptions & { readonly stateDir?: string } = {}): Promise<TestPlane> => {
+/** @param options.ownerToken for a replica of an organisation that has its owner already */
+export const startPlane = async (
+  options: StartOptions & { readonly stateDir?: string; readonly ownerToken?: string } = {},
+): Promise<TestPlane> => {
   const stateDir = options.stateDir ?? makeStateDir();
   const owner = options.owner ?? (await createDatabase());
   const config = configFrom({ CORDON_STATE: stateDir, CORDON_ADMIN_PORT: '0', CORDON_DEVICE_PORT: '0', CORDON_LOG: 'silent' });
   const plane = await createControlPlane(config, { ...options, owner });
-  const ownerToken = fs.readFileSync(path.join(stateDir, 'admin-token'), 'utf8').trim();
+  const ownerToken = options.ownerToken ?? fs.readFileSync(path.join(stateDir, 'admin-token'), 'utf8').trim();
   const ask = async <T>(
     app: typeof plane.listeners.admin.app,
     method: string,

@@ -88,6 +88,9 @@ export const startSigner = async (folder: string, onFailure: (error: unknown) =>
     waiting.delete(id);
     return asked;
   };
+  const failAll = (why: string): void => {
+    for (const id of waiting.keys()) take(id)?.reject(unavailable(why));
+  };
   const receive = (line: string): void => {
     const { id, jws, code = 'signer.failed', message = 'the signer refused' } = JSON.parse(line) as Reply;
     if (jws === undefined) take(id)?.reject(new CordonError(code, message));
@@ -100,6 +103,7 @@ export const startSigner = async (folder: string, onFailure: (error: unknown) =>
         return await open(folder, receive);
       } catch (error) {
         onFailure(error);
+        failAll('cannot be started again');
       }
     }
   };
@@ -110,7 +114,7 @@ export const startSigner = async (folder: string, onFailure: (error: unknown) =>
       await (
         await link
       ).ended;
-      for (const id of waiting.keys()) take(id)?.reject(unavailable('ended'));
+      failAll('ended');
       if (stop.signal.aborted) return;
       link = reopen();
     }

@@ -8,13 +8,26 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { signCompact } from '@cordon/policy/trust/envelope.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import { checkCheckpoint, checkManifest, readHighWater, type HighWater } from './decide.ts';
-import { openKeys, writeDurably } from './key-file.ts';
+import { openKeys, writeDurably, type OnlineKeys } from './key-file.ts';
 import { signerFiles } from './organisation.ts';
 
 const MAX_LINE = 262_144;
 const files = signerFiles(process.argv[2] ?? '');
-const keys = openKeys(files.keys, files.passphrase);
-let high: HighWater = fs.existsSync(files.state) ? readHighWater(fs.readFileSync(files.state, 'utf8')) : { epoch: 0, serial: 0 };
+
+/** What it cannot work without; what is wrong with it is for a person to mend, so it is said without a stack. */
+const begin = (): { keys: OnlineKeys; high: HighWater } => {
+  try {
+    const high = fs.existsSync(files.state) ? readHighWater(fs.readFileSync(files.state, 'utf8')) : { epoch: 0, serial: 0 };
+    return { keys: openKeys(files.keys, files.passphrase), high };
+  } catch (error) {
+    if (!(error instanceof CordonError)) throw error;
+    process.stderr.write(`cordon signer: ${error.message} (${error.code})\n`);
+    process.exit(1);
+  }
+};
+const started = begin();
+const { keys } = started;
+let { high } = started;
 
 const sign = (op: unknown, payload: unknown): Promise<string> => {
   switch (op) {
