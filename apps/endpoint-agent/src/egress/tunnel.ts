@@ -1,55 +1,58 @@
-/** The first bytes of a tunnel: a TLS hello must name the host that CONNECT named, and port 443 carries nothing but TLS. */
-import type { Socket } from 'node:net';
-import { isIP } from 'node:net';
+/** CONNECT: a tunnel to an address that was judged, for a host that its first bytes must name too. */
+import type { IncomingMessage } from 'node:http';
+import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { readClientHello } from './client-hello.ts';
-import type { Target } from './target.ts';
+import { LIMITS } from './limits.ts';
+import { problem, rule, type RulingOptions } from './ruling.ts';
+import { checkServerName } from './server-name.ts';
+import { connectTarget, type Target } from './target.ts';
 
-export interface Tunnel {
-  readonly client: Duplex;
-  readonly upstream: Socket;
-  /** What came with the CONNECT request itself. */
-  readonly head: Buffer;
-  readonly target: Target;
-  readonly refused: () => void;
-}
+const REASONS = { 400: 'Bad Request', 403: 'Forbidden', 502: 'Bad Gateway' } as const;
 
-const HELLO_MS = 30_000;
+const reply = (client: Duplex, status: keyof typeof REASONS, body: string): void =>
+  void client.end(
+    `HTTP/1.1 ${status} ${REASONS[status]}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
 
-/** Holds what the client says first until it is judged; then both sides flow with backpressure. */
-export const checkServerName = ({ client, upstream, head, target, refused }: Tunnel): void => {
-  let seen = Buffer.alloc(0);
-  const late = setTimeout(() => client.destroy(), HELLO_MS);
-  const flow = (): void => {
-    clearTimeout(late);
-    client.off('data', more);
-    upstream.write(seen);
-    client.pipe(upstream);
-    upstream.pipe(client);
-  };
-  const refuse = (): void => {
-    clearTimeout(late);
-    refused();
-    client.destroy();
-    upstream.destroy();
-  };
-  const more = (chunk: Buffer): void => {
-    seen = Buffer.concat([seen, chunk]);
-    const hello = readClientHello(seen);
-    if (hello.kind === 'more') return;
-    if (hello.kind === 'not-tls') return target.port === 443 ? refuse() : flow();
-    const named = hello.serverName?.toLowerCase();
-    const fits = isIP(target.host) === 0 ? named === target.host : named === undefined;
-    return fits ? flow() : refuse();
-  };
-  client.on('close', () => clearTimeout(late));
-  // A protocol in which the server speaks first has no hello to wait for; only other ports than 443 may carry one.
-  if (target.port !== 443)
-    upstream.once('data', (chunk: Buffer) => {
-      if (client.listenerCount('data') === 0 || seen.length > 0) return;
-      client.write(chunk);
-      flow();
-    });
-  client.on('data', more);
-  if (head.length > 0) more(head);
+/** Each side's end is the other's, once what was sent before it has arrived. */
+const tie = (client: Duplex, upstream: net.Socket): void => {
+  upstream.on('error', () => client.destroy());
+  upstream.on('close', (broken) => {
+    if (broken || client.destroyed) return void client.destroy();
+    client.end();
+    client.resume(); // nobody takes what it still says
+    const linger = setTimeout(() => client.destroy(), LIMITS.lingerMs);
+    client.once('close', () => clearTimeout(linger));
+  });
+  client.on('close', () => (client.readableEnded ? upstream.destroySoon() : upstream.destroy()));
+};
+
+export const tunnel = async (request: IncomingMessage, client: Duplex, head: Buffer, options: RulingOptions): Promise<void> => {
+  let target: Target;
+  try {
+    target = connectTarget(request.url ?? '');
+  } catch (error) {
+    return reply(client, 400, problem('egress.request', error instanceof Error ? error.message : 'not understood'));
+  }
+  const ruling = await rule(target, undefined, options);
+  if ('status' in ruling) return reply(client, ruling.status, ruling.body);
+  if (client.destroyed) return;
+  const { host, port } = target;
+  const upstream = net.connect({ host, port, lookup: ruling.lookup, allowHalfOpen: true, timeout: LIMITS.dialMs });
+  const abandon = (): void => void upstream.destroy();
+  const unreachable = (): void => reply(client, 502, problem('egress.upstream', `${host}:${port} cannot be reached`));
+  client.once('close', abandon);
+  upstream.once('error', unreachable);
+  upstream.on('timeout', () => upstream.destroy(upstream.connecting ? new Error('it took too long') : undefined));
+  upstream.once('connect', () => {
+    client.off('close', abandon);
+    upstream.off('error', unreachable);
+    upstream.setTimeout(LIMITS.idleMs);
+    tie(client, upstream);
+    client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+    const { run, decided } = options;
+    const refused = (): void =>
+      decided({ run, verdict: 'denied', host, port, rule: 'server-name', policy: 'builtin egress', code: 'egress.server-name' });
+    checkServerName({ client, upstream, head, target, refused });
+  });
 };
