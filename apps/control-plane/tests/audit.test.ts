@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { appendAudit } from '../src/audit/audit.ts';
-import { firstBroken, GENESIS, type ChainedEntry } from '../src/audit/entry.ts';
+import { firstBroken, GENESIS, type ChainedEntry } from '@cordon/policy/trust/audit-chain.ts';
 import { poolConfig } from '../src/db/client.ts';
 import { POLICY, startPlane, type TestPlane } from './_util.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { firstBroken, type ChainedEntry } from '../src/audit/entry.ts';
+import { firstBroken, type ChainedEntry } from '@cordon/policy/trust/audit-chain.ts';
 import { connect, hello, verify } from './_channel.ts';
 import { enrolDevice, newKey, POLICY, startPlane, type TestPlane } from './_util.ts';
 

@@ -1,6 +1,6 @@
 /** The one way into the audit log: in the transaction of the action itself, so neither is there without the other. */
 import type { Tx } from '../context.ts';
-import { entryHash, GENESIS } from './entry.ts';
+import { entryHash, GENESIS } from '@cordon/policy/trust/audit-chain.ts';
 import { insertEntry, lastEntry, lockChain } from './store.ts';
 
 export interface AuditEvent {

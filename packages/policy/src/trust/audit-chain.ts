@@ -1,6 +1,6 @@
 /** One link of the audit chain: entry n carries the hash of entry n - 1, so nothing can be changed, left out or put in between unseen. */
-import { canonicalJson } from '@cordon/policy/trust/canonical-json.ts';
-import { sha256Hex } from '@cordon/policy/trust/digest.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { sha256Hex } from './digest.ts';
 
 export interface AuditFacts {
   readonly seq: number;

@@ -1,7 +1,7 @@
-import { LAW_RUNS } from '@cordon/policy/_laws.ts';
+import { LAW_RUNS } from '../_laws.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { entryHash, firstBroken, GENESIS, type AuditFacts, type ChainedEntry } from './entry.ts';
+import { entryHash, firstBroken, GENESIS, type AuditFacts, type ChainedEntry } from './audit-chain.ts';
 
 const facts: fc.Arbitrary<Omit<AuditFacts, 'seq'>> = fc.record({
   at: fc.date({ min: new Date('2020-01-01'), max: new Date('2100-01-01'), noInvalidDate: true }),
