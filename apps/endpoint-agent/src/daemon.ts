@@ -26,6 +26,7 @@ import { createConversation } from './runs/converse.ts';
 import { applyToRuns } from './runs/apply.ts';
 import { createRunTable, endOrphans } from './runs/run-table.ts';
 import { runCanary } from './self-test/canary.ts';
+import { createSender } from './telemetry/sender.ts';
 import { openSpool } from './telemetry/spool.ts';
 
 const SPOOL_BYTES = 64 * 1024 * 1024;
@@ -131,6 +132,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     log(`enforces ${digest.slice(0, 12)}, serial ${serial}`);
     testSoon(outcome.state);
   };
+  const sender = createSender({ spool, send: (batch) => channel?.send(batch) ?? false, clock: () => performance.now() });
   const onFrame = async (frame: DownFrame): Promise<void> => {
     switch (frame.type) {
       case 'state':
@@ -138,20 +140,13 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
       case 'membership':
         return follow(await policyState.onMembership(frame, now()));
       case 'telemetry.ack':
-        spool.acknowledge(frame.boot, frame.seq);
-        return flush();
+        return sender.onAck(frame.boot, frame.seq);
       case 'problem':
-        return log(`the control plane says ${frame.code}: ${frame.detail}`);
+        log(`the control plane says ${frame.code}: ${frame.detail}`);
+        return sender.onProblem(frame.code);
       case 'welcome':
         return;
     }
-  };
-  let inFlight = '';
-  const flush = (): void => {
-    const batch = spool.next();
-    const name = batch === undefined ? '' : `${batch.boot}/${batch.seqTo}`;
-    if (batch === undefined || name === inFlight || channel === undefined) return;
-    if (channel.send(batch)) inFlight = name;
   };
   const status = (): Status => {
     const state = policyState.current(now());
@@ -207,18 +202,17 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
       };
     },
     onConnected: () => {
-      inFlight = '';
       const state = policyState.current(now());
       if (state !== undefined)
         channel?.send({ type: 'ack', epoch: state.epoch, serial: state.serial, digest: state.digest, phase: 'enforced' });
       if (selfTest !== undefined) channel?.send({ type: 'selftest', result: selfTest });
-      flush();
+      sender.onConnected();
     },
   });
   log(`serves ${accounts.map(({ name }) => name).join(', ')}; device ${enrollment.device}`);
   const loaded = policyState.current(now());
   if (loaded !== undefined) testSoon(loaded);
-  const flusher = setInterval(flush, FLUSH_MS);
+  const flusher = setInterval(sender.flush, FLUSH_MS);
   const tester = setInterval(() => {
     const state = policyState.current(now());
     if (state !== undefined) testSoon(state);
@@ -230,6 +224,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   for (const { run } of runs.all()) run.kill('killed');
   await Promise.race([Promise.all([...runs.all().map(({ run }) => run.ended), channel.done]), wait(5000)]);
   await launcher.stop();
+  spool.close();
   egress.stop();
   lock.release();
 };
