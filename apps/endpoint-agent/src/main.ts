@@ -4,7 +4,8 @@ const USAGE = `cordon: contains AI agents under your organisation's policy
 
   cordon enroll --server URL [--token-file FILE]   join (the token also by CORDON_TOKEN or standard input)
   cordon daemon                                    the service of this machine
-  cordon run [--agent ID] -- COMMAND               run a command, contained
+  cordon run [--agent ID] [--manifest FILE] -- COMMAND
+                                                   run a command, contained
   cordon status [--json]                           what is enforced here
   cordon why PATH|HOST[:PORT] [--write] [--json]   allowed or denied, and by which rule
   cordon policy check FILE... [--json]             what is wrong with policies, and where

@@ -68,7 +68,7 @@ export const checkFiles = (
         warnings.map((issue) => ({ file, severity: 'warning', ...issue })),
         json,
       );
-      if (!json) process.stdout.write(visible(`${file}: valid\n`));
+      if (!json) process.stdout.write(`${visible(file)}: valid\n`);
     } catch (error) {
       if (!(error instanceof CordonError)) throw error;
       const { code, message } = error;

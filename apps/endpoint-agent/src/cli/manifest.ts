@@ -5,7 +5,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
-import { MAX_MANIFEST, parseManifest } from '@cordon/policy/manifest/parse.ts';
+import { MAX_MANIFEST } from '@cordon/policy/manifest/limits.ts';
+import { parseManifest } from '@cordon/policy/manifest/parse.ts';
 import { writeManifest } from '@cordon/policy/manifest/write.ts';
 import { parseArguments } from './arguments.ts';
 import { checkFiles, INVALID_STATUS, printNotices } from './documents.ts';

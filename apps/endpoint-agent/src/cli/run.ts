@@ -1,10 +1,11 @@
-/** `cordon run [--agent ID] [--user NAME] -- COMMAND`: the command, contained. Its exit status is the command's; 125 means that it was not started. */
+/** `cordon run [--agent ID] [--user NAME] [--manifest FILE] -- COMMAND`: the command, contained. Its exit status is the command's; 125 means that it was not started. */
 import type { Readable } from 'node:stream';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { callerValues, readConfig } from '../config.ts';
 import { connectLocal, type LocalClient } from '../local-api/client.ts';
 import { encode, KIND, socketFor, type Reply } from '../local-api/protocol.ts';
 import { parseArguments } from './arguments.ts';
+import { manifestText } from './manifest-text.ts';
 import { printError, REFUSED_STATUS } from './output.ts';
 
 /** Standard input to the run, with backpressure; an empty message is its end. */
@@ -18,8 +19,10 @@ const sendInput = (input: Readable, client: LocalClient): void => {
 };
 
 export const runCommand = async (args: readonly string[]): Promise<number> => {
-  const { options, rest } = parseArguments(args, { options: ['agent', 'user'], flags: [] });
-  if (rest.length === 0) throw new CordonError('cli.usage', 'cordon run [--agent ID] [--user NAME] -- COMMAND [ARGUMENT…]');
+  const { options, rest } = parseArguments(args, { options: ['agent', 'user', 'manifest'], flags: [] });
+  if (rest.length === 0)
+    throw new CordonError('cli.usage', 'cordon run [--agent ID] [--user NAME] [--manifest FILE] -- COMMAND [ARGUMENT…]');
+  const manifest = await manifestText(options.get('manifest'));
   let settle: (status: number) => void = () => undefined;
   const status = new Promise<number>((resolve) => (settle = resolve));
   const onReply = (reply: Reply): void => {
@@ -38,7 +41,8 @@ export const runCommand = async (args: readonly string[]): Promise<number> => {
     else (kind === KIND.stdout ? process.stdout : process.stderr).write(payload);
   });
   const [agent, user] = [options.get('agent'), options.get('user')];
-  client.send({ op: 'run', argv: rest, cwd: process.cwd(), ...(agent !== undefined && { agent }), ...(user !== undefined && { user }) });
+  const who = { ...(agent !== undefined && { agent }), ...(user !== undefined && { user }), ...(manifest !== undefined && { manifest }) };
+  client.send({ op: 'run', argv: rest, cwd: process.cwd(), ...who });
   sendInput(process.stdin, client);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => client.send({ op: 'signal', signal: 'terminate' }));

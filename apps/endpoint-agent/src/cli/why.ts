@@ -6,6 +6,7 @@ import { readConfig } from '../config.ts';
 import { ask } from '../local-api/client.ts';
 import { socketFor } from '../local-api/protocol.ts';
 import { parseArguments } from './arguments.ts';
+import { manifestText } from './manifest-text.ts';
 import { DENIED_STATUS } from './output.ts';
 
 const describe = (rule: RuleOrigin): string =>
@@ -14,11 +15,12 @@ const describe = (rule: RuleOrigin): string =>
     : `${rule.rule} of ${rule.policy} revision ${rule.revision}${rule.because.length > 0 ? `, assigned to ${rule.because.map((b) => b.groupName).join(', ')}` : ''}`;
 
 export const whyCommand = async (args: readonly string[]): Promise<number> => {
-  const { options, flags, words } = parseArguments(args, { options: ['agent', 'user'], flags: ['write', 'json'] });
+  const { options, flags, words } = parseArguments(args, { options: ['agent', 'user', 'manifest'], flags: ['write', 'json'] });
   const [target] = words;
   if (target === undefined || words.length > 1)
-    throw new CordonError('cli.usage', 'cordon why PATH|HOST[:PORT] [--write] [--agent ID] [--json]');
+    throw new CordonError('cli.usage', 'cordon why PATH|HOST[:PORT] [--write] [--agent ID] [--manifest FILE] [--json]');
   const [agent, user] = [options.get('agent'), options.get('user')];
+  const manifest = await manifestText(options.get('manifest'));
   const request = {
     op: 'why',
     target,
@@ -26,6 +28,7 @@ export const whyCommand = async (args: readonly string[]): Promise<number> => {
     cwd: process.cwd(),
     ...(agent !== undefined && { agent }),
     ...(user !== undefined && { user }),
+    ...(manifest !== undefined && { manifest }),
   } as const;
   const reply = await ask(socketFor(readConfig().runtimeDir, process.getuid?.() ?? 0), request);
   if (reply.type !== 'why') return 1;

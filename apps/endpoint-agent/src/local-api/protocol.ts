@@ -16,6 +16,8 @@ interface Who {
   readonly agent?: string;
   readonly user?: string;
   readonly cwd: string;
+  /** The text of the program's manifest: it narrows what policies give. */
+  readonly manifest?: string;
 }
 
 export type Request =

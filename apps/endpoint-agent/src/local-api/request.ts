@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { CordonError } from '@cordon/policy/errors.ts';
+import { MAX_MANIFEST } from '@cordon/policy/manifest/limits.ts';
 import type { Request } from './protocol.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -9,6 +10,7 @@ const who = {
   agent: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,63}$' })),
   user: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
   cwd: Type.String({ minLength: 1, maxLength: 4096, pattern: '^/' }),
+  manifest: Type.Optional(Type.String({ maxLength: MAX_MANIFEST })),
 };
 const validator = Compile(
   Type.Union([

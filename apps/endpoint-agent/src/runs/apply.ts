@@ -2,6 +2,7 @@
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Egress } from '../egress/egress.ts';
 import { effectiveFor, planFor } from './decide.ts';
+import { requireNeeds, underManifest } from './manifest.ts';
 import type { RunTable } from './run-table.ts';
 
 export const applyToRuns = (
@@ -11,9 +12,11 @@ export const applyToRuns = (
   installation: readonly string[],
   log: (message: string) => void,
 ): void => {
-  for (const { run, subject, account, cwd } of runs.all()) {
+  for (const { run, subject, account, cwd, manifest } of runs.all()) {
     try {
-      egress.update(run.run, planFor(state, effectiveFor(state, subject, cwd, account), cwd, installation).egress);
+      const effective = underManifest(effectiveFor(state, subject, cwd, account), manifest, cwd, account);
+      requireNeeds(effective, manifest, cwd, account);
+      egress.update(run.run, planFor(state, effective, cwd, installation).egress);
     } catch (error) {
       log(`run ${run.run} is ended: ${error instanceof Error ? error.message : String(error)}`);
       run.kill('killed');

@@ -1,6 +1,7 @@
 /** One local conversation: a run with its bytes, a why, or a status. */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
+import type { Explanation } from '@cordon/policy/effective.ts';
 import type { NewEvent } from '@cordon/policy/protocol/events.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
@@ -10,6 +11,7 @@ import { accountNamed, type Account } from '../local-api/accounts.ts';
 import { encode, KIND, type Request, type Status } from '../local-api/protocol.ts';
 import type { Caller, Conversation } from '../local-api/server.ts';
 import { effectiveFor, planFor } from './decide.ts';
+import { claimedBy, readManifest, requireNeeds, underManifest } from './manifest.ts';
 import type { RunTable } from './run-table.ts';
 import { subjectOf } from './subject.ts';
 
@@ -25,6 +27,7 @@ export interface Services {
 }
 
 type RunRequest = Extract<Request, { op: 'run' }>;
+type WhyRequest = Extract<Request, { op: 'why' }>;
 
 /** Only root's own socket may speak for another account. @throws CordonError `local.user` */
 const accountFor = (caller: Account, named: string | undefined): Account => {
@@ -36,17 +39,14 @@ const accountFor = (caller: Account, named: string | undefined): Account => {
 };
 
 /** A host is a name without a slash; everything else is a path. */
-const explainTarget = (services: Services, request: Extract<Request, { op: 'why' }>, account: Account): ReturnType<typeof explainPath> => {
-  const claimed = request.agent ?? 'unknown';
-  const effective = effectiveFor(
-    services.state(),
-    { agent: { id: claimed, proof: 'claimed' }, user: account.name, os: 'linux' },
-    request.cwd,
-    account,
-  );
-  const { target, access } = request;
+const explainTarget = async (services: Services, request: WhyRequest, account: Account): Promise<Explanation> => {
+  const { target, access, cwd, agent } = request;
+  const manifest = await readManifest(request.manifest);
+  const asked = { agent: { id: agent ?? 'unknown', proof: 'claimed' }, user: account.name, os: 'linux' } as const;
+  const subject = claimedBy(manifest, asked, agent);
+  const effective = underManifest(effectiveFor(services.state(), subject, cwd, account), manifest, cwd, account);
   if (target.startsWith('/') || target.startsWith('.') || target.startsWith('~'))
-    return explainPath(effective, path.resolve(request.cwd, target.replace(/^~(?=\/|$)/, account.home)), access);
+    return explainPath(effective, path.resolve(cwd, target.replace(/^~(?=\/|$)/, account.home)), access);
   const match = /^(\[[^\]]*\]|[^:]+)(?::(\d{1,5}))?$/.exec(target);
   if (match === null) throw new CordonError('why.target', `${target} is neither a path nor a host with an optional port`);
   return explainHost(effective, match[1] ?? '', Number(match[2] ?? 443));
@@ -88,11 +88,13 @@ export const createConversation =
             'launch.root',
             'a workload never runs as root: root inside a sandbox undoes its rules. Run as an ordinary account, or name one with --user',
           );
-        const subject = subjectOf(request.argv, request.cwd, account, request.agent);
+        const manifest = await readManifest(request.manifest);
+        const subject = claimedBy(manifest, subjectOf(request.argv, request.cwd, account, request.agent), request.agent);
         common = { run: id, agent: subject.agent.id, osUser: account.name };
         const state = services.state();
-        const effective = effectiveFor(state, subject, request.cwd, account);
+        const effective = underManifest(effectiveFor(state, subject, request.cwd, account), manifest, request.cwd, account);
         if (state === undefined) return;
+        requireNeeds(effective, manifest, request.cwd, account);
         const plan = planFor(state, effective, request.cwd, services.installation);
         const asked = new Promise<Readonly<Record<string, string>>>((resolve) => (values = resolve));
         if (plan.environment.length > 0) caller.reply({ type: 'environment', names: plan.environment });
@@ -101,7 +103,7 @@ export const createConversation =
         const begun = await services.launcher.launch({ run: id, plan, argv: request.argv, env, cwd: request.cwd, user: account });
         run = begun;
         const startedAt = services.clock();
-        services.runs.add({ run: begun, subject, account, cwd: request.cwd, effective, startedAt });
+        services.runs.add({ run: begun, subject, account, cwd: request.cwd, manifest, effective, startedAt });
         services.report({
           kind: 'run.started',
           ...common,
@@ -140,6 +142,13 @@ export const createConversation =
         to.stdin.once('drain', () => caller.socket.resume());
       }
     };
+    const answer = async (request: WhyRequest): Promise<void> => {
+      try {
+        caller.reply({ type: 'why', explanation: await explainTarget(services, request, accountFor(caller.account, request.user)) });
+      } catch (error) {
+        caller.reply({ type: 'error', ...describe(error) });
+      }
+    };
     let running = false;
     return {
       onRequest: (request) => {
@@ -150,11 +159,7 @@ export const createConversation =
             void start(request);
             break;
           case 'why':
-            try {
-              caller.reply({ type: 'why', explanation: explainTarget(services, request, accountFor(caller.account, request.user)) });
-            } catch (error) {
-              caller.reply({ type: 'error', ...describe(error) });
-            }
+            void answer(request);
             break;
           case 'status':
             caller.reply({ type: 'status', status: services.status() });

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { EffectivePolicy, Subject } from '@cordon/policy/effective.ts';
+import type { AgentManifest } from '@cordon/policy/manifest/schema.ts';
 import { isAlive } from '../launch/gate.ts';
 import type { Run } from '../launch/launcher.ts';
 import type { Account } from '../local-api/accounts.ts';
@@ -11,6 +12,7 @@ export interface LiveRun {
   readonly subject: Subject;
   readonly account: Account;
   readonly cwd: string;
+  readonly manifest?: AgentManifest | undefined;
   readonly effective: EffectivePolicy;
   readonly startedAt: number;
 }

@@ -2,10 +2,8 @@
 import { Compile } from 'typebox/compile';
 import { checkSection, type Finding } from '../document/check.ts';
 import { readDocument, type Locate } from '../document/read.ts';
+import { MAX_MANIFEST } from './limits.ts';
 import { AgentManifest } from './schema.ts';
-
-/** Of a manifest's text, in bytes: a daemon reads it for whoever asks. */
-export const MAX_MANIFEST = 65_536;
 
 const validator = Compile(AgentManifest);
 
