@@ -1,16 +1,14 @@
-/** Private keys at rest: scrypt (RFC 7914) from a passphrase file, AES-256-GCM. Neither ever stands in argv, an environment or a log. */
-import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
+/** The signer's keys on disk, sealed under a passphrase file. Neither ever stands in argv, an environment or a log. */
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { keyPairFromSeed, type KeyPair } from '@cordon/policy/trust/keys.ts';
+import { openSeeds, sealSeeds as seal, type Seeds } from '@cordon/policy/trust/sealed-seeds.ts';
 
 export const ONLINE_ROLES = ['policy', 'checkpoint', 'identity'] as const;
 export type OnlineRole = (typeof ONLINE_ROLES)[number];
 export type OnlineKeys = Readonly<Record<OnlineRole, KeyPair>>;
-type Seeds = Readonly<Record<string, string>>;
-
-const COST = { N: 2 ** 14, r: 8, p: 1 } as const;
 
 const passphraseOf = (file: string): Buffer => {
   const { mode } = fs.statSync(file);
@@ -38,33 +36,14 @@ export const writeDurably = (file: string, content: string): void => {
   }
 };
 
-export const sealSeeds = (file: string, passphraseFile: string, seeds: Seeds): void => {
-  const salt = randomBytes(16);
-  const iv = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', scryptSync(passphraseOf(passphraseFile), salt, 32, COST), iv);
-  const sealed = Buffer.concat([cipher.update(JSON.stringify(seeds), 'utf8'), cipher.final()]);
-  const encode = (bytes: Buffer): string => bytes.toString('base64url');
-  writeDurably(
-    file,
-    JSON.stringify({
-      format: 'cordon-keys/1',
-      salt: encode(salt),
-      iv: encode(iv),
-      tag: encode(cipher.getAuthTag()),
-      sealed: encode(sealed),
-    }),
-  );
-};
+export const sealSeeds = (file: string, passphraseFile: string, seeds: Seeds): void =>
+  writeDurably(file, seal(seeds, passphraseOf(passphraseFile), { salt: randomBytes(16), iv: randomBytes(12) }));
 
 /** @throws CordonError `signer.keys` when the file is damaged or the passphrase is another */
 export const openKeys = (file: string, passphraseFile: string): OnlineKeys => {
   try {
-    const { salt = '', iv = '', tag = '', sealed = '' } = JSON.parse(fs.readFileSync(file, 'utf8')) as Seeds;
-    const bytes = (text: string): Buffer => Buffer.from(text, 'base64url');
-    const decipher = createDecipheriv('aes-256-gcm', scryptSync(passphraseOf(passphraseFile), bytes(salt), 32, COST), bytes(iv));
-    decipher.setAuthTag(bytes(tag));
-    const seeds = JSON.parse(Buffer.concat([decipher.update(bytes(sealed)), decipher.final()]).toString('utf8')) as Seeds;
-    const key = (role: OnlineRole): KeyPair => keyPairFromSeed(bytes(seeds[role] ?? ''));
+    const seeds = openSeeds(fs.readFileSync(file, 'utf8'), passphraseOf(passphraseFile));
+    const key = (role: OnlineRole): KeyPair => keyPairFromSeed(Buffer.from(seeds[role] ?? '', 'base64url'));
     return { policy: key('policy'), checkpoint: key('checkpoint'), identity: key('identity') };
   } catch (cause) {
     if (cause instanceof CordonError && cause.code === 'signer.passphrase') throw cause;

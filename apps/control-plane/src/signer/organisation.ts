@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { signGeneral } from '@cordon/policy/trust/envelope.ts';
+import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
+import { firstRoot, signFloor, signRoot, type RoleKeys } from '@cordon/policy/trust/founding.ts';
 import { keyPairFromSeed } from '@cordon/policy/trust/keys.ts';
-import type { RootDocument } from '@cordon/policy/trust/root.ts';
 import { ONLINE_ROLES, sealSeeds } from './key-file.ts';
 
 const YEAR_MS = 365 * 86_400_000;
@@ -34,16 +34,10 @@ export const makeOrganisation = async (folder: string, orgId: string, now: Date)
   if (!fs.existsSync(files.passphrase)) fs.writeFileSync(files.passphrase, randomBytes(32).toString('base64url'), { mode: 0o600 });
   const seeds = Object.fromEntries([...ONLINE_ROLES, ...OFFLINE_ROLES].map((role) => [role, randomBytes(32)]));
   const pair = (role: string): ReturnType<typeof keyPairFromSeed> => keyPairFromSeed(seeds[role] ?? Buffer.alloc(0));
-  const only = (role: string): { threshold: number; keys: RootDocument['roles']['root']['keys'] } => ({
-    threshold: 1,
-    keys: [pair(role).jwk],
-  });
-  const document: RootDocument = {
-    format: 'cordon-root/1',
+  const only = (role: string): RoleKeys => ({ threshold: 1, keys: [pair(role).jwk] });
+  const root = firstRoot({
     org: orgId,
-    version: 1,
-    epoch: 0,
-    expiresAt: new Date(now.getTime() + YEAR_MS).toISOString(),
+    expiresAt: new Date(now.getTime() + YEAR_MS),
     roles: {
       root: only('root'),
       floor: only('floor'),
@@ -52,17 +46,12 @@ export const makeOrganisation = async (folder: string, orgId: string, now: Date)
       checkpoint: only('checkpoint'),
       identity: only('identity'),
     },
-  };
-  const floor = {
-    format: 'cordon-floor/1',
-    org: orgId,
-    version: 1,
-    document: {
-      apiVersion: 'cordon/v1',
-      kind: 'ContainmentPolicy',
-      metadata: { name: 'floor', description: 'Holds whatever the online keys say' },
-      spec: { limit: { resources: { timeout: '168h' } } },
-    },
+  });
+  const floor: PolicyDocument = {
+    apiVersion: 'cordon/v1',
+    kind: 'ContainmentPolicy',
+    metadata: { name: 'floor', description: 'Holds whatever the online keys say' },
+    spec: { limit: { resources: { timeout: '7d' } } },
   };
   const sealed = (roles: readonly string[]): Record<string, string> =>
     Object.fromEntries(roles.map((role) => [role, (seeds[role] ?? Buffer.alloc(0)).toString('base64url')]));
@@ -70,7 +59,7 @@ export const makeOrganisation = async (folder: string, orgId: string, now: Date)
   sealSeeds(files.offline, files.passphrase, sealed(OFFLINE_ROLES));
   return {
     orgId,
-    roots: [await signGeneral(document, 'cordon-root+jws', [pair('root')])],
-    floor: await signGeneral(floor, 'cordon-floor+jws', [pair('floor')]),
+    roots: [await signRoot(root, [pair('root')])],
+    floor: await signFloor(orgId, 1, floor, [pair('floor')]),
   };
 };

@@ -44,6 +44,8 @@ export interface StateInput {
   readonly receipt: boolean;
 }
 
+export type Freshness = 'current' | 'stale' | 'expired';
+
 export interface VerifiedState {
   readonly epoch: number;
   readonly serial: number;
@@ -57,10 +59,14 @@ export interface VerifiedState {
   readonly prepared: readonly PreparedPolicy[];
   readonly preparedFloor: PreparedPolicy;
   readonly exceptions: readonly PreparedException[];
+  /** When the older of its two checkpoints was issued: so far the signer has spoken for the whole of it. */
+  readonly issuedAt: Date;
   /** From when the state is stale (still enforced) and expired (no new runs). */
   readonly staleAt: Date;
   readonly expiresAt: Date;
-  readonly freshness: 'current' | 'stale' | 'expired';
+  /** The time by which it was judged, and what it was then. */
+  readonly judgedAt: Date;
+  readonly freshness: Freshness;
   readonly checkpointDigest: string;
 }
 
@@ -71,6 +77,10 @@ const Checkpoint = Compile(CheckpointPayload);
 const demand: (held: boolean, code: string, message: string) => asserts held = (held, code, message) => {
   if (!held) throw new CordonError(code, message);
 };
+
+/** A time that is none makes everything expired. */
+export const freshnessAt = ({ staleAt, expiresAt }: Pick<VerifiedState, 'staleAt' | 'expiresAt'>, now: Date): Freshness =>
+  now < expiresAt ? (now < staleAt ? 'current' : 'stale') : 'expired';
 
 /** Verifies the checkpoint that a frame carries and that it is not older than what this device has accepted. */
 const openCheckpoint = async (
@@ -205,7 +215,6 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
   const staleAt = new Date(newest);
   const expiresAt = new Date(Math.min(newest + EXPIRED_AFTER_MS, Date.parse(manifest.expiresAt), Date.parse(root.document.expiresAt)));
   demand(!input.receipt || expiresAt > now, 'manifest.expired', `the bundle expired at ${manifest.expiresAt}`);
-  const freshness = now >= expiresAt ? 'expired' : now >= staleAt ? 'stale' : 'current';
   return {
     epoch: state.epoch,
     serial: state.serial,
@@ -217,9 +226,11 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
     prepared,
     exceptions,
     preparedFloor: prepareFloor(floor.document, floor.version),
+    issuedAt: new Date(Math.min(Date.parse(state.issuedAt), Date.parse(member.issuedAt))),
     staleAt,
     expiresAt,
-    freshness,
+    judgedAt: now,
+    freshness: freshnessAt({ staleAt, expiresAt }, now),
     checkpointDigest: sha256Hex(state.serial >= member.serial ? state.payloadText : member.payloadText),
   };
 };
