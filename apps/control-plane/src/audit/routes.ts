@@ -21,7 +21,7 @@ const EntryView = Type.Object(
 const Query = Type.Object(
   {
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
-    cursor: Type.Optional(Type.String({ maxLength: 20 })),
+    cursor: Type.Optional(Type.String({ maxLength: 256 })),
     actor: Type.Optional(Type.String({ maxLength: 128, description: 'As in the entries: token:ID, enrollment-token:ID or system' })),
     action: Type.Optional(Type.String({ maxLength: 64 })),
     subject: Type.Optional(Type.String({ maxLength: 64 })),
