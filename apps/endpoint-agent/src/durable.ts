@@ -3,6 +3,15 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
 
+const syncFolderOf = (file: string): void => {
+  const folder = fs.openSync(path.dirname(file), 'r');
+  try {
+    fs.fsyncSync(folder);
+  } finally {
+    fs.closeSync(folder);
+  }
+};
+
 /** Temp file, fsync, rename, fsync of the folder. @throws CordonError `state.disk-full`, or what the system says */
 export const writeDurably = (file: string, content: string): void => {
   const next = `${file}.next`;
@@ -15,12 +24,7 @@ export const writeDurably = (file: string, content: string): void => {
       fs.closeSync(handle);
     }
     fs.renameSync(next, file);
-    const folder = fs.openSync(path.dirname(file), 'r');
-    try {
-      fs.fsyncSync(folder);
-    } finally {
-      fs.closeSync(folder);
-    }
+    syncFolderOf(file);
   } catch (cause) {
     fs.rmSync(next, { force: true });
     if ((cause as NodeJS.ErrnoException).code === 'ENOSPC')
@@ -31,6 +35,12 @@ export const writeDurably = (file: string, content: string): void => {
       );
     throw cause;
   }
+};
+
+/** Removes a file, whether it is there or not. */
+export const removeDurably = (file: string): void => {
+  fs.rmSync(file, { force: true });
+  syncFolderOf(file);
 };
 
 export const readJson = (file: string): unknown => {

@@ -1,9 +1,10 @@
 /** What this device enforces: verified on receipt, persisted, verified again at each load. A bad state never replaces a good one. */
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { MembershipFrame, StateFrame } from '@cordon/policy/protocol/channel.ts';
-import { verifyState, type Ratchet, type VerifiedState } from '@cordon/policy/trust/verify.ts';
+import { freshnessAt, verifyState, type Freshness, type Ratchet, type VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Enrollment } from '../identity/enrollment.ts';
-import type { Slots, StoredState } from './slots.ts';
+import type { KeptRatchet, Slots, StoredState } from './slots.ts';
+import { createTrustedTime } from './trusted-time.ts';
 
 /** The outcome of a frame: accepted, kept until the other half comes, or refused with a code (and the old state stays). */
 export type Outcome =
@@ -26,7 +27,10 @@ export interface Problem {
 }
 
 export interface PolicyState {
-  /** What is in force, with its freshness as of now; undefined when nothing valid is there, and then nothing launches. */
+  /**
+   * What is in force, with its freshness; undefined when nothing valid is there, and then nothing launches. `now` is the device's clock; what was stale or
+   * expired once stays so until a state comes that was signed later, wherever the clock is set.
+   */
   current(now: Date): VerifiedState | undefined;
   load(now: Date): Promise<VerifiedState | undefined>;
   /** What the last load found wrong. None of it loosened anything. */
@@ -35,22 +39,31 @@ export interface PolicyState {
   onMembership(frame: MembershipFrame, now: Date): Promise<Outcome>;
 }
 
-const freshnessAt = (state: VerifiedState, now: Date): VerifiedState['freshness'] =>
-  now >= state.expiresAt ? 'expired' : now >= state.staleAt ? 'stale' : 'current';
-
 const describe = (error: unknown): Problem =>
   error instanceof CordonError ? { code: error.code, message: error.message } : { code: 'state.unknown', message: String(error) };
 
 /** Whether both halves speak of the same cohort. Unverified: it only pairs what came. */
 const fit = (frame: StateFrame, membership: MembershipFrame): boolean => frame.cohort.leaf.cohort === membership.member.leaf.cohort;
 
-export const createPolicyState = (enrollment: Enrollment, slots: Slots, log: (message: string) => void): PolicyState => {
+const isNewer = (a: Ratchet, b: Ratchet): boolean =>
+  a.epoch !== b.epoch ? a.epoch > b.epoch : a.serial !== b.serial ? a.serial > b.serial : a.member > b.member;
+
+/** @param elapsed milliseconds of a clock that no one can set */
+export const createPolicyState = (
+  enrollment: Enrollment,
+  slots: Slots,
+  log: (message: string) => void,
+  elapsed: () => number = () => performance.now(),
+): PolicyState => {
   let stored: StoredState | undefined;
   let verified: VerifiedState | undefined;
   /** Halves that came before their other half, in whatever order. */
   let early: { readonly frame?: StateFrame | undefined; readonly membership?: MembershipFrame | undefined } = {};
   let problems: readonly Problem[] = [];
   let ratchet: Ratchet = { epoch: 0, serial: 0, member: 0 };
+  const time = createTrustedTime(elapsed);
+  /** What the disk knows: whether it has the state that is in force, and of what age. */
+  let [onDisk, storedFreshness]: [boolean, Freshness] = [true, 'current'];
   const device = { id: enrollment.device, memberIndex: enrollment.memberIndex, org: enrollment.org };
   const verify = (state: StoredState, now: Date, receipt: boolean): Promise<VerifiedState> =>
     verifyState({
@@ -70,6 +83,42 @@ export const createPolicyState = (enrollment: Enrollment, slots: Slots, log: (me
       ? { ...frame, bundle: stored.frame.bundle }
       : frame;
 
+  const kept = (now: Date): KeptRatchet => ({ ...ratchet, seen: Math.max(0, time.inForce(now).getTime()) });
+  const attempt = (what: string, write: () => void): boolean => {
+    try {
+      write();
+      return true;
+    } catch (error) {
+      log(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      return false;
+    }
+  };
+
+  const judged = (state: VerifiedState, now: Date): VerifiedState => {
+    const judgedAt = time.inForce(now);
+    const freshness = freshnessAt(state, judgedAt);
+    // Known to the next process too, where the clock alone would not tell.
+    if (freshness !== storedFreshness)
+      attempt('the age of the state could not be stored', () => {
+        if (onDisk || stored === undefined) slots.remember(kept(now));
+        else slots.write(stored, kept(now));
+        [onDisk, storedFreshness] = [true, freshness];
+      });
+    return { ...state, judgedAt, freshness };
+  };
+
+  /** A state that replaced another makes the old one void: where there is no room for both, it makes room, and must not come back at the next start. */
+  const store = (candidate: StoredState, replaced: boolean, now: Date): boolean => {
+    const write = (): void => slots.write(candidate, kept(now));
+    onDisk =
+      attempt('the state is in force but could not be stored', write) ||
+      (replaced &&
+        attempt('the state before it could not be removed', slots.clear) &&
+        attempt('nor in its place: after a restart nothing launches until the control plane has sent its state', write));
+    if (onDisk) storedFreshness = 'current';
+    return onDisk;
+  };
+
   const accept = async (candidate: StoredState, now: Date): Promise<Outcome> => {
     const { frame, membership } = candidate;
     // Accepted or not, it waits no longer: a half that is bad must not spoil the next one.
@@ -77,30 +126,30 @@ export const createPolicyState = (enrollment: Enrollment, slots: Slots, log: (me
       frame: early.frame === frame ? undefined : early.frame,
       membership: early.membership === membership ? undefined : early.membership,
     };
+    const at = time.onReceipt(now);
     let state: VerifiedState;
     try {
-      state = await verify(candidate, now, true);
+      state = await verify(candidate, at, true);
     } catch (error) {
       const { code, message } = describe(error);
       log(`refused a state: ${code}: ${message}`);
       return { kind: 'refused', code, message, frame };
     }
-    let persisted = true;
-    try {
-      slots.write(candidate, state.ratchet);
-    } catch (error) {
-      // In force from now on even so: a state that tightens must not wait for disk space. After a restart the older one on disk fails the ratchet or holds.
-      persisted = false;
-      log(`the state is in force but could not be stored: ${error instanceof Error ? error.message : String(error)}`);
-    }
     const replaced = verified?.digest !== state.digest || verified.cohort !== state.cohort || verified.epoch !== state.epoch;
     const changed = replaced || verified?.serial !== state.serial;
+    time.began(state.issuedAt, at);
     [stored, verified, ratchet] = [candidate, state, state.ratchet];
-    return { kind: 'accepted', state, replaced, changed, persisted };
+    // In force from now on even if the disk does not take it: a state that tightens must not wait for space.
+    const persisted = store(candidate, replaced, now);
+    return { kind: 'accepted', state: judged(state, now), replaced, changed, persisted };
   };
 
+  /** What a half that comes alone goes with: one that is not current any more would be refused, and the new half with it. */
+  const current = (now: Date): StoredState | undefined =>
+    verified !== undefined && judged(verified, now).freshness === 'current' ? stored : undefined;
+
   return {
-    current: (now) => verified && { ...verified, freshness: freshnessAt(verified, now) },
+    current: (now) => verified && judged(verified, now),
     load: async (now) => {
       const found: Problem[] = [];
       const seen = slots.ratchet();
@@ -109,34 +158,46 @@ export const createPolicyState = (enrollment: Enrollment, slots: Slots, log: (me
           code: 'state.ratchet-damaged',
           message: 'the ratchet is damaged: nothing launches until the control plane has sent its state',
         });
-      else ratchet = seen;
+      else {
+        ratchet = seen;
+        time.restore(seen.seen ?? 0);
+      }
+      const at = time.inForce(now);
       for (const candidate of slots.read()) {
         if (candidate === 'damaged') found.push({ code: 'state.slot-damaged', message: 'a stored state cannot be read' });
         else if (seen !== 'damaged') {
           try {
-            const state = await verify(candidate, now, false);
-            if (verified === undefined || state.serial >= verified.serial) [stored, verified] = [candidate, state];
+            const state = await verify(candidate, at, false);
+            if (verified === undefined || isNewer(state.ratchet, verified.ratchet)) [stored, verified] = [candidate, state];
           } catch (error) {
             found.push(describe(error));
           }
         }
       }
+      if (verified !== undefined && seen !== 'damaged') {
+        time.began(verified.issuedAt, at);
+        storedFreshness = freshnessAt(verified, new Date(seen.seen ?? 0));
+        // The state is written before its ratchet; a cut may have come in between.
+        if (isNewer(verified.ratchet, ratchet)) {
+          ratchet = verified.ratchet;
+          attempt('the ratchet could not be stored', () => slots.remember(kept(now)));
+        }
+      }
       // Of two slots one is the older: that it is no longer accepted is as it should be.
       problems = found.filter(({ code }) => verified === undefined || code !== 'checkpoint.rollback');
       for (const { code, message } of problems) log(`stored state: ${code}: ${message}`);
-      return verified;
+      return verified && judged(verified, now);
     },
     problems: () => problems,
     onState: async (received, now) => {
       const frame = complete(received);
-      const current = verified !== undefined && freshnessAt(verified, now) === 'current' ? stored?.membership : undefined;
-      const membership = [early.membership, current].find((half) => half !== undefined && fit(frame, half));
+      const membership = [early.membership, current(now)?.membership].find((half) => half !== undefined && fit(frame, half));
       if (membership !== undefined) return accept({ frame, membership }, now);
       early = { ...early, frame };
       return { kind: 'waiting' };
     },
     onMembership: async (membership, now) => {
-      const frame = [early.frame, stored?.frame].find((half) => half !== undefined && fit(half, membership));
+      const frame = [early.frame, current(now)?.frame].find((half) => half !== undefined && fit(half, membership));
       if (frame !== undefined) return accept({ frame, membership }, now);
       early = { ...early, membership };
       return { kind: 'waiting' };

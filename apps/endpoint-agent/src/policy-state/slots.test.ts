@@ -56,4 +56,29 @@ describe('slots', () => {
     fs.writeFileSync(path.join(folder, 'state-a.json'), 'damaged too');
     expect(slots.ratchet()).toBe('damaged');
   });
+
+  it('a ratchet of which any character was changed is damaged, however well it reads', () => {
+    const slots = createSlots(folder);
+    const file = path.join(folder, 'ratchet.json');
+    slots.write(state(0), { ...ratchet(7), seen: 1_772_366_460_000 });
+    const written = fs.readFileSync(file, 'utf8');
+    for (let at = 0; at < written.length; at += 1)
+      for (const other of ['0', '9', ' ']) {
+        const changed = written.slice(0, at) + other + written.slice(at + 1);
+        fs.writeFileSync(file, changed);
+        expect(slots.ratchet(), changed).toEqual(changed === written ? { ...ratchet(7), seen: 1_772_366_460_000 } : 'damaged');
+      }
+  });
+
+  it('let go of both states and keep the ratchet', () => {
+    const slots = createSlots(folder);
+    slots.clear();
+    slots.write(state(0), ratchet(7));
+    slots.write(state(1), ratchet(8));
+    slots.clear();
+    expect(fs.readdirSync(folder)).toEqual(['ratchet.json']);
+    expect([slots.read(), slots.ratchet()]).toEqual([[], ratchet(8)]);
+    slots.remember(ratchet(9));
+    expect([slots.read(), slots.ratchet()]).toEqual([[], ratchet(9)]);
+  });
 });

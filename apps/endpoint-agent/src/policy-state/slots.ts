@@ -1,15 +1,21 @@
-/** The last good state on disk: two slots written in turn, each whole, and a ratchet that is written before them. The frames are kept exactly as received. */
+/** The last good state on disk: two slots written in turn, each whole, and the ratchet. The frames are kept exactly as received. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { Type } from 'typebox';
+import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { MembershipFrame, StateFrame } from '@cordon/policy/protocol/channel.ts';
-import type { Ratchet } from '@cordon/policy/trust/verify.ts';
-import { readJson, writeDurably } from '../durable.ts';
+import { canonicalJson } from '@cordon/policy/trust/canonical-json.ts';
+import { sha256Hex } from '@cordon/policy/trust/digest.ts';
+import { readJson, removeDurably, writeDurably } from '../durable.ts';
 
 const Slot = Compile(Type.Object({ frame: StateFrame, membership: MembershipFrame }, { additionalProperties: false }));
-const Count = Type.Integer({ minimum: 0 });
-const RatchetFile = Compile(Type.Object({ epoch: Count, serial: Count, member: Count }, { additionalProperties: false }));
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const Ratchet = Type.Object({ epoch: Count, serial: Count, member: Count, seen: Type.Optional(Count) }, { additionalProperties: false });
+/** `check` tells a changed file from a written one; it is no secret and no defence against who may write here. */
+const RatchetFile = Compile(Type.Object({ ...Ratchet.properties, check: Type.Optional(Type.String()) }, { additionalProperties: false }));
+
+/** The highest that was accepted, and the latest time at which it was looked at, in milliseconds since 1970. */
+export type KeptRatchet = Static<typeof Ratchet>;
 
 export interface StoredState {
   readonly frame: StateFrame;
@@ -19,16 +25,23 @@ export interface StoredState {
 export interface Slots {
   /** What there is of the two slots; nothing of it is verified. */
   read(): (StoredState | 'damaged')[];
-  /** The highest that was accepted; nothing was, when it is missing. A damaged one is `damaged`. */
-  ratchet(): Ratchet | 'damaged';
-  /** Ratchet first: after a cut in between, the old slot no longer passes as the newest. */
-  write(state: StoredState, ratchet: Ratchet): void;
+  /** Nothing was accepted, when it is missing. A damaged one, or none beside a state, is `damaged`. */
+  ratchet(): KeptRatchet | 'damaged';
+  /** State first, then ratchet: after a cut in between, the newer of the two slots is still the newer. */
+  write(state: StoredState, ratchet: KeptRatchet): void;
+  /** The ratchet alone. */
+  remember(ratchet: KeptRatchet): void;
+  /** Removes both states; the ratchet stays. */
+  clear(): void;
 }
+
+const checkOf = (ratchet: KeptRatchet): string => sha256Hex(canonicalJson(ratchet)).slice(0, 16);
 
 export const createSlots = (stateDir: string): Slots => {
   const slots = [path.join(stateDir, 'state-a.json'), path.join(stateDir, 'state-b.json')] as const;
   const ratchetFile = path.join(stateDir, 'ratchet.json');
   let next = 0;
+  const remember = (ratchet: KeptRatchet): void => writeDurably(ratchetFile, JSON.stringify({ ...ratchet, check: checkOf(ratchet) }));
   return {
     read: () =>
       slots.flatMap((file): (StoredState | 'damaged')[] => {
@@ -37,16 +50,19 @@ export const createSlots = (stateDir: string): Slots => {
       }),
     ratchet: () => {
       const value = readJson(ratchetFile);
-      if (RatchetFile.Check(value)) return value;
+      if (RatchetFile.Check(value)) {
+        const { check, ...ratchet } = value;
+        return check === undefined || check === checkOf(ratchet) ? ratchet : 'damaged';
+      }
       // Nothing accepted yet is fine; state without a ratchet is not.
       return [ratchetFile, ...slots].some((file) => fs.existsSync(file)) ? 'damaged' : { epoch: 0, serial: 0, member: 0 };
     },
     write: (state, ratchet) => {
-      const text = JSON.stringify(state);
-      const other = slots[next];
-      writeDurably(ratchetFile, JSON.stringify(ratchet));
-      writeDurably(other ?? slots[0], text);
+      writeDurably(slots[next] ?? slots[0], JSON.stringify(state));
+      remember(ratchet);
       next = 1 - next;
     },
+    remember,
+    clear: () => slots.forEach(removeDurably),
   };
 };

@@ -12,20 +12,15 @@ import type { Account } from '../local-api/accounts.ts';
 import { variablesOf } from './subject.ts';
 
 /** @throws CordonError `launch.no-bundle`: nothing valid is in force, so nothing launches and nothing is allowed */
-export const effectiveFor = (
-  state: VerifiedState | undefined,
-  subject: Subject,
-  cwd: string,
-  account: Account,
-  now = new Date(),
-): EffectivePolicy => {
+export const effectiveFor = (state: VerifiedState | undefined, subject: Subject, cwd: string, account: Account): EffectivePolicy => {
   if (state === undefined)
     throw new CordonError(
       'launch.no-bundle',
       'this device has no valid policy yet: it launches nothing until the control plane has sent one',
       { retryable: true },
     );
-  const policies = withExceptions(state.prepared, state.exceptions, now);
+  // By the time that the state was judged by: a clock that is set back gives no exception a second life.
+  const policies = withExceptions(state.prepared, state.exceptions, state.judgedAt);
   return resolve({ policies, floor: state.preparedFloor, subject, variables: variablesOf(cwd, account, subject.agent.id) });
 };
 
