@@ -71,12 +71,13 @@ const PLACES: readonly string[] = [
   'C:\\data\\ab',
   'C:\\data\\a\\b',
   'C:\\data',
+  'C:\\Windows\\App',
 ];
 
 const separated = (path: string, os: OperatingSystem): string => (os === 'windows' ? path.replaceAll('/', '\\') : path);
 
-/** What is asked: each place that a rule can name, something in it, and what the built-in sets are about. */
-export const askedPaths = (os: OperatingSystem): readonly string[] => {
+/** Each place that a rule can name, something in it, and what the built-in sets are about. */
+const pathsOf = (os: OperatingSystem): readonly string[] => {
   const places = [...PLACES, ...NESTED].flatMap((text) => expandPath(parsePathText(text), LAUNCH[os], os));
   const { home, workspace = home } = LAUNCH[os];
   const also = [
@@ -92,6 +93,14 @@ export const askedPaths = (os: OperatingSystem): readonly string[] => {
 
 /** One inside the other, so that what a rule gives, hides and protects often meets. */
 const NESTED: readonly string[] = ['${workspace}', '${workspace}/a', '${workspace}/a/b', '${workspace}/a/b/c', '${workspace}/a/b/c/d'];
+const ASKED: Readonly<Record<OperatingSystem, readonly string[]>> = {
+  linux: pathsOf('linux'),
+  macos: pathsOf('macos'),
+  windows: pathsOf('windows'),
+};
+/** What is asked about paths. */
+export const askedPaths = (os: OperatingSystem): readonly string[] => ASKED[os];
+
 const places = fc.oneof(
   fc.uniqueArray(fc.constantFrom(...PLACES), { maxLength: 4 }),
   fc.uniqueArray(fc.constantFrom(...NESTED), { maxLength: 2 }),

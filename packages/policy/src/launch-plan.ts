@@ -36,7 +36,7 @@ export interface Compiled<Backend extends string, Request> {
   readonly shadowed: readonly { readonly path: string; readonly by: RuleOrigin }[];
 }
 
-/** The native executor's configuration, contract 1.0.0, which the SDK's own launch would make too. */
+/** The native executor's configuration, contract 1.0.0. */
 export interface NativeRequest {
   readonly version: '1.0.0';
   readonly containment: 'bubblewrap';

@@ -19,11 +19,10 @@ export const report = ({ controls }: Plan, control: Control): ControlReport => {
 /** Every control once, in order; a gap exactly where something is not enforced, and a reason always. */
 export const reportsEveryControl = (plan: Plan): void => {
   expect(plan.controls.map(({ control }) => control)).toEqual(CONTROLS);
-  for (const { control, state, gap, why } of plan.controls) {
-    expect({ control, hasGap: gap !== undefined }).toEqual({ control, hasGap: state !== 'enforced' });
-    expect({ control, gap: state === 'approximated' ? gap : 'wider' }).toEqual({ control, gap: 'wider' });
-    expect(why).not.toBe('');
-  }
+  const odd = plan.controls.filter(
+    ({ state, gap, why }) => why === '' || (state === 'enforced') !== (gap === undefined) || (state === 'approximated' && gap !== 'wider'),
+  );
+  expect(odd).toEqual([]);
 };
 
 /** `unmet` is what is required and not enforced, and isolation that is too weak. */
@@ -41,25 +40,28 @@ const controlOf = (effective: EffectivePolicy, path: string, access: 'read' | 'w
   return access === 'read' ? 'filesystem.read' : denies.length > 0 ? 'filesystem.protect' : 'filesystem.write';
 };
 
+const asked = ({ subject: { os } }: EffectivePolicy): readonly { readonly path: string; readonly access: 'read' | 'write' }[] =>
+  askedPaths(os).flatMap((path) => [
+    { path, access: 'read' as const },
+    { path, access: 'write' as const },
+  ]);
+
 /** A path that nothing of the host lies at: in the sandbox's own empty folder. */
 export type Private = (path: string) => boolean;
 
 /** The request reaches no path that the policy denies, unless the plan says of the control that it may. */
 export const reachesNothingDenied = (plan: Plan, effective: EffectivePolicy, reach: Reach, isPrivate: Private = () => false): void => {
   const { paths } = createDecider(effective);
-  for (const path of askedPaths(effective.subject.os))
-    for (const access of ['read', 'write'] as const) {
-      if (isPrivate(path) || !reach(path, access) || paths.allows(path, access)) continue;
-      const { control, gap } = report(plan, controlOf(effective, path, access));
-      expect({ path, access, control, gap }).toEqual({ path, access, control, gap: 'wider' });
-    }
+  const denied = asked(effective).filter(({ path, access }) => !isPrivate(path) && reach(path, access) && !paths.allows(path, access));
+  const unsaid = denied
+    .map(({ path, access }) => ({ path, access, control: controlOf(effective, path, access) }))
+    .filter(({ control }) => report(plan, control).gap !== 'wider');
+  expect(unsaid).toEqual([]);
 };
 
 /** The request gives every path that the policy allows. */
 export const reachesEverythingAllowed = (effective: EffectivePolicy, reach: Reach, isPrivate: Private = () => false): void => {
   const { paths } = createDecider(effective);
-  for (const path of askedPaths(effective.subject.os))
-    for (const access of ['read', 'write'] as const)
-      if (!isPrivate(path) && paths.allows(path, access))
-        expect({ path, access, reached: reach(path, access) }).toEqual({ path, access, reached: true });
+  const lost = asked(effective).filter(({ path, access }) => !isPrivate(path) && paths.allows(path, access) && !reach(path, access));
+  expect(lost).toEqual([]);
 };

@@ -15,15 +15,16 @@ const covering = (path: string, places: readonly string[] | undefined, os: Opera
 const deepest = (places: readonly string[], os: OperatingSystem): number =>
   Math.max(-1, ...places.map((place) => folded(place, os).length));
 
-/** Mounts: the deepest place decides, a mask among them; of the same place the most restrictive list. */
+/** Mounts over the baseline: the deepest place decides, a mask among them; of the same place the most restrictive list. */
 export const mounts =
-  (lists: Lists, baseline: readonly string[], os: OperatingSystem): Reach =>
+  ({ deniedPaths, readonlyPaths, readwritePaths }: Lists, baseline: readonly string[], os: OperatingSystem): Reach =>
   (path, access) => {
-    const denied = deepest(covering(path, lists.deniedPaths, os), os);
-    const readonly = deepest([...covering(path, lists.readonlyPaths, os), ...covering(path, baseline, os)], os);
-    const readwrite = deepest(covering(path, lists.readwritePaths, os), os);
-    if (denied >= Math.max(readonly, readwrite)) return false;
-    return access === 'read' || readwrite > readonly;
+    const [denied = -1, readonly = -1, readwrite = -1] = [deniedPaths, readonlyPaths, readwritePaths].map((list) =>
+      deepest(covering(path, list, os), os),
+    );
+    const most = Math.max(denied, readonly, readwrite);
+    if (most === -1) return access === 'read' && covering(path, baseline, os).length > 0;
+    return denied < most && (access === 'read' || readonly < most);
   };
 
 /** Rules about names: a deny always wins, else the deepest place. */

@@ -23,12 +23,14 @@ export const unenforced = (why: string): Finding => ({ state: 'unsupported', why
 export const few = (paths: readonly string[]): string =>
   paths.length > 5 ? `${paths.slice(0, 5).join(', ')} and ${paths.length - 5} more` : paths.join(', ');
 
+export const allows = (decider: Decider, right: Right): boolean => decider.right(right).verdict === 'allowed';
+
 /** By whether any of the rights is allowed. */
 export const byRight = (
   decider: Decider,
   rights: readonly Right[],
   { denied, allowed }: Readonly<Record<'denied' | 'allowed', Finding>>,
-): Finding => (rights.some((right) => decider.right(right).verdict === 'allowed') ? allowed : denied);
+): Finding => (rights.some((right) => allows(decider, right)) ? allowed : denied);
 
 export const CLIPBOARD: readonly Right[] = ['ui.clipboard.read', 'ui.clipboard.write'];
 

@@ -16,7 +16,7 @@ import {
 } from './backend.ts';
 import { proxied } from './network.ts';
 import type { HostGrants } from './on-host.ts';
-import { placesOf } from './places.ts';
+import { Places } from './places.ts';
 
 /** How this endpoint limits resources: by control groups, by limits of each process, or not at all. */
 export type LimitMeans = 'cgroup' | 'rlimit' | 'none';
@@ -56,7 +56,7 @@ const resourcesBy = (means: LimitMeans, { resources: { memoryBytes, cpus, proces
 const absent = (why: string) => ({ denied: enforced(why), allowed: unavailable(`it is allowed, but ${why}`) });
 
 /** Folders of programs that most systems have under two names; the sandbox shows both, and a mask covers one. */
-const TWO_NAMES = placesOf(
+const TWO_NAMES = new Places(
   SYSTEM_READ.linux.filter((path) => /^(\/usr)?\/(s?bin|lib)/.test(path) && path !== '/usr/libexec'),
   'linux',
 );

@@ -3,11 +3,12 @@ import { SYSTEM_READ } from '../builtin.ts';
 import { createDecider } from '../decide/decider.ts';
 import type { EffectivePolicy } from '../effective.ts';
 import type { LaunchPlan, NativeRequest } from '../launch-plan.ts';
+import { isWithin } from '../match/path.ts';
 import { compiled } from './backend.ts';
 import { bubblewrapControls, type LimitMeans } from './bubblewrap-controls.ts';
 import { grantsOf } from './grants.ts';
 import { foldersAbove, onHost, type Endpoint, type HostGrants } from './on-host.ts';
-import { placesOf } from './places.ts';
+import { Places } from './places.ts';
 
 export interface LinuxEndpoint extends Endpoint {
   /** What this endpoint can limit by; nothing unless it says so. */
@@ -22,10 +23,12 @@ const INIT = '/proc/1';
 
 /** Folders above a guarded place; mounted over themselves, they cannot be renamed away with their content. */
 const pins = ({ write, readOnly, hidden }: HostGrants): string[] => {
-  const guarded = placesOf([...readOnly, ...hidden], 'linux');
-  return [...readOnly, ...hidden].flatMap((path) =>
-    foldersAbove(path, write, 'linux').filter((place) => guarded.covering(place) === undefined),
-  );
+  const guarded = [...readOnly, ...hidden];
+  const writable = new Places(write, 'linux');
+  const above = guarded.flatMap((path) => foldersAbove(path, writable, 'linux'));
+  if (above.length === 0) return [];
+  const within = new Places(guarded, 'linux');
+  return above.filter((place) => within.covering(place) === undefined);
 };
 
 const requestOf = (grants: HostGrants): NativeRequest => ({
@@ -35,7 +38,7 @@ const requestOf = (grants: HostGrants): NativeRequest => ({
   filesystem: {
     readonlyPaths: [...new Set([...grants.read, ...grants.readOnly])].sort(),
     readwritePaths: [...new Set([...grants.write, ...pins(grants)])].sort(),
-    deniedPaths: [...(placesOf(grants.hidden, 'linux').covering(INIT) === undefined ? [INIT] : []), ...grants.hidden],
+    deniedPaths: [...(grants.hidden.some((place) => isWithin(INIT, place, 'linux')) ? [] : [INIT]), ...grants.hidden],
   },
   network: { egress: { default: 'deny' } },
 });

@@ -2,42 +2,45 @@
 import type { OperatingSystem } from '../effective.ts';
 import { folded, lookUpwards } from '../match/path.ts';
 
-/** Places of one kind; asks whether a path is one of them or lies below one in as many steps as the path has parents. */
-export class Places<T> {
+/** Asks whether a path is one of some places or lies below one, in as many steps as the path has parents. */
+export class Places {
   readonly #os: OperatingSystem;
-  readonly #at = new Map<string, T>();
+  readonly #at = new Map<string, string>();
   readonly #lengths = new Set<number>();
 
-  constructor(os: OperatingSystem, places: Iterable<readonly [path: string, value: T]>) {
+  constructor(paths: readonly string[], os: OperatingSystem) {
     this.#os = os;
-    for (const [path, value] of places) {
+    for (const path of paths) {
       const key = folded(path, os);
-      if (this.#at.has(key)) continue;
-      this.#at.set(key, value);
+      this.#at.set(key, path);
       this.#lengths.add(key.length);
     }
   }
 
   /**
    * @param strict only a place above the path counts, not the path itself
-   * @returns what is kept for the nearest place that covers the path
+   * @returns the nearest place that covers the path
    */
-  covering(path: string, strict = false): T | undefined {
+  covering(path: string, strict = false): string | undefined {
     if (this.#at.size === 0) return undefined;
     const own = folded(path, this.#os);
     return lookUpwards(own, this.#os, (place) => (strict && place === own ? undefined : this.#at.get(place)), this.#lengths);
   }
 }
 
-/** Each path kept for itself. */
-export const placesOf = (paths: readonly string[], os: OperatingSystem): Places<string> =>
-  new Places(
-    os,
-    paths.map((path) => [path, path]),
-  );
-
-/** Those that lie in no other of them, once each. */
+/** Those that lie in no other of them, once each, in the order of their names. */
 export const outermost = (paths: readonly string[], os: OperatingSystem): string[] => {
-  const all = placesOf(paths, os);
-  return [...new Set(paths)].filter((path) => all.covering(path, true) === undefined && all.covering(path) === path);
+  const separator = os === 'windows' ? '\\' : '/';
+  // With the separator at its end, everything below a place follows it at once.
+  const keyed = paths
+    .map((path) => ({ path, key: folded(path, os) + separator }))
+    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  const found: string[] = [];
+  let last: string | undefined;
+  for (const { path, key } of keyed) {
+    if (last !== undefined && key.startsWith(last)) continue;
+    last = key;
+    found.push(path);
+  }
+  return found;
 };
