@@ -1,5 +1,6 @@
 /** One server in a fresh process, for its memory: the product, or `ws` and nothing else. Started with --expose-gc. */
 import http from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { startPlane } from './plane.ts';
@@ -31,6 +32,21 @@ const bare = async (devices: number): Promise<void> => {
   tell({ op: 'start', port: typeof address === 'object' ? address?.port : undefined, tickets: [...tickets] });
 };
 
+const MIB = 1024 * 1024;
+
+/** Resident memory once V8 has given back what it keeps for later: it does so over several collections. */
+const settled = async (): Promise<number> => {
+  let least = Number.POSITIVE_INFINITY;
+  for (let unchanged = 0; unchanged < 4;) {
+    globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+    await wait(250);
+    const rss = process.memoryUsage.rss();
+    unchanged = rss > least - MIB / 4 ? unchanged + 1 : 0;
+    least = Math.min(least, rss);
+  }
+  return least;
+};
+
 process.on('message', (message: { op: string; mode: string; devices: number }) => {
   if (message.op === 'start' && message.mode === 'bare') void bare(message.devices);
   else if (message.op === 'start') {
@@ -39,8 +55,6 @@ process.on('message', (message: { op: string; mode: string; devices: number }) =
       tell({ op: 'start', port: bench.port, tickets: bench.tickets() });
     });
   } else if (message.op === 'memory') {
-    globalThis.gc?.();
-    globalThis.gc?.();
-    tell({ op: 'memory', rss: process.memoryUsage.rss() });
+    void settled().then((rss) => tell({ op: 'memory', rss }));
   }
 });
