@@ -132,7 +132,8 @@ describe('cordon manifest', () => {
   });
 
   it('build says when there is nothing to find', () => {
-    const { status, stdout, stderr } = cordon('manifest', 'build', write('nothing.ts', 'export {};\n'));
+    write('bare/package.json', '{}');
+    const { status, stdout, stderr } = cordon('manifest', 'build', write('bare/nothing.ts', 'export {};\n'));
     expect(status).toBe(0);
     expect(parseManifest(stdout).document).toMatchObject({ metadata: { name: 'nothing' }, needs: {} });
     expect(stderr).toContain('no call of needs was found');
@@ -148,5 +149,20 @@ describe('cordon manifest', () => {
       stdout:
         'wrong.yaml:4:39: "al" is not one of none, read, write, all; did you mean "all"? [manifest.value] (/needs/required/ui/clipboard)\n',
     });
+  });
+});
+
+describe('docs/manifest.md', () => {
+  const page = fs.readFileSync(path.join(import.meta.dirname, '../../../docs/manifest.md'), 'utf8');
+  const blocks = (kind: string): readonly string[] =>
+    [...page.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].filter((block) => block[1] === kind).map((block) => block[2] ?? '');
+
+  it('shows manifests that are valid, and what its example builds', () => {
+    const [source = '', ...moreSources] = blocks('ts');
+    const [example = '', built = '', ...moreManifests] = blocks('yaml');
+    expect([moreSources, moreManifests]).toEqual([[], []]);
+    expect(parseManifest(example).document.metadata.agent).toBe('weather-bot');
+    write('example/package.json', '{ "name": "weather" }');
+    expect(cordon('manifest', 'build', write('example/weather.ts', source)).stdout).toBe(built);
   });
 });
