@@ -1,0 +1,263 @@
+/**
+ * A small control plane for stories: a real HTTP and WebSocket server, an organisation with real keys and signatures, and a record of everything that devices send.
+ * It decides nothing by itself: a story says what is published, and may forge what it likes.
+ */
+import { randomBytes } from 'node:crypto';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { Compile } from 'typebox/compile';
+import { WebSocketServer, type WebSocket } from 'ws';
+import type { BundleContent } from '@cordon/policy/effective.ts';
+import { parsePolicy } from '@cordon/policy/document/parse.ts';
+import { UpFrame, type DownFrame } from '@cordon/policy/protocol/channel.ts';
+import { EnrollRequest, SessionRequest, type DeviceFacts, type DeviceJwk } from '@cordon/policy/protocol/enrollment.ts';
+import { createWorld, stateFor, type Fleet, type Forgery, type World as Organisation } from '@cordon/policy/trust/_world.ts';
+import { openCompact, openGeneral } from '@cordon/policy/trust/envelope.ts';
+import { keyPairFromSeed, thumbprint } from '@cordon/policy/trust/keys.ts';
+import { formatToken } from '@cordon/policy/trust/token.ts';
+import { policyText } from './_policy.ts';
+
+export type FrameOf<T extends UpFrame['type']> = Extract<UpFrame, { type: T }>;
+
+export interface ControlPlane {
+  readonly url: string;
+  readonly organisation: Organisation;
+  /** Method and path of every request, in order. */
+  readonly requests: readonly string[];
+  /** Everything that devices sent on the channel, valid or not. */
+  readonly frames: readonly UpFrame[];
+  /** What was wrong with what devices sent. */
+  readonly faults: readonly string[];
+  /** A new enrollment token; its use may be spoiled. */
+  token(change?: { readonly fingerprint?: string; readonly state?: 'used' | 'expired' }): string;
+  /** Facts of the devices that enrolled, by device. */
+  readonly enrolled: ReadonlyMap<string, DeviceFacts>;
+  /** The next state has these policies, each what stands under `spec:`. */
+  publish(...specs: readonly string[]): void;
+  /** A newer serial with the same policies. */
+  renew(): void;
+  /** Sends every connected device its state. */
+  push(forgery?: Forgery): Promise<void>;
+  /** Sends a frame, or anything else, as it is. */
+  send(frame: DownFrame | string): void;
+  /** Frames of a kind. */
+  received<T extends UpFrame['type']>(type: T): FrameOf<T>[];
+  /** Whether telemetry is acknowledged; at first it is. */
+  acknowledging: boolean;
+  readonly connections: () => number;
+  /** The network goes away, and comes back at the same address. */
+  cut(): Promise<void>;
+  mend(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const Up = Compile(UpFrame);
+const Enroll = Compile(EnrollRequest);
+const Session = Compile(SessionRequest);
+const newId = (prefix: string): string => `${prefix}_${randomBytes(12).toString('base64url')}`;
+const soon = (): string => new Date(Date.now() + 60_000).toISOString();
+
+class Refusal extends Error {
+  readonly status: number;
+  readonly code: string;
+  constructor(status: number, code: string) {
+    super(`refused: ${code}`);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export const startControlPlane = async (): Promise<ControlPlane> => {
+  const org = 'org_story';
+  const organisation = await createWorld(org, { expiresAt: new Date(Date.now() + 365 * 86_400_000).toISOString() });
+  const requests: string[] = [];
+  const frames: UpFrame[] = [];
+  const faults: string[] = [];
+  const tokens = new Map<string, { readonly jwk: DeviceJwk; state: 'fresh' | 'used' | 'expired' }>();
+  const devices: { readonly id: string; readonly jwk: DeviceJwk }[] = [];
+  const enrolled = new Map<string, DeviceFacts>();
+  const nonces = new Map<string, string>();
+  const tickets = new Map<string, number>();
+  const sockets = new Map<WebSocket, number>();
+  let serial = 0;
+  let content: BundleContent | undefined;
+  let contentSerial = 0;
+
+  const once = (store: Map<string, string>, key: string): string | undefined => {
+    const value = store.get(key);
+    store.delete(key);
+    return value;
+  };
+  const challenge = (about: string): object => {
+    const nonce = randomBytes(16).toString('base64url');
+    nonces.set(nonce, about);
+    return { nonce, expiresAt: soon() };
+  };
+  const enrol = async (body: unknown): Promise<object> => {
+    if (!Enroll.Check(body)) throw new Refusal(400, 'request.invalid');
+    const { jwk, statement } = body;
+    const claimed = JSON.parse(Buffer.from((JSON.parse(statement) as { payload: string }).payload, 'base64url').toString()) as {
+      token: string;
+      nonce: string;
+    };
+    const token = tokens.get(claimed.token) ?? tokens.values().next().value;
+    if (token === undefined || once(nonces, claimed.nonce) !== `${claimed.token} ${thumbprint(jwk)}`)
+      throw new Refusal(401, 'enroll.refused');
+    const keys = new Map([token.jwk, jwk].map((key) => [thumbprint(key), key]));
+    const { payload, kids } = await openGeneral(statement, { typ: 'cordon-enroll+jws', keys, maxBytes: 16_384 });
+    if (kids.size !== 2) throw new Refusal(401, 'enroll.refused');
+    if (token.state !== 'fresh') throw new Refusal(403, `enroll.token-${token.state}`);
+    token.state = 'used';
+    const id = newId('dev');
+    devices.push({ id, jwk });
+    enrolled.set(id, (payload as { facts: DeviceFacts }).facts);
+    return { device: id, memberIndex: devices.length - 1, org };
+  };
+  const openSession = async (body: unknown): Promise<object> => {
+    if (!Session.Check(body)) throw new Refusal(400, 'request.invalid');
+    const index = devices.findIndex(({ id }) => id === body.device);
+    const device = devices[index];
+    if (device === undefined) throw new Refusal(401, 'session.refused');
+    const keys = new Map([[thumbprint(device.jwk), device.jwk]]);
+    const { payload } = await openCompact(body.proof, { typ: 'cordon-session+jws', keys, maxBytes: 4096 });
+    const proof = payload as { org: string; device: string; nonce: string };
+    if (proof.org !== org || proof.device !== device.id || once(nonces, proof.nonce) !== device.id)
+      throw new Refusal(401, 'session.refused');
+    const ticket = randomBytes(16).toString('base64url');
+    tickets.set(ticket, index);
+    return { ticket, expiresAt: soon() };
+  };
+  const routes: Readonly<Record<string, (body: unknown) => object | Promise<object>>> = {
+    'GET /agent/v1/root': () => ({ org, roots: organisation.roots, floor: organisation.floor }),
+    'POST /agent/v1/enroll/challenge': (body) => {
+      const { token, jwk } = body as { token: string; jwk: DeviceJwk };
+      return challenge(`${token} ${thumbprint(jwk)}`);
+    },
+    'POST /agent/v1/enroll': enrol,
+    'POST /agent/v1/session/challenge': (body) => challenge((body as { device: string }).device),
+    'POST /agent/v1/session': openSession,
+  };
+  const serve = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
+    const name = `${request.method} ${request.url}`;
+    requests.push(name);
+    const body: unknown = request.method === 'POST' ? JSON.parse(await text(request)) : undefined;
+    try {
+      const route = routes[name];
+      if (route === undefined) throw new Refusal(404, 'request.not-found');
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(await route(body)));
+    } catch (error) {
+      const { status, code } = error instanceof Refusal ? error : { status: 401, code: 'enroll.refused' };
+      response.writeHead(status, { 'content-type': 'application/problem+json' });
+      response.end(
+        JSON.stringify({ type: `urn:cordon:problem:${code}`, title: 'Refused', status, code, detail: `the test refuses: ${code}` }),
+      );
+    }
+  };
+  const fleet = (): Fleet | undefined =>
+    content && {
+      serial,
+      at: new Date(),
+      cohorts: [{ id: 'coh_story', serial: contentSerial, content }],
+      devices: devices.map(({ id }) => ({ id, cohort: 0 })),
+    };
+  const give = async (socket: WebSocket, index: number, forgery: Forgery = {}): Promise<void> => {
+    const published = fleet();
+    if (published === undefined) return;
+    const { frame, membership } = await stateFor(organisation, published, index, forgery);
+    socket.send(JSON.stringify(frame));
+    socket.send(JSON.stringify(membership));
+  };
+  const wss = new WebSocketServer({ noServer: true, handleProtocols: () => 'cordon.v1' });
+  const plane = {
+    acknowledging: true,
+  };
+  const hear = (socket: WebSocket, index: number, data: string): void => {
+    const frame: unknown = JSON.parse(data);
+    if (!Up.Check(frame)) {
+      faults.push(`not a frame: ${data.slice(0, 500)}`);
+      return;
+    }
+    frames.push(frame);
+    if (frame.type === 'hello') void give(socket, index);
+    if (frame.type === 'telemetry' && plane.acknowledging)
+      socket.send(JSON.stringify({ type: 'telemetry.ack', boot: frame.boot, seq: frame.seqTo }));
+  };
+  const open = (port: number): Promise<http.Server> => {
+    const server = http.createServer((request, response) => {
+      serve(request, response).catch((error: unknown) => {
+        faults.push(String(error));
+        response.destroy();
+      });
+    });
+    server.on('upgrade', (request, socket, head) => {
+      requests.push(`UPGRADE ${request.url}`);
+      const ticket = /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
+      const index = tickets.get(ticket);
+      tickets.delete(ticket);
+      if (index === undefined || request.headers['sec-websocket-protocol'] !== 'cordon.v1')
+        return void socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
+      wss.handleUpgrade(request, socket, head, (channel) => {
+        sockets.set(channel, index);
+        channel.on('close', () => sockets.delete(channel));
+        channel.on('error', () => undefined);
+        channel.on('message', (data: Buffer) => hear(channel, index, data.toString('utf8')));
+        channel.send(JSON.stringify({ type: 'welcome', session: 's', nonce: 'n', time: new Date().toISOString(), heartbeatSeconds: 25 }));
+      });
+    });
+    return new Promise((resolve) => server.listen(port, '127.0.0.1', () => resolve(server)));
+  };
+  let server: http.Server | undefined = await open(0);
+  const { port } = server.address() as AddressInfo;
+  const close = async (): Promise<void> => {
+    for (const socket of sockets.keys()) socket.terminate();
+    server?.closeAllConnections();
+    await new Promise((resolve) => (server === undefined ? resolve(undefined) : server.close(resolve)));
+    server = undefined;
+  };
+  return Object.assign(plane, {
+    url: `http://127.0.0.1:${port}`,
+    organisation,
+    requests,
+    frames,
+    faults,
+    enrolled,
+    token: ({ fingerprint = organisation.fingerprint, state }: { fingerprint?: string; state?: 'used' | 'expired' } = {}) => {
+      const id = newId('ent');
+      const seed = randomBytes(32);
+      tokens.set(id, { jwk: keyPairFromSeed(seed).jwk, state: state ?? 'fresh' });
+      return formatToken({ id, seed, fingerprint });
+    },
+    publish: (...specs: readonly string[]) => {
+      serial += 1;
+      contentSerial = serial;
+      content = {
+        format: 'cordon-bundle/1',
+        language: 'cordon/v1',
+        policies: specs.map((spec, i) => ({
+          policy: `pol_${i}`,
+          name: 'story',
+          revision: serial,
+          document: parsePolicy(policyText(spec)).document,
+          because: [{ assignment: 'asg_1', group: 'grp_1', groupName: 'All devices' }],
+        })),
+        exceptions: [],
+      };
+    },
+    renew: () => void (serial += 1),
+    push: async (forgery: Forgery = {}) => {
+      await Promise.all([...sockets].map(([socket, index]) => give(socket, index, forgery)));
+    },
+    send: (frame: DownFrame | string) => {
+      for (const socket of sockets.keys()) socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame));
+    },
+    received: <T extends UpFrame['type']>(type: T): FrameOf<T>[] => frames.filter((frame): frame is FrameOf<T> => frame.type === type),
+    connections: () => sockets.size,
+    cut: close,
+    mend: async () => {
+      server = await open(port);
+    },
+    stop: close,
+  });
+};

@@ -1,0 +1,106 @@
+/** `cordon enroll` as a process, against a control plane with real keys. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeAll, afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { parseToken } from '@cordon/policy/trust/token.ts';
+import { startControlPlane, type ControlPlane } from './_control-plane.ts';
+import { enrol, install, type Installation } from './_daemon.ts';
+import { createWorld, IS_ROOT, type World } from './_world.ts';
+
+let plane: ControlPlane;
+beforeAll(async () => (plane = await startControlPlane()));
+afterAll(() => plane?.stop());
+
+let world: World;
+let installation: Installation;
+let before: number;
+beforeEach(() => {
+  world = createWorld();
+  installation = install(world);
+  before = plane.requests.length;
+});
+afterEach(() => world.remove());
+
+const asked = (): readonly string[] => plane.requests.slice(before);
+const stored = (name: string): string => path.join(installation.stateDir, name);
+
+describe('cordon enroll', () => {
+  it.each([
+    ['a file', (token: string) => enrol(installation, world, plane.url, token)],
+    ['the environment', (token: string) => installation.cordon(['enroll', '--server', plane.url], { env: { CORDON_TOKEN: token } })],
+    ['standard input', (token: string) => installation.cordon(['enroll', '--server', plane.url], { input: `${token}\n` })],
+  ])('takes the token from %s', async (_name, join) => {
+    const token = plane.token();
+    const { status, stdout, stderr } = await join(token);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const device = /^enrolled as (dev_\S+) in org_story\n$/.exec(stdout)?.[1] ?? '';
+    expect(plane.enrolled.get(device)).toMatchObject({ os: 'linux', assurance: IS_ROOT ? 'system' : 'user' });
+    expect(asked()).toEqual(['GET /agent/v1/root', 'POST /agent/v1/enroll/challenge', 'POST /agent/v1/enroll']);
+    // What stays is for this account alone, and nothing of the token stays.
+    expect(fs.statSync(installation.stateDir).mode & 0o777).toBe(0o700);
+    for (const name of ['device-key', 'enrollment.json']) expect(fs.statSync(stored(name)).mode & 0o777).toBe(0o600);
+    const seed = parseToken(token).keyPair.privateKey.export({ format: 'jwk' }).d ?? '';
+    for (const name of fs.readdirSync(installation.stateDir, { recursive: true, encoding: 'utf8' }))
+      if (fs.statSync(stored(name)).isFile()) expect(fs.readFileSync(stored(name), 'latin1').includes(seed), name).toBe(false);
+    expect(plane.faults).toEqual([]);
+  });
+
+  it('shows the token to nobody: not in the process list, and an argument is no way to give it', async () => {
+    const token = plane.token();
+    const refused = await installation.cordon(['enroll', '--server', plane.url, '--token', token]);
+    expect(refused.status).toBe(125);
+    expect(refused.stderr).toContain('[cli.usage]');
+    expect(refused.stderr + refused.stdout).not.toContain(token);
+    expect(asked()).toEqual([]);
+    const child = spawn(installation.command[0] ?? '', [...installation.command.slice(1), 'enroll', '--server', plane.url], {
+      env: { ...installation.env },
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    expect(fs.readFileSync(`/proc/${child.pid}/cmdline`, 'latin1')).not.toContain(token);
+    child.stdin.end(token);
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  it('sends nothing of itself to a server that is not its organisation’s', async () => {
+    const { status, stderr } = await enrol(installation, world, plane.url, plane.token({ fingerprint: 'A'.repeat(43) }));
+    expect(status).toBe(125);
+    expect(stderr).toContain('[root.fingerprint]');
+    expect(asked()).toEqual(['GET /agent/v1/root']);
+    expect(fs.readdirSync(installation.stateDir).filter((name) => name !== 'compile-cache')).toEqual([]);
+  });
+
+  it.each(['used', 'expired'] as const)('says what the server says of a token that is %s', async (state) => {
+    const { status, stderr } = await enrol(installation, world, plane.url, plane.token({ state }));
+    expect(status).toBe(125);
+    expect(stderr).toBe(`cordon: the test refuses: enroll.token-${state} [enroll.token-${state}]\n`);
+    expect(fs.existsSync(stored('enrollment.json'))).toBe(false);
+    expect((await enrol(installation, world, plane.url, plane.token())).status).toBe(0); // with a better one it works
+  });
+
+  it('joins once: a device leaves only when its organisation retires it', async () => {
+    expect((await enrol(installation, world, plane.url, plane.token())).status).toBe(0);
+    const enrollment = fs.readFileSync(stored('enrollment.json'));
+    const again = await enrol(installation, world, plane.url, plane.token());
+    expect(again.status).toBe(125);
+    expect(again.stderr).toContain('[enroll.already]');
+    expect(fs.readFileSync(stored('enrollment.json'))).toEqual(enrollment);
+  });
+
+  it.each([
+    ['token.malformed', (url: string) => [url, 'cordon.ent_x.y']],
+    ['token.malformed', (url: string) => [url, '']],
+    ['server.plaintext', (url: string, token: string) => [url.replace('127.0.0.1', '192.0.2.1'), token]],
+    ['server.plaintext', (_url: string, token: string) => ['ftp://127.0.0.1', token]],
+    ['server.url', (_url: string, token: string) => ['not a url', token]],
+    ['server.unreachable', (_url: string, token: string) => ['http://127.0.0.1:1', token]],
+  ])('refuses with %s', async (code, make) => {
+    const [url = '', token = ''] = make(plane.url, plane.token());
+    const { status, stderr } = await enrol(installation, world, url, token);
+    expect(status).toBe(125);
+    expect(stderr).toContain(`[${code}]`);
+    expect(stderr).not.toContain(token === '' ? '\0' : token);
+    expect(asked()).toEqual([]);
+  });
+});
