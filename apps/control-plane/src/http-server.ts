@@ -22,9 +22,7 @@ const read = (file: string, variable: string): Buffer => {
 };
 
 /** @throws CordonError config.tls when the files cannot be read or do not belong together */
-export const createServer = (files: Config['tls'], handler: http.RequestListener): http.Server | https.Server => {
-  const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };
-  if (files === undefined) return http.createServer(limits, handler);
+export const readTls = (files: NonNullable<Config['tls']>): tls.SecureContextOptions => {
   const pair = { cert: read(files.cert, 'CORDON_TLS_CERT'), key: read(files.key, 'CORDON_TLS_KEY'), minVersion: 'TLSv1.2' as const };
   try {
     tls.createSecureContext(pair);
@@ -35,5 +33,11 @@ export const createServer = (files: Config['tls'], handler: http.RequestListener
       { place: 'CORDON_TLS_CERT', cause },
     );
   }
-  return https.createServer({ ...limits, ...pair }, handler);
+  return pair;
+};
+
+/** @throws CordonError config.tls */
+export const createServer = (files: Config['tls'], handler: http.RequestListener): http.Server | https.Server => {
+  const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };
+  return files === undefined ? http.createServer(limits, handler) : https.createServer({ ...limits, ...readTls(files) }, handler);
 };

@@ -9,11 +9,13 @@ import { createTickets } from './auth/tickets.ts';
 import { buildAdmin, buildDevice, type Listener } from './app.ts';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
+import { checkDatabase } from './db/check.ts';
 import { createClients, parseDatabaseUrl, type DatabaseAccess } from './db/client.ts';
 import { startEmbedded } from './db/embedded.ts';
 import { applyMigrations } from './db/migrate.ts';
 import { prepareRoles } from './db/roles.ts';
 import { createHub } from './gateway/hub.ts';
+import { readTls } from './http-server.ts';
 import { startJobs } from './jobs/jobs.ts';
 import { checkSigner, ensureOrganisation } from './organisation/setup.ts';
 import { Published } from './publishing/published.ts';
@@ -97,6 +99,7 @@ export const createControlPlane = async (
   };
   try {
     refusePlaintext(config);
+    if (config.tls !== undefined) readTls(config.tls);
     prepareStateFolder(config.stateDir);
     const lock = lockState(config.stateDir);
     stops.push(async () => lock.release());
@@ -112,6 +115,7 @@ export const createControlPlane = async (
       stops.push(embedded.close);
       owner = embedded.owner;
     }
+    await checkDatabase(owner);
     const applied = await applyMigrations(owner);
     if (applied.length > 0) log.info({ applied }, 'brought the database to the shape of this version');
     const database = await prepareRoles(owner);

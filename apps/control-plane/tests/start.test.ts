@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import pg from 'pg';
 import { inject, describe, expect, it, onTestFinished } from 'vitest';
@@ -7,6 +8,7 @@ import { configFrom } from '../src/config.ts';
 import { poolConfig } from '../src/db/client.ts';
 import { startEmbedded } from '../src/db/embedded.ts';
 import { createControlPlane } from '../src/start.ts';
+import { selfSigned } from './_certificate.ts';
 import { createDatabase, enrolDevice, makeStateDir, newKey, startPlane, type TestPlane } from './_util.ts';
 
 const plane = async (options: Parameters<typeof startPlane>[0] = {}): Promise<TestPlane> => {
@@ -37,17 +39,80 @@ describe('starting', () => {
     });
   });
 
-  it('refuses a port that is taken, and stops what it had started', async () => {
-    const blocker = http.createServer();
-    const port = await new Promise<number>((resolve) =>
-      blocker.listen(0, '127.0.0.1', () => resolve((blocker.address() as { port: number }).port)),
-    );
-    const config = silent({ CORDON_DEVICE_PORT: String(port) });
+  it.each(['CORDON_ADMIN_PORT', 'CORDON_DEVICE_PORT'])(
+    'refuses a port that is taken (%s), and stops what it had started',
+    async (variable) => {
+      const blocker = http.createServer();
+      const port = await new Promise<number>((resolve) =>
+        blocker.listen(0, '127.0.0.1', () => resolve((blocker.address() as { port: number }).port)),
+      );
+      const config = silent({ [variable]: String(port) });
+      const owner = await createDatabase();
+      await expect(createControlPlane(config, { owner })).rejects.toMatchObject({ code: 'listen.port-taken', place: variable });
+      await new Promise((resolve) => blocker.close(resolve));
+      const started = await createControlPlane(config, { owner });
+      await started.close();
+    },
+  );
+
+  it('refuses an address that is not of this machine, and says so', async () => {
+    const config = silent({ CORDON_HOST: '203.0.113.7', CORDON_TRUST_PROXY: '10.0.0.1' });
+    await expect(createControlPlane(config, { owner: await createDatabase() })).rejects.toMatchObject({
+      code: 'listen.address',
+      place: 'CORDON_HOST',
+    });
+  });
+
+  it('says what is wrong with a database, before it changes anything in it', async () => {
     const owner = await createDatabase();
-    await expect(createControlPlane(config, { owner })).rejects.toMatchObject({ code: 'listen.port-taken', place: 'CORDON_DEVICE_PORT' });
-    await new Promise((resolve) => blocker.close(resolve));
-    const started = await createControlPlane(config, { owner });
-    await started.close();
+    const superuser = new pg.Client(poolConfig(inject('database').superuser, 1));
+    await superuser.connect();
+    onTestFinished(() => superuser.end());
+    const name = `weak_${process.pid}`;
+    await superuser.query(`CREATE ROLE ${name} LOGIN PASSWORD 'weak'`);
+    await superuser.query(`CREATE DATABASE ${name} OWNER ${name}`);
+    const weak = { ...owner, user: name, password: 'weak' };
+    for (const [access, code] of [
+      [{ ...owner, password: 'wrong' }, 'db.credentials'],
+      [{ ...owner, database: 'none' }, 'db.missing'],
+      [{ ...owner, port: 1 }, 'db.unreachable'],
+      [{ ...weak, database: name }, 'db.rights'],
+      [weak, 'db.rights'],
+    ] as const)
+      await expect(createControlPlane(silent(), { owner: access }), code).rejects.toMatchObject({ code, place: 'DATABASE_URL' });
+    const { rowCount } = await superuser.query(
+      'SELECT 1 FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid WHERE r.rolname = $1 AND d.dbid = 0 AND d.classid <> $2::regclass',
+      [name, 'pg_database'],
+    );
+    expect(rowCount).toBe(0);
+  });
+
+  it('serves TLS, and only TLS, with a certificate; and says what is wrong with one', async () => {
+    const folder = makeStateDir();
+    onTestFinished(() => fs.rmSync(folder, { recursive: true }));
+    const [cert, key] = [path.join(folder, 'cert.pem'), path.join(folder, 'key.pem')];
+    const made = selfSigned();
+    fs.writeFileSync(cert, made.cert);
+    fs.writeFileSync(key, made.key);
+    const owner = await createDatabase();
+    const started = await createControlPlane(silent({ CORDON_TLS_CERT: cert, CORDON_TLS_KEY: key }), { owner });
+    try {
+      for (const url of [started.adminUrl, started.deviceUrl]) {
+        expect(url).toMatch(/^https:/);
+        const status = new Promise((resolve, reject) =>
+          https.get(`${url}/healthz`, { ca: made.cert }, (reply) => resolve(reply.resume().statusCode)).once('error', reject),
+        );
+        expect(await status).toBe(200);
+        await expect(fetch(`${url.replace('https', 'http')}/healthz`)).rejects.toThrow();
+      }
+    } finally {
+      await started.close();
+    }
+    fs.writeFileSync(key, selfSigned().key);
+    for (const wrong of [{ CORDON_TLS_KEY: key }, { CORDON_TLS_KEY: cert }, { CORDON_TLS_KEY: path.join(folder, 'none') }])
+      await expect(createControlPlane(silent({ CORDON_TLS_CERT: cert, ...wrong }), { owner })).rejects.toMatchObject({
+        code: 'config.tls',
+      });
   });
 
   it('refuses clear text beyond loopback unless a proxy ends TLS', async () => {
@@ -67,14 +132,6 @@ describe('starting', () => {
     });
     const mixed = createControlPlane(silent({ CORDON_STATE: first.stateDir }), { owner: first.owner }).then(() => 'started');
     await expect(mixed).rejects.toMatchObject({ code: 'organisation.signer-unknown' });
-  });
-
-  it('names the variable that is wrong', () => {
-    expect(() => configFrom({ CORDON_ADMIN_PORT: '70000' })).toThrow(
-      expect.objectContaining({ code: 'config.invalid', place: 'CORDON_ADMIN_PORT' }),
-    );
-    expect(() => configFrom({ CORDON_TLS_CERT: '/x' })).toThrow(expect.objectContaining({ place: 'CORDON_TLS_KEY' }));
-    expect(() => configFrom({ DATABASE_URL: 'mysql://x' })).toThrow(expect.objectContaining({ place: 'DATABASE_URL' }));
   });
 });
 
