@@ -40,6 +40,7 @@ describe('architecture', () => {
       'typebox/value',
       'typebox/format',
       'yaml',
+      'tldts',
       'jose',
       'node:crypto',
       'node:path/posix',

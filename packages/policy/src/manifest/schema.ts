@@ -1,6 +1,6 @@
 /** What one agent program declares that it needs: its request for permissions, never more than policies give. Closed, with a limit on everything. */
 import { Type, type Static } from 'typebox';
-import { Clipboard, closed, Hosts, Name, Names, ReadWrite, True } from '../document/schema.ts';
+import { Clipboard, closed, Hosts, Name, Names, ReadWrite, True } from '../document/terms.ts';
 
 /** One side of a manifest. The words mean what they mean in an `allow`. */
 export const Needs = Type.Object(
