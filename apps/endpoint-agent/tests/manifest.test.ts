@@ -166,7 +166,7 @@ describe('the file of a manifest', () => {
     const link = path.join(world.root, 'link.yaml');
     fs.symlinkSync(manifest('{}'), link);
     const pipe = path.join(world.root, 'pipe.yaml');
-    const made = spawn('mkfifo', [pipe]);
+    const made = spawn('sh', ['-c', 'mkfifo "$1"', 'sh', pipe]);
     await new Promise((resolve) => made.once('close', resolve));
     for (const [file, code] of [
       [link, 'file.unreadable'],
