@@ -1,0 +1,102 @@
+/** `cordonctl audit verify FILE`: an export of the audit log (one entry a line, oldest first), checked offline. Names the first bad row. */
+import fs from 'node:fs';
+import readline from 'node:readline';
+import { parseArgs } from 'node:util';
+import { Type, type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { Time } from '@cordon/policy/protocol/time.ts';
+import { entryHash, GENESIS } from '@cordon/policy/trust/audit-chain.ts';
+import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
+
+const Hash = Type.String({ pattern: '^[0-9a-f]{64}$' });
+const Entry = Type.Object(
+  {
+    seq: Type.Integer({ minimum: 1 }),
+    at: Time,
+    actor: Type.String(),
+    action: Type.String(),
+    subject: Type.String(),
+    detail: Type.Record(Type.String(), Type.Unknown()),
+    prevHash: Hash,
+    hash: Hash,
+  },
+  { additionalProperties: false },
+);
+const validator = Compile(Entry);
+
+/** A head that somebody kept: a device, a witness, an earlier export. */
+export interface Head {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+export interface Outcome {
+  readonly entries: number;
+  readonly head: Head;
+  /** The first row that does not hold, counted from 1, and why. */
+  readonly bad: { readonly line: number; readonly seq: number | undefined; readonly why: string } | undefined;
+}
+
+const readLine = (text: string): Static<typeof Entry> | undefined => {
+  try {
+    const value = parseStrictJson(text, { maxBytes: 1_048_576, maxDepth: 16 });
+    return validator.Check(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof CordonError) return undefined;
+    throw error;
+  }
+};
+
+/**
+ * Streams: memory does not grow with the log.
+ * @param heads each must stand in the log: what was cut off its end, or built anew, is found by heads that others hold
+ */
+export const verifyExport = async (lines: AsyncIterable<string>, heads: readonly Head[]): Promise<Outcome> => {
+  let previous: Head = { seq: 0, hash: GENESIS };
+  let number = 0;
+  const bad = (seq: number | undefined, why: string): Outcome => ({ entries: number - 1, head: previous, bad: { line: number, seq, why } });
+  for await (const text of lines) {
+    if (text === '') continue;
+    number += 1;
+    const entry = readLine(text);
+    if (entry === undefined) return bad(undefined, 'is not an entry of the audit log');
+    if (entry.seq !== previous.seq + 1)
+      return bad(entry.seq, `has number ${entry.seq} where ${previous.seq + 1} comes: an entry was taken out, put in or moved`);
+    if (entry.prevHash !== previous.hash) return bad(entry.seq, 'does not follow the entry before it');
+    if (entryHash(previous.hash, { ...entry, at: new Date(entry.at) }) !== entry.hash)
+      return bad(entry.seq, 'was changed: its hash is not that of its content');
+    const kept = heads.find(({ seq }) => seq === entry.seq);
+    if (kept !== undefined && kept.hash !== entry.hash)
+      return bad(entry.seq, 'is not the entry that the given head was made of: the log was built anew');
+    previous = { seq: entry.seq, hash: entry.hash };
+  }
+  const cut = heads.find(({ seq }) => seq > previous.seq);
+  if (cut === undefined) return { entries: number, head: previous, bad: undefined };
+  number += 1;
+  return bad(cut.seq, `is missing: somebody holds the head of entry ${cut.seq}, and the log ends at ${previous.seq}`);
+};
+
+const headFrom = (text: string): Head => {
+  const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
+  if (seq === undefined || hash === undefined)
+    throw new CordonError('cli.usage', `--head is SEQ:HASH as a checkpoint carries it, not ${text}`);
+  return { seq: Number(seq), hash };
+};
+
+export const verifyCommand = async (args: readonly string[]): Promise<number> => {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { head: { type: 'string', multiple: true, default: [] }, json: { type: 'boolean', default: false } },
+  });
+  const [file] = positionals;
+  if (file === undefined) throw new CordonError('cli.usage', 'cordonctl audit verify FILE [--head SEQ:HASH...]');
+  const input = file === '-' ? process.stdin : fs.createReadStream(file);
+  const outcome = await verifyExport(readline.createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }), values.head.map(headFrom));
+  const { entries, head, bad } = outcome;
+  if (values.json) process.stdout.write(`${JSON.stringify(outcome)}\n`);
+  else if (bad === undefined) process.stdout.write(`${entries} entries hold; the head is ${head.seq}:${head.hash}\n`);
+  else process.stdout.write(`row ${bad.line} ${bad.why}; the ${entries} entries before it hold, up to ${head.seq}:${head.hash}\n`);
+  return bad === undefined ? 0 : 1;
+};

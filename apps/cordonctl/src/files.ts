@@ -1,0 +1,41 @@
+/** Files of a ceremony: never overwritten, readable by their owner alone. */
+import fs from 'node:fs';
+import { CordonError } from '@cordon/policy/errors.ts';
+
+/** @throws CordonError `files.exists`: keys that are there are somebody's */
+export const writeNew = (file: string, content: string, mode = 0o600): void => {
+  try {
+    fs.writeFileSync(file, content, { mode, flag: 'wx' });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST')
+      throw new CordonError('files.exists', `${file} is there already: choose an empty folder; nothing is overwritten`, {
+        place: file,
+        cause,
+      });
+    throw cause;
+  }
+};
+
+/** @throws CordonError `files.missing` */
+export const readText = (file: string): string => {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new CordonError('files.missing', `${file} cannot be read`, { place: file, cause });
+  }
+};
+
+/** A secret's file. @throws CordonError `files.open` when others can read it */
+export const readSecret = (file: string): Buffer => {
+  const text = readText(file);
+  if ((fs.statSync(file).mode & 0o077) !== 0)
+    throw new CordonError('files.open', `${file} can be read by others: set its mode to 0600`, { place: file });
+  return Buffer.from(text);
+};
+
+/** @throws CordonError `files.not-empty` */
+export const emptyFolder = (folder: string): void => {
+  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (fs.readdirSync(folder).length > 0)
+    throw new CordonError('files.not-empty', `${folder} is not empty: choose a new folder for the keys`, { place: folder });
+};

@@ -1,0 +1,54 @@
+/** One private key in a file of its own, sealed under a passphrase that lies beside it until its keeper takes it away. */
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { keyPairFromSeed, type KeyPair } from '@cordon/policy/trust/keys.ts';
+import { openSeeds, sealSeeds, type Seeds } from '@cordon/policy/trust/sealed-seeds.ts';
+import { readSecret, readText, writeNew } from '../files.ts';
+
+const random = (): { salt: Buffer; iv: Buffer } => ({ salt: randomBytes(16), iv: randomBytes(12) });
+
+/** `FILE` and `FILE.passphrase`. */
+export const passphraseFile = (file: string): string => `${file}.passphrase`;
+
+const writeSealed = (file: string, seeds: Seeds, secretFile: string): void => {
+  const passphrase = randomBytes(24).toString('base64url');
+  writeNew(secretFile, passphrase);
+  writeNew(file, sealSeeds(seeds, Buffer.from(passphrase), random()));
+};
+
+/** Makes a key and writes it. @returns its public half and what signs with it */
+export const makeKey = (file: string): KeyPair => {
+  const seed = randomBytes(32);
+  writeSealed(file, { key: seed.toString('base64url') }, passphraseFile(file));
+  return keyPairFromSeed(seed);
+};
+
+/** @throws CordonError `keys.sealed`, `files.*` */
+export const openKey = (file: string): KeyPair => {
+  const { key } = openSeeds(readText(file), readSecret(passphraseFile(file)));
+  if (key === undefined) throw new CordonError('keys.sealed', `${file} does not hold a key of a ceremony`, { place: file });
+  return keyPairFromSeed(Buffer.from(key, 'base64url'));
+};
+
+export const ONLINE_ROLES = ['policy', 'checkpoint', 'identity'] as const;
+type OnlineRole = (typeof ONLINE_ROLES)[number];
+
+/** The three keys of the server's signer, in the one file that it reads. */
+export const makeOnlineKeys = (folder: string): Readonly<Record<OnlineRole, KeyPair>> => {
+  const seeds = { policy: randomBytes(32), checkpoint: randomBytes(32), identity: randomBytes(32) };
+  writeSealed(
+    path.join(folder, 'online-keys.json'),
+    {
+      policy: seeds.policy.toString('base64url'),
+      checkpoint: seeds.checkpoint.toString('base64url'),
+      identity: seeds.identity.toString('base64url'),
+    },
+    path.join(folder, 'passphrase'),
+  );
+  return {
+    policy: keyPairFromSeed(seeds.policy),
+    checkpoint: keyPairFromSeed(seeds.checkpoint),
+    identity: keyPairFromSeed(seeds.identity),
+  };
+};

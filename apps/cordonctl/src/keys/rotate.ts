@@ -1,0 +1,124 @@
+/** `cordonctl keys rotate` and `raise-epoch`: the next root of an organisation, signed by the keys of the one before and by its own. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { nextRoot, ROLE_NAMES, signRoot, type RootChange } from '@cordon/policy/trust/founding.ts';
+import type { RoleName } from '@cordon/policy/trust/root.ts';
+import { verifyRootChain } from '@cordon/policy/trust/root.ts';
+import { emptyFolder, writeNew } from '../files.ts';
+import { count } from './init.ts';
+import { makeKey, makeOnlineKeys, openKey } from './key-file.ts';
+import { organisationText, readOrganisation, type Organisation } from './organisation-file.ts';
+
+const DAY_MS = 86_400_000;
+
+export interface Rotation {
+  readonly organisation: string;
+  /** Sealed key files of root keys. */
+  readonly with: readonly string[];
+  readonly out: string;
+  readonly days: number;
+  readonly now: Date;
+}
+
+/** The online keys lie in one file: rotating one of them makes all three anew. */
+const changeFor = (
+  role: RoleName,
+  { trusted }: Organisation,
+  folder: string,
+): { readonly changes: readonly Pick<RootChange, 'role' | 'keys'>[]; readonly signers: ReturnType<typeof makeKey>[] } => {
+  if (role === 'policy' || role === 'checkpoint' || role === 'identity') {
+    const server = path.join(folder, 'server');
+    fs.mkdirSync(server, { mode: 0o700 });
+    const online = makeOnlineKeys(server);
+    return {
+      changes: (['policy', 'checkpoint', 'identity'] as const).map((name) => ({
+        role: name,
+        keys: { threshold: 1, keys: [online[name].jwk] },
+      })),
+      signers: [],
+    };
+  }
+  const { threshold, keys } = trusted.document.roles[role];
+  const made = keys.map((_, i) => makeKey(path.join(folder, keys.length === 1 ? `${role}.key` : `${role}-${i + 1}.key`)));
+  return { changes: [{ role, keys: { threshold, keys: made.map(({ jwk }) => jwk) } }], signers: role === 'root' ? made : [] };
+};
+
+const write = async (
+  organisation: Organisation,
+  changes: readonly Pick<RootChange, 'role' | 'keys' | 'raiseEpoch'>[],
+  newSigners: ReturnType<typeof makeKey>[],
+  rotation: Rotation,
+): Promise<number> => {
+  const { document } = organisation.trusted;
+  const expiresAt = new Date(rotation.now.getTime() + rotation.days * DAY_MS);
+  const changed = changes.reduce(
+    (root, change) => ({ ...nextRoot(root, { ...change, expiresAt }), version: document.version + 1 }),
+    document,
+  );
+  const old = rotation.with.map(openKey);
+  const roots = [
+    ...organisation.roots,
+    await signRoot(changed, [...new Map([...old, ...newSigners].map((key) => [key.kid, key])).values()]),
+  ];
+  // What is written is what every device will accept: too few keys, or the wrong ones, are found here.
+  await verifyRootChain(roots, organisation.fingerprint, rotation.now);
+  fs.mkdirSync(path.join(rotation.out, 'server'), { recursive: true, mode: 0o700 });
+  writeNew(path.join(rotation.out, 'server', 'organisation.json'), organisationText({ ...organisation, roots }));
+  return changed.version;
+};
+
+/** @throws CordonError `root.threshold` when the keys given do not suffice, `files.*`, `keys.sealed` */
+export const rotate = async (role: RoleName, rotation: Rotation): Promise<number> => {
+  const organisation = await readOrganisation(rotation.organisation, rotation.now);
+  emptyFolder(rotation.out);
+  const { changes, signers } = changeFor(role, organisation, rotation.out);
+  return write(organisation, changes, signers, rotation);
+};
+
+/** @throws CordonError as above */
+export const raiseEpoch = async (rotation: Rotation): Promise<number> => {
+  const organisation = await readOrganisation(rotation.organisation, rotation.now);
+  emptyFolder(rotation.out);
+  return write(organisation, [{ raiseEpoch: true }], [], rotation);
+};
+
+const rotationFrom = (args: readonly string[]): { readonly rotation: Rotation; readonly words: readonly string[] } => {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      organisation: { type: 'string' },
+      with: { type: 'string', multiple: true },
+      out: { type: 'string' },
+      days: { type: 'string', default: '365' },
+    },
+  });
+  const { organisation, out } = values;
+  if (organisation === undefined || out === undefined || values.with === undefined)
+    throw new CordonError('cli.usage', 'needed: --organisation FILE, --with KEYFILE for each root key that signs, and --out DIR');
+  return {
+    rotation: { organisation, out, with: values.with, days: count('days', values.days, 1, 3650), now: new Date() },
+    words: positionals,
+  };
+};
+
+const tell = (version: number, out: string): void =>
+  void process.stdout.write(
+    `root version ${version} lies in ${path.join(out, 'server')}: start the server once with CORDON_ORGANISATION=${path.join(out, 'server')}\n`,
+  );
+
+export const rotateCommand = async (args: readonly string[]): Promise<number> => {
+  const { rotation, words } = rotationFrom(args);
+  const role = ROLE_NAMES.find((name) => name === words[0]);
+  if (role === undefined) throw new CordonError('cli.usage', `name one of the roles ${ROLE_NAMES.join(', ')}`);
+  tell(await rotate(role, rotation), rotation.out);
+  return 0;
+};
+
+export const raiseEpochCommand = async (args: readonly string[]): Promise<number> => {
+  const { rotation } = rotationFrom(args);
+  tell(await raiseEpoch(rotation), rotation.out);
+  return 0;
+};

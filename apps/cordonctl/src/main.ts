@@ -1,0 +1,49 @@
+/** The `cordonctl` command, for administrators and auditors. Each subcommand is loaded when it is asked for. */
+import { CordonError } from '@cordon/policy/errors.ts';
+import { visible } from '@cordon/policy/visible.ts';
+
+const USAGE = `cordonctl: keys and proofs of a Cordon organisation
+
+  cordonctl keys init --out DIR [--root-keys 3] [--root-threshold 2] [--approvers 1] [--floor FILE] [--days 365]
+                                              make the keys of an organisation, offline, and what its server needs
+  cordonctl keys rotate ROLE --organisation FILE --with KEYFILE... --out DIR [--days 365]
+                                              new keys for a role; the root signs them
+  cordonctl keys raise-epoch --organisation FILE --with KEYFILE... --out DIR
+                                              after a restore, or when the signer was lost
+  cordonctl keys show FILE                    what an organisation's root says
+  cordonctl audit verify FILE [--head SEQ:HASH...]
+                                              check an export of the audit log, offline
+`;
+
+type Command = (args: readonly string[]) => Promise<number>;
+
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  'keys init': async () => (await import('./keys/init.ts')).initCommand,
+  'keys rotate': async () => (await import('./keys/rotate.ts')).rotateCommand,
+  'keys raise-epoch': async () => (await import('./keys/rotate.ts')).raiseEpochCommand,
+  'keys show': async () => (await import('./keys/show.ts')).showCommand,
+  'audit verify': async () => (await import('./audit/verify.ts')).verifyCommand,
+};
+
+/** Status 0: done. 1: what was checked does not hold. 2: the call is not understood, or cannot be done. */
+const main = async (): Promise<number> => {
+  const [noun = '', verb = '', ...args] = process.argv.slice(2);
+  const load = COMMANDS[`${noun} ${verb}`];
+  if (load === undefined) {
+    const asked = noun === '' || noun === '--help' || noun === 'help';
+    (asked ? process.stdout : process.stderr).write(USAGE);
+    return asked ? 0 : 2;
+  }
+  try {
+    return await (
+      await load()
+    )(args);
+  } catch (error) {
+    const { code, message } =
+      error instanceof CordonError ? error : { code: 'cordonctl.failed', message: error instanceof Error ? error.message : String(error) };
+    process.stderr.write(`cordonctl: ${visible(message)} [${code}]\n`);
+    return 2;
+  }
+};
+
+process.exitCode = await main();
