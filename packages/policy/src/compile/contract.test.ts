@@ -2,8 +2,8 @@
  * Compiled requests against the contract that the SDK carries: its own makers accept them, and its native executor, which knows the contract of every backend, reads
  * them and refuses only that the backend is not on this system.
  */
-import type { ContainerRequest, ProvisionRequest } from '@microsoft/mxc-sdk/v1';
-import { validateProvision } from '@microsoft/mxc-sdk/v1';
+import type { ContainerId, ContainerRequest, ProvisionRequest } from '@microsoft/mxc-sdk/v1';
+import { validateProcess, validateProvision } from '@microsoft/mxc-sdk/v1';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arbitraryPolicies, effectiveOf, policyOf } from '../_arbitrary-policy.ts';
@@ -58,6 +58,8 @@ describe('the phases of an isolation session', () => {
 
   it.runIf(process.platform === 'linux')('are understood by the native library, which only has no such backend here', async () => {
     await expect(validateProvision(lifecycle.provision)).rejects.toMatchObject({ code: 'backend_unavailable' });
+    const container = 'iso:0123456789abcdef' as ContainerId<'isolation_session'>;
+    await expect(validateProcess(container, lifecycle.execute)).rejects.toMatchObject({ code: 'backend_unavailable' });
   });
 
   it('would be refused with anything less than an open network', async () => {

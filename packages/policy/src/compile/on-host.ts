@@ -50,11 +50,11 @@ export const onHost = (grants: Grants, { exists, installation }: Endpoint, os: O
 export const foldersAbove = (path: string, writable: Places, os: OperatingSystem): string[] => {
   const grant = writable.covering(path, true);
   if (grant === undefined) return [];
-  const top = folded(grant, os).length;
+  const top = folded(grant, os);
   const between: string[] = [];
   lookUpwards(path, os, (place) => {
-    if (place.length <= top) return true;
-    if (place.length < path.length) between.push(place);
+    if (folded(place, os) === top) return true;
+    if (place !== path) between.push(place);
     return undefined;
   });
   return between;
