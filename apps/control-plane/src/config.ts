@@ -5,6 +5,8 @@ import { CordonError } from '@cordon/policy/errors.ts';
 export interface Config {
   /** Embedded database, signer keys and the admin token lie here. Absolute. */
   readonly stateDir: string;
+  /** Folder of a ceremony of keys: taken in at the next start, when it is new. Absolute. */
+  readonly organisation: string | undefined;
   /** The database as its owner; undefined means the embedded one. */
   readonly databaseUrl: string | undefined;
   /** Port of the embedded database; undefined means a free one below 32768. */
@@ -48,6 +50,7 @@ export const configFrom = (env: Environment): Config => {
   if (level === undefined) throw wrong('CORDON_LOG', `one of ${LEVELS.join(', ')}`);
   return {
     stateDir: path.resolve(optional('CORDON_STATE') ?? '.cordon/control-plane'),
+    organisation: optional('CORDON_ORGANISATION') === undefined ? undefined : path.resolve(optional('CORDON_ORGANISATION') ?? ''),
     databaseUrl,
     databasePort: optional('CORDON_DATABASE_PORT') === undefined ? undefined : port(env, 'CORDON_DATABASE_PORT', 0),
     host: optional('CORDON_HOST') ?? '127.0.0.1',

@@ -123,7 +123,7 @@ export const createControlPlane = async (
     stops.push(disconnect);
 
     const signerFolder = path.join(config.stateDir, 'signer');
-    const organisation = await ensureOrganisation({ prisma, clock, log }, signerFolder);
+    const organisation = await ensureOrganisation({ prisma, clock, log }, signerFolder, config.organisation);
     const signer = await startSigner(signerFolder, (error) => log.error({ err: error }, 'the signer could not be started again'));
     stops.push(() => signer.close());
     const published = new Published(organisation.orgId);

@@ -9,37 +9,75 @@ import type { Context } from '../context.ts';
 import { ensureAllDevices } from '../groups/groups.ts';
 import { newId } from '../ids.ts';
 import { makeOrganisation, signerFiles } from '../signer/organisation.ts';
-import { insertOrganisation, readOrganisation } from './store.ts';
+import { goesOn, installKeys, readCeremony } from './ceremony.ts';
+import { insertOrganisation, readOrganisation, updateOrganisation, type StoredOrganisation } from './store.ts';
 
 type Organisation = Context['organisation'];
 
-/**
- * @param signerFolder where the signer's keys lie, or are made
- * @throws CordonError organisation.no-signer-keys, root.*, floor.*
- */
-export const ensureOrganisation = async (
-  { prisma, clock, log }: Pick<Context, 'prisma' | 'clock' | 'log'>,
-  signerFolder: string,
-): Promise<Organisation> => {
+type Needs = Pick<Context, 'prisma' | 'clock' | 'log'>;
+
+const found = async ({ prisma, clock, log }: Needs, signerFolder: string, ceremony: string | undefined): Promise<void> => {
   const at = clock();
-  if ((await prisma.$transaction(readOrganisation)) === undefined) {
-    const made = await makeOrganisation(signerFolder, newId('org'), at);
-    await prisma.$transaction(async (tx) => {
-      if (!(await insertOrganisation(tx, made, 'Cordon', at))) return;
-      await ensureAllDevices(tx);
-      await appendAudit(tx, {
-        actor: 'system',
-        action: 'organisation.create',
-        subject: made.orgId,
-        detail: { fingerprint: rootFingerprint(made.roots[0] ?? '') },
-        at,
-      });
+  const made = ceremony === undefined ? await makeOrganisation(signerFolder, newId('org'), at) : await readCeremony(ceremony, at);
+  if (ceremony !== undefined) installKeys(ceremony, signerFolder);
+  await prisma.$transaction(async (tx) => {
+    if (!(await insertOrganisation(tx, made, 'Cordon', at))) return;
+    await ensureAllDevices(tx);
+    await appendAudit(tx, {
+      actor: 'system',
+      action: 'organisation.create',
+      subject: made.orgId,
+      detail: { fingerprint: rootFingerprint(made.roots[0] ?? '') },
+      at,
     });
+  });
+  if (ceremony === undefined)
     log.warn(
       { folder: signerFolder },
-      'made an organisation with throw-away root keys: fine for a trial; a real organisation keeps root and floor keys offline',
+      'made an organisation with throw-away root keys: fine for a trial; a real organisation keeps root and floor keys offline (cordonctl keys init)',
     );
-  }
+};
+
+/** Roots that a ceremony has added, with the online keys that they name. What is there already changes nothing. @throws CordonError organisation.other, organisation.fork */
+const takeOn = async ({ prisma, clock, log }: Needs, stored: StoredOrganisation, signerFolder: string, ceremony: string): Promise<void> => {
+  const at = clock();
+  const brought = await readCeremony(ceremony, at);
+  if (brought.orgId !== stored.orgId)
+    throw new CordonError('organisation.other', `${ceremony} is of organisation ${brought.orgId}, and this database of ${stored.orgId}`, {
+      place: 'CORDON_ORGANISATION',
+    });
+  if (!goesOn(stored.roots, brought.roots))
+    throw new CordonError(
+      'organisation.fork',
+      `the roots in ${ceremony} do not go on from those that this organisation has: begin from its newest organisation.json`,
+      { place: 'CORDON_ORGANISATION' },
+    );
+  if (brought.roots.length === stored.roots.length && brought.floor === stored.floor) return;
+  installKeys(ceremony, signerFolder);
+  await prisma.$transaction(async (tx) => {
+    if (!(await updateOrganisation(tx, brought, stored.roots))) return;
+    await appendAudit(tx, {
+      actor: 'system',
+      action: 'organisation.root',
+      subject: stored.orgId,
+      detail: { from: stored.roots.length, to: brought.roots.length, floor: brought.floor !== stored.floor },
+      at,
+    });
+  });
+  log.warn({ version: brought.roots.length }, 'took on a new root; devices get it when they connect');
+};
+
+/**
+ * @param signerFolder where the signer's keys lie, or are made
+ * @param ceremony folder that cordonctl keys wrote, if there is one to take in
+ * @throws CordonError organisation.*, root.*, floor.*
+ */
+export const ensureOrganisation = async (needs: Needs, signerFolder: string, ceremony: string | undefined): Promise<Organisation> => {
+  const { prisma, clock } = needs;
+  const at = clock();
+  const before = await prisma.$transaction(readOrganisation);
+  if (before === undefined) await found(needs, signerFolder, ceremony);
+  else if (ceremony !== undefined) await takeOn(needs, before, signerFolder, ceremony);
   if (!fs.existsSync(signerFiles(signerFolder).keys)) {
     throw new CordonError(
       'organisation.no-signer-keys',

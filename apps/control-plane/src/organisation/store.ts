@@ -20,3 +20,8 @@ export const insertOrganisation = async (
 ): Promise<boolean> =>
   (await tx.organisation.createMany({ data: [{ id: 1, orgId, name, rootChain: [...roots], floor, createdAt }], skipDuplicates: true }))
     .count === 1;
+
+/** New roots that go on from those that are there, and the floor that they sign. @returns whether the chain was still the one seen */
+export const updateOrganisation = async (tx: Tx, { roots, floor }: StoredOrganisation, before: readonly string[]): Promise<boolean> =>
+  (await tx.organisation.updateMany({ where: { id: 1, rootChain: { equals: [...before] } }, data: { rootChain: [...roots], floor } }))
+    .count === 1;
