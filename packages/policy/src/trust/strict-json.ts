@@ -111,6 +111,28 @@ const reader = (text: string, maxDepth: number): unknown => {
   return result;
 };
 
+const isDeeper = (value: unknown, levels: number): boolean =>
+  levels < 0 || (typeof value === 'object' && value !== null && Object.values(value).some((member) => isDeeper(member, levels - 1)));
+
+/**
+ * Most text was written by JSON.stringify, and the engine reads that three times faster. What comes out again exactly as it went in names no member twice and holds no
+ * number that was changed. An escape by code could be a lone surrogate, and `__proto__` is nobody's member: those are for the reader, as is everything that is refused.
+ */
+const ifPlain = (text: string, maxDepth: number): { readonly value: unknown } | undefined => {
+  if (text.includes('\\u') || text.includes('__proto__')) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return JSON.stringify(value) === text && !isDeeper(value, maxDepth) ? { value } : undefined;
+  } catch {
+    return undefined; // the reader says what is wrong with it, and where
+  }
+};
+
+const read = (text: string, maxDepth: number): unknown => {
+  const plain = ifPlain(text, maxDepth);
+  return plain === undefined ? reader(text, maxDepth) : plain.value;
+};
+
 /**
  * JSON as RFC 8259 with what I-JSON (RFC 7493) adds: UTF-8 without BOM, no duplicate members, no lone surrogates, and limits on size and depth.
  * @throws CordonError `json.too-large`, `json.refused`
@@ -118,12 +140,12 @@ const reader = (text: string, maxDepth: number): unknown => {
 export const parseStrictJson = (input: string | Uint8Array, { maxBytes, maxDepth }: JsonLimits): unknown => {
   const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength;
   if (size > maxBytes) throw new CordonError('json.too-large', `${size} bytes; at most ${maxBytes} are accepted`);
-  if (typeof input === 'string') return reader(input, maxDepth);
+  if (typeof input === 'string') return read(input, maxDepth);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(input);
   } catch (cause) {
     throw new CordonError('json.refused', 'not UTF-8', { cause });
   }
-  return reader(text, maxDepth);
+  return read(text, maxDepth);
 };
