@@ -25,7 +25,7 @@ export const Exception = Type.Object(
     id: Type.String({ minLength: 1, maxLength: 64 }),
     /** What it is called in explanations. */
     name: Type.String({ minLength: 1, maxLength: 128 }),
-    expiresAt: Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$' }),
+    expiresAt: Time,
     because: Because,
     change: Type.Union([
       Type.Object({ kind: Type.Literal('allow'), match: Type.Optional(Match), allow: Allow }, closed),
