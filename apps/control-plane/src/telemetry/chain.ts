@@ -27,12 +27,25 @@ const isTime = (text: string): boolean => {
   return !Number.isNaN(at.getTime()) && at.getUTCFullYear() >= 2000 && at.toISOString() === text;
 };
 
+const CLOCK = /^T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
+
+/** The same for many: the events of a batch are mostly of one day, which is judged once. */
+const areTimes = (texts: readonly { readonly at: string }[]): boolean => {
+  let known = '';
+  return texts.every(({ at }) => {
+    const day = at.slice(0, 10);
+    if (day !== known && !isTime(`${day}T00:00:00.000Z`)) return false;
+    known = day;
+    return CLOCK.test(at.slice(10));
+  });
+};
+
 /** What is wrong with a batch by itself; undefined when nothing is. */
 export const faultOf = (frame: TelemetryFrame): string | undefined => {
   const { seqFrom, seqTo, events, hash } = frame;
   if (seqTo > MAX_SEQ || seqTo - seqFrom + 1 !== events.length) return 'telemetry.range';
   if (!events.every(({ seq }, i) => seq === seqFrom + i)) return 'telemetry.range';
-  if (!events.every(({ at }) => isTime(at))) return 'telemetry.time';
+  if (!areTimes(events)) return 'telemetry.time';
   return batchHash(frame) === hash ? undefined : 'telemetry.hash';
 };
 
