@@ -218,8 +218,21 @@ describe('what is on disk', () => {
     const state = await restarted();
     expect(state.current(NOW)).toBe(undefined);
     expect(state.problems().map(({ code }) => code)).toEqual(['state.ratchet-damaged']);
+    expect(await state.onMembership((await published(7)).membership, NOW)).toEqual({ kind: 'waiting' });
+    // What is stored is not in force, but nothing older comes in.
+    expect(await state.onState((await published(7)).frame, NOW)).toMatchObject({ kind: 'refused', code: 'checkpoint.rollback' });
     await give(state, await published(9));
     expect(reads(await restarted())).toBe(STRICT);
+  });
+
+  it('that is gone, while the ratchet says that there was some, is told', async () => {
+    await seeded();
+    for (const name of ['state-a.json', 'state-b.json']) fs.rmSync(path.join(folder, name));
+    const state = await restarted();
+    expect(state.current(NOW)).toBe(undefined);
+    expect(state.problems().map(({ code }) => code)).toEqual(['state.missing']);
+    fs.rmSync(path.join(folder, 'ratchet.json'));
+    expect((await restarted()).problems()).toEqual([]);
   });
 
   it('an older state put back with its files is refused by the ratchet', async () => {

@@ -45,6 +45,9 @@ const describe = (error: unknown): Problem =>
 /** Whether both halves speak of the same cohort. Unverified: it only pairs what came. */
 const fit = (frame: StateFrame, membership: MembershipFrame): boolean => frame.cohort.leaf.cohort === membership.member.leaf.cohort;
 
+/** So far ahead that everything stored was issued before. */
+const END_OF_TIME = new Date(8.64e15);
+
 const isNewer = (a: Ratchet, b: Ratchet): boolean =>
   a.epoch !== b.epoch ? a.epoch > b.epoch : a.serial !== b.serial ? a.serial > b.serial : a.member > b.member;
 
@@ -162,27 +165,35 @@ export const createPolicyState = (
         ratchet = seen;
         time.restore(seen.seen ?? 0);
       }
-      const at = time.inForce(now);
+      const at = seen === 'damaged' ? END_OF_TIME : time.inForce(now);
+      let newest: { readonly candidate: StoredState; readonly state: VerifiedState } | undefined;
       for (const candidate of slots.read()) {
         if (candidate === 'damaged') found.push({ code: 'state.slot-damaged', message: 'a stored state cannot be read' });
-        else if (seen !== 'damaged') {
+        else {
           try {
             const state = await verify(candidate, at, false);
-            if (verified === undefined || isNewer(state.ratchet, verified.ratchet)) [stored, verified] = [candidate, state];
+            if (newest === undefined || isNewer(state.ratchet, newest.state.ratchet)) newest = { candidate, state };
           } catch (error) {
             found.push(describe(error));
           }
         }
       }
-      if (verified !== undefined && seen !== 'damaged') {
+      if (newest !== undefined && seen !== 'damaged') {
+        [stored, verified] = [newest.candidate, newest.state];
         time.began(verified.issuedAt, at);
         storedFreshness = freshnessAt(verified, new Date(seen.seen ?? 0));
-        // The state is written before its ratchet; a cut may have come in between.
-        if (isNewer(verified.ratchet, ratchet)) {
-          ratchet = verified.ratchet;
-          attempt('the ratchet could not be stored', () => slots.remember(kept(now)));
-        }
       }
+      // The state is written before its ratchet; a cut may have come in between. Without a ratchet a stored state may be an old one that was put back, and is
+      // not in force; but nothing older than it comes in.
+      if (newest !== undefined && isNewer(newest.state.ratchet, ratchet)) {
+        ratchet = newest.state.ratchet;
+        if (seen !== 'damaged') attempt('the ratchet could not be stored', () => slots.remember(kept(now)));
+      }
+      if (verified === undefined && found.length === 0 && ratchet.serial > 0)
+        found.push({
+          code: 'state.missing',
+          message: `a state was accepted under serial ${ratchet.serial} and is not there: nothing launches until the control plane has sent it again`,
+        });
       // Of two slots one is the older: that it is no longer accepted is as it should be.
       problems = found.filter(({ code }) => verified === undefined || code !== 'checkpoint.rollback');
       for (const { code, message } of problems) log(`stored state: ${code}: ${message}`);

@@ -1,0 +1,206 @@
+/** For the model test: a device with its folder, beside what must be true of it whatever happens. */
+import { expect } from 'vitest';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { after } from '@cordon/policy/trust/_world.ts';
+import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
+import { effectiveFor, planFor } from '../runs/decide.ts';
+import { enrollment, filesOf, makeFolder, putFiles, removeFolder } from './_device.ts';
+import { MINUTE, Server } from './_model-server.ts';
+import { createPolicyState, type Outcome, type PolicyState } from './policy-state.ts';
+import { createSlots, type Slots } from './slots.ts';
+
+const AGES = ['current', 'stale', 'expired'] as const;
+const account = { name: 'nobody', uid: 65_534, gid: 65_534, home: '/nonexistent' };
+
+/** What is in force, as far as the model speaks of it. */
+interface InForce {
+  readonly serial: number;
+  readonly member: number;
+  readonly digest: string;
+  readonly cohort: string;
+}
+/** What the disk holds by the model: the state that a start gives back, how high its ratchet stands, and how old it is known to be. */
+interface Disk {
+  readonly state: InForce | undefined;
+  readonly floor: number;
+  readonly memberFloor: number;
+  readonly age: number;
+}
+const EMPTY: Disk = { state: undefined, floor: 0, memberFloor: 0, age: 0 };
+
+const inForceOf = ({ ratchet, digest, cohort }: VerifiedState): InForce => ({
+  serial: ratchet.serial,
+  member: ratchet.member,
+  digest,
+  cohort,
+});
+
+const codeOf = (attempt: () => unknown): string => {
+  try {
+    attempt();
+    return 'launches';
+  } catch (error) {
+    return error instanceof CordonError ? error.code : String(error);
+  }
+};
+
+export class Device {
+  readonly server = new Server();
+  readonly folder = makeFolder();
+  /** Milliseconds that have truly passed, and how far the device's clock is from them. */
+  passed = 0;
+  clockOffset = 0;
+  full = false;
+  #state: PolicyState;
+  #model: { inForce: InForce | undefined; floor: number; memberFloor: number; age: number; since: number; onDisk: boolean };
+  #disk = EMPTY;
+  /** The files as the device wrote them last: what differs from it was done by someone else. */
+  #written = new Map<string, Buffer>();
+  #copy: { readonly disk: Disk; readonly files: Map<string, Buffer>; readonly written: Map<string, Buffer> } | undefined;
+
+  constructor() {
+    this.#model = { inForce: undefined, floor: 0, memberFloor: 0, age: 0, since: 0, onDisk: true };
+    this.#state = this.#open();
+  }
+
+  get clock(): Date {
+    return after(this.passed + this.clockOffset);
+  }
+
+  #open(): PolicyState {
+    const slots = createSlots(this.folder);
+    const noting = (write: () => void): void => {
+      const before = filesOf(this.folder);
+      write();
+      const now = filesOf(this.folder);
+      for (const [name, bytes] of now) if (before.get(name)?.equals(bytes) !== true) this.#written.set(name, bytes);
+      for (const name of before.keys()) if (!now.has(name)) this.#written.delete(name);
+    };
+    const room = (): void => {
+      if (this.full) throw new CordonError('state.disk-full', 'no space');
+    };
+    const wrapped: Slots = {
+      ...slots,
+      write: (state, ratchet) => (room(), noting(() => slots.write(state, ratchet))),
+      remember: (ratchet) => (room(), noting(() => slots.remember(ratchet))),
+      clear: () => noting(slots.clear),
+    };
+    return createPolicyState(
+      enrollment,
+      wrapped,
+      () => undefined,
+      () => this.passed,
+    );
+  }
+
+  /** Looks at what is in force, as a launch does, and holds it against everything that must be true. */
+  look(): VerifiedState | undefined {
+    const model = this.#model;
+    const current = this.#state.current(this.clock);
+    expect(current && inForceOf(current)).toEqual(model.inForce);
+    const launch = codeOf(() => {
+      const effective = effectiveFor(current, { agent: { id: 'unknown', proof: 'claimed' }, user: 'nobody', os: 'linux' }, '/', account);
+      if (current?.freshness === 'expired') planFor(current, effective, '/', []);
+    });
+    expect(launch).toBe(current === undefined ? 'launch.no-bundle' : current.freshness === 'expired' ? 'launch.expired' : 'launches');
+    if (current === undefined || model.inForce === undefined) return undefined;
+    const { digest, cohort, serial, member } = model.inForce;
+    expect(this.server.said(digest, cohort, serial, member)).toBe(true);
+    expect([serial >= model.floor, member >= model.memberFloor]).toEqual([true, true]);
+    const age = AGES.indexOf(current.freshness);
+    // Never younger than it was, than the time that has passed since it came, or than a clock that is not behind says.
+    const ageAfter = (ms: number): number => (ms < 15 * MINUTE ? 0 : ms < 15 * MINUTE + 24 * 60 * MINUTE ? 1 : 2);
+    expect(age).toBeGreaterThanOrEqual(model.age);
+    expect(age).toBeGreaterThanOrEqual(ageAfter(this.passed - model.since));
+    const issued = Math.min(this.server.issuedAt(serial), this.server.issuedAt(member));
+    if (this.clockOffset >= 0) expect(age).toBeGreaterThanOrEqual(ageAfter(after(this.passed).getTime() - issued));
+    model.age = age;
+    if (!this.full && this.#disk.age !== age) {
+      this.#disk = model.onDisk
+        ? { ...this.#disk, age }
+        : { state: model.inForce, floor: model.floor, memberFloor: model.memberFloor, age };
+      model.onDisk = true;
+    }
+    return current;
+  }
+
+  /** Gives the device a half, or both, and holds what it says of them against what it then does. */
+  async receive(deliver: (state: PolicyState, clock: Date) => Promise<Outcome>): Promise<Outcome> {
+    this.look();
+    const [before, files] = [this.#model.inForce, filesOf(this.folder)];
+    const outcome = await deliver(this.#state, this.clock);
+    if (outcome.kind === 'refused') expect(outcome.code).toMatch(/^[a-z]+\.[a-z-]+$/);
+    if (outcome.kind === 'accepted') this.#accepted(outcome, before);
+    else expect(filesOf(this.folder)).toEqual(files);
+    this.look();
+    return outcome;
+  }
+
+  #accepted({ state, replaced, persisted }: Extract<Outcome, { kind: 'accepted' }>, before: InForce | undefined): void {
+    const model = this.#model;
+    const now = inForceOf(state);
+    expect([now.serial >= model.floor, now.member >= model.memberFloor]).toEqual([true, true]);
+    expect(replaced).toBe(now.digest !== before?.digest || now.cohort !== before.cohort);
+    expect(persisted).toBe(!this.full);
+    const issued = (of: InForce): number => Math.min(this.server.issuedAt(of.serial), this.server.issuedAt(of.member));
+    const younger = before === undefined || issued(now) > issued(before);
+    this.#model = {
+      inForce: now,
+      floor: now.serial,
+      memberFloor: now.member,
+      age: younger ? 0 : model.age,
+      since: younger ? this.passed : model.since,
+      onDisk: persisted,
+    };
+    if (persisted) this.#disk = { state: now, floor: now.serial, memberFloor: now.member, age: 0 };
+    else if (replaced) this.#disk = { ...this.#disk, state: undefined };
+  }
+
+  /** The process ends; another begins with what is on disk. */
+  async restart(): Promise<void> {
+    const files = filesOf(this.folder);
+    const touched = [...new Set([...files.keys(), ...this.#written.keys()])].filter(
+      (name) => files.get(name)?.equals(this.#written.get(name) ?? Buffer.of()) !== true,
+    );
+    this.#state = this.#open();
+    const loaded = await this.#state.load(this.clock);
+    const now = loaded && inForceOf(loaded);
+    const disk = this.#disk;
+    const ratchetTouched = touched.includes('ratchet.json');
+    if (ratchetTouched) expect(now).toBe(undefined);
+    else if (touched.length > 0) expect([undefined, disk.state]).toContainEqual(now);
+    else expect(now).toEqual(disk.state);
+    // Whatever is missing is told, unless all of it is.
+    if (now === undefined && disk.state !== undefined && files.size > 0) expect(this.#state.problems()).not.toEqual([]);
+    // Without its ratchet, the newest state that is whole still keeps out what is older.
+    const floors = !ratchetTouched
+      ? { floor: disk.floor, memberFloor: disk.memberFloor }
+      : touched.length > 1
+        ? { floor: 0, memberFloor: 0 }
+        : { floor: disk.state?.serial ?? 0, memberFloor: disk.state?.member ?? 0 };
+    this.#model = {
+      inForce: now,
+      ...floors,
+      age: disk.age,
+      since: this.passed,
+      onDisk: true,
+    };
+    this.look();
+  }
+
+  copy(): void {
+    this.#copy = { disk: this.#disk, files: filesOf(this.folder), written: new Map(this.#written) };
+  }
+
+  /** An old copy of the folder, as a restored virtual machine has it: while the device is off. */
+  async restore(): Promise<void> {
+    if (this.#copy === undefined) return;
+    putFiles(this.folder, this.#copy.files);
+    [this.#disk, this.#written] = [this.#copy.disk, new Map(this.#copy.written)];
+    await this.restart();
+  }
+
+  remove(): void {
+    removeFolder(this.folder);
+  }
+}
