@@ -12,6 +12,7 @@ import type { Ingest } from '../telemetry/ingest.ts';
 import type { ReportBook } from './acks.ts';
 import type { Push } from './push.ts';
 import type { Session } from './session.ts';
+import type { TrustFrames } from './trust-frames.ts';
 
 const hello = Compile(Hello);
 const ack = Compile(Ack);
@@ -55,13 +56,14 @@ interface Parts {
   readonly push: Push;
   readonly reports: ReportBook;
   readonly ingest: Ingest;
+  readonly trust: TrustFrames;
   readonly clock: () => Date;
   readonly log: FastifyBaseLogger;
   /** Called when trees and checkpoint do not agree with the database. */
   readonly resync: () => Promise<void>;
 }
 
-export const createReceiver = ({ published, push, reports, ingest, clock, log, resync }: Parts): Receiver => {
+export const createReceiver = ({ published, push, reports, ingest, trust, clock, log, resync }: Parts): Receiver => {
   const judged = new Map<string, UpFrame>();
 
   const read = (data: Buffer): UpFrame => {
@@ -81,7 +83,9 @@ export const createReceiver = ({ published, push, reports, ingest, clock, log, r
     session.close(CLOSE.malformed, code);
   };
 
-  const greet = async (session: Session): Promise<void> => {
+  const greet = async (session: Session, held: Extract<UpFrame, { type: 'hello' }>['trust']): Promise<void> => {
+    const newer = held === undefined ? undefined : trust.newerThan(held);
+    if (newer !== undefined) session.send(newer);
     if (published.checkpoint === undefined) await resync();
     await published.read(() => push.makeCurrent(session));
   };
@@ -96,7 +100,7 @@ export const createReceiver = ({ published, push, reports, ingest, clock, log, r
         const { epoch, serial, digest } = frame.enforcing;
         reports.ack(session.device, { epoch, serial, digest, phase: 'enforced' }, clock());
       }
-      greet(session).catch((error: unknown) => {
+      greet(session, frame.trust).catch((error: unknown) => {
         log.error({ err: error, device: session.device }, 'a device could not be made current');
         session.close(CLOSE.restart, 'channel.not-ready');
       });

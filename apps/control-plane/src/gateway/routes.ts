@@ -13,6 +13,7 @@ import { listen } from './listen.ts';
 import { Push } from './push.ts';
 import { createReceiver } from './receive.ts';
 import { createReportStore, revokedAmong, writeSeen } from './store.ts';
+import { createTrustFrames } from './trust-frames.ts';
 import { createUpgrade } from './upgrade.ts';
 
 /** Who came or went is written down this often; who stays connected, every tenth time. */
@@ -34,7 +35,16 @@ export const registerGateway: Feature = (app, context) => {
     endRevoked([device]).catch((error: unknown) => log.warn({ err: error, device }, 'whether a device was revoked could not be read'));
   });
   const endPush = published.subscribe((advance) => push.advance(advance));
-  const receiver = createReceiver({ published, push, reports, ingest, clock, log, resync: () => sync([]) });
+  const receiver = createReceiver({
+    published,
+    push,
+    reports,
+    ingest,
+    trust: createTrustFrames(context.organisation),
+    clock,
+    log,
+    resync: () => sync([]),
+  });
   const stopHeartbeat = startHeartbeat(hub, push);
   const listening = listen({
     access: database,

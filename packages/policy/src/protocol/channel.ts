@@ -66,13 +66,26 @@ export const MembershipFrame = Type.Object(
 );
 export type MembershipFrame = Static<typeof MembershipFrame>;
 
+/** Roots that follow those which the device holds, and the newest floor: sent before anything that only they can verify. */
+export const RootsFrame = Type.Object(
+  {
+    type: Type.Literal('roots'),
+    /** How many roots the device said it holds; those here come after them. */
+    after: Serial,
+    roots: Type.Array(Type.String({ maxLength: 65_536 }), { maxItems: 255 }),
+    floor: Type.String({ maxLength: 262_144 }),
+  },
+  closed,
+);
+export type RootsFrame = Static<typeof RootsFrame>;
+
 export const TelemetryAck = Type.Object({ type: Type.Literal('telemetry.ack'), boot: Type.String({ maxLength: 64 }), seq: Serial }, closed);
 export const Problem = Type.Object(
   { type: Type.Literal('problem'), code: Type.String({ maxLength: 64 }), detail: Type.String({ maxLength: 512 }) },
   closed,
 );
 
-export const DownFrame = Type.Union([Welcome, StateFrame, MembershipFrame, TelemetryAck, Problem]);
+export const DownFrame = Type.Union([Welcome, RootsFrame, StateFrame, MembershipFrame, TelemetryAck, Problem]);
 export type DownFrame = Static<typeof DownFrame>;
 
 // ---- device to server -------------------------------------------------------------------------------------------
@@ -86,6 +99,8 @@ export const Hello = Type.Object(
     boot: Type.String({ maxLength: 64 }),
     agentVersion: Type.String({ maxLength: 32 }),
     enforcing: Type.Union([Enforcing, Type.Null()]),
+    /** How many roots it holds, and the SHA-256 of its floor's text. Absent: those that it enrolled with are all that it can use. */
+    trust: Type.Optional(Type.Object({ roots: Serial, floor: HexDigest }, closed)),
     /** Highest checkpoint seen, its payload's SHA-256: a fork shows here. */
     checkpoint: Type.Union([Type.Object({ epoch: Serial, serial: Serial, digest: HexDigest }, closed), Type.Null()]),
   },
