@@ -31,6 +31,8 @@ import { openSpool } from './telemetry/spool.ts';
 
 const SPOOL_BYTES = 64 * 1024 * 1024;
 const FLUSH_MS = 100;
+/** For the runs to be gone and the channel to be closed. */
+const STOP_MS = 5000;
 const SELF_TEST_MS = 24 * 3_600_000;
 
 /** Runs until the signal is aborted. @throws CordonError `daemon.already-running`, `enroll.missing`, `identity.key`, `launch.*-missing`, `egress.*` */
@@ -51,10 +53,11 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     fs.chmodSync(place, mode);
     return place;
   };
-  const orphans = endOrphans(path.join(stateDir, 'runs'));
-  if (orphans > 0) log(`ended ${orphans} runs that an earlier daemon left`);
   const now = (): Date => new Date();
   const spool = openSpool(path.join(stateDir, 'spool'), `boot_${randomBytes(12).toString('base64url')}`, SPOOL_BYTES, now);
+  const orphans = endOrphans(path.join(stateDir, 'runs'), now());
+  for (const orphan of orphans) spool.append({ kind: 'run.ended', ...orphan, reason: 'killed', exitCode: 137 });
+  if (orphans.length > 0) log(`an earlier daemon left ${orphans.length} runs: they are ended`);
   const helpers = installHelpers(path.join(runtimeDir, 'helpers'));
   const nobody = accountNamed('nobody');
   const runs = createRunTable(path.join(stateDir, 'runs'));
@@ -222,7 +225,11 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   clearInterval(tester);
   local.stop();
   for (const { run } of runs.all()) run.kill('killed');
-  await Promise.race([Promise.all([...runs.all().map(({ run }) => run.ended), channel.done]), wait(5000)]);
+  const patience = new AbortController();
+  const ended = Promise.all([...runs.all().map(({ run }) => run.ended), channel.done]);
+  // An aborted wait is the end that was hoped for.
+  await Promise.race([ended, wait(STOP_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
+  patience.abort();
   await launcher.stop();
   spool.close();
   egress.stop();

@@ -98,11 +98,15 @@ export const install = (world: World, hosts: Readonly<Record<string, string>> = 
       const [program, ...args] = [...wrap, ...command, 'daemon'];
       const child = spawn(program, args, { env, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] });
       let log = '';
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString('utf8')));
       const ended = once(child, 'exit') as Promise<[number | null]>;
-      await expect
-        .poll(() => log.includes(' serves ') || child.exitCode !== null || child.signalCode !== null, { timeout: 30_000, interval: 20 })
-        .toBe(true);
+      const serves = new Promise<void>((resolve) => {
+        for (const stream of [child.stdout, child.stderr])
+          stream.on('data', (chunk: Buffer) => {
+            log += chunk.toString('utf8');
+            if (log.includes(' serves ')) resolve();
+          });
+      });
+      await Promise.race([serves, ended]);
       return {
         process: child,
         log: () => log,

@@ -8,6 +8,9 @@ import { parseArguments } from './arguments.ts';
 import { manifestText } from './manifest-text.ts';
 import { printError, REFUSED_STATUS } from './output.ts';
 
+/** As shells tell of a program that was ended by SIGPIPE. */
+const NOBODY_READS = 141;
+
 /** Standard input to the run, with backpressure; an empty message is its end. */
 const sendInput = (input: Readable, client: LocalClient): void => {
   input.on('data', (chunk: Buffer) => {
@@ -25,15 +28,23 @@ export const runCommand = async (args: readonly string[]): Promise<number> => {
   const manifest = await manifestText(options.get('manifest'));
   let settle: (status: number) => void = () => undefined;
   const status = new Promise<number>((resolve) => (settle = resolve));
+  let isTold = false;
+  const end = (exitStatus: number): void => {
+    isTold = true;
+    settle(exitStatus);
+    // Whatever still comes on standard input is nobody's.
+    process.stdin.destroy();
+  };
   const onReply = (reply: Reply): void => {
+    if (reply.type === 'started') sendInput(process.stdin, client);
     if (reply.type === 'environment') client.send({ op: 'environment', values: callerValues(reply.names) });
     if (reply.type === 'ended') {
       if (reply.reason !== 'exited') process.stderr.write(`cordon: the run was ended (${reply.reason})\n`);
-      settle(reply.exitCode);
+      end(reply.exitCode);
     }
     if (reply.type === 'error') {
       printError(new CordonError(reply.code, reply.message));
-      settle(REFUSED_STATUS);
+      end(REFUSED_STATUS);
     }
   };
   const client = await connectLocal(socketFor(readConfig().runtimeDir, process.getuid?.() ?? 0), (kind, payload) => {
@@ -43,13 +54,16 @@ export const runCommand = async (args: readonly string[]): Promise<number> => {
   const [agent, user] = [options.get('agent'), options.get('user')];
   const who = { ...(agent !== undefined && { agent }), ...(user !== undefined && { user }), ...(manifest !== undefined && { manifest }) };
   client.send({ op: 'run', argv: rest, cwd: process.cwd(), ...who });
-  sendInput(process.stdin, client);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => client.send({ op: 'signal', signal: 'terminate' }));
   client.socket.once('close', () => {
-    settle(REFUSED_STATUS);
-    process.stdin.pause();
-    process.stdin.unref?.();
+    if (!isTold) printError(new CordonError('daemon.gone', 'the daemon went away, and what it ran with it'));
+    end(REFUSED_STATUS);
+  });
+  // Nobody reads any more: the run ends, as a program in a pipe would.
+  process.stdout.on('error', () => {
+    end(NOBODY_READS);
+    client.socket.destroy();
   });
   return status;
 };

@@ -26,6 +26,9 @@ export interface Services {
   readonly clock: () => number;
 }
 
+/** Input before its run: none is expected, little is kept, and nothing is lost without a word. */
+const EARLY_CHUNKS = 64;
+
 type RunRequest = Extract<Request, { op: 'run' }>;
 type WhyRequest = Extract<Request, { op: 'why' }>;
 
@@ -58,11 +61,12 @@ const relay = ({ socket }: Caller, run: Run): void => {
     [KIND.stderr, run.stderr],
   ] as const) {
     stream.on('data', (chunk: Buffer) => {
-      if (!socket.write(encode(kind, chunk))) {
-        stream.pause();
-        socket.once('drain', () => stream.resume());
-      }
+      // Nobody is there any more: what it still says must not keep it from its end.
+      if (socket.destroyed || socket.write(encode(kind, chunk))) return;
+      stream.pause();
+      socket.once('drain', () => stream.resume());
     });
+    socket.once('close', () => stream.resume());
   }
 };
 
@@ -74,7 +78,8 @@ export const createConversation =
   (caller: Caller): Conversation => {
     let run: Run | undefined;
     let early: Buffer[] = [];
-    let gone = false;
+    /** Nobody wants it any more, perhaps before it has begun. */
+    let unwanted = false;
     let values: (values: Readonly<Record<string, string>>) => void = () => undefined;
 
     const start = async (request: RunRequest): Promise<void> => {
@@ -103,7 +108,8 @@ export const createConversation =
         const begun = await services.launcher.launch({ run: id, plan, argv: request.argv, env, cwd: request.cwd, user: account });
         run = begun;
         const startedAt = services.clock();
-        services.runs.add({ run: begun, subject, account, cwd: request.cwd, manifest, effective, startedAt });
+        const { filesystem } = plan.request;
+        services.runs.add({ run: begun, subject, account, cwd: request.cwd, manifest, effective, filesystem, startedAt });
         services.report({
           kind: 'run.started',
           ...common,
@@ -114,8 +120,10 @@ export const createConversation =
         });
         caller.reply({ type: 'started', run: id });
         relay(caller, begun);
+        begun.stdin.once('close', () => caller.socket.resume());
         for (const chunk of early.splice(0)) feed(begun, chunk);
-        if (gone) begun.kill('killed');
+        // What is in force may have changed while it was prepared; it was not there yet to be judged again.
+        if (unwanted || services.state()?.digest !== state.digest) begun.kill('killed');
         const end = await begun.ended;
         services.runs.remove(id);
         services.report({
@@ -129,13 +137,16 @@ export const createConversation =
         caller.socket.end();
       } catch (error) {
         const { code, message } = describe(error);
+        run?.kill('killed');
+        services.runs.remove(id);
         services.report({ kind: 'launch.refused', ...common, code, program });
         caller.reply({ type: 'error', code, message });
         caller.socket.end();
       }
     };
-    /** An empty chunk is the end of input. */
+    /** An empty chunk is the end of input. What a run does not take any more, nobody does. */
     const feed = (to: Run, chunk: Buffer): void => {
+      if (!to.stdin.writable) return;
       if (chunk.length === 0) to.stdin.end();
       else if (!to.stdin.write(chunk)) {
         caller.socket.pause();
@@ -168,16 +179,18 @@ export const createConversation =
             values(request.values);
             break;
           case 'signal':
+            unwanted = true;
             run?.kill('killed');
             break;
         }
       },
       onInput: (chunk) => {
-        if (run !== undefined) feed(run, chunk);
-        else if (early.length < 64) early = [...early, chunk];
+        if (run !== undefined) return feed(run, chunk);
+        if (early.length >= EARLY_CHUNKS) throw new CordonError('local.early', 'input comes after the run has started');
+        early = [...early, chunk];
       },
       onClose: () => {
-        gone = true;
+        unwanted = true;
         values({});
         run?.kill('killed');
       },

@@ -1,9 +1,13 @@
 /** The runs that live now, on disk too: a daemon that was killed finds at its next start what it left behind, and ends it. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { Type } from 'typebox';
+import { Compile } from 'typebox/compile';
 import type { EffectivePolicy, Subject } from '@cordon/policy/effective.ts';
 import type { AgentManifest } from '@cordon/policy/manifest/schema.ts';
-import { isAlive } from '../launch/gate.ts';
+import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
+import { readJson } from '../durable.ts';
+import { endProcess } from '../launch/gate.ts';
 import type { Run } from '../launch/launcher.ts';
 import type { Account } from '../local-api/accounts.ts';
 
@@ -14,6 +18,8 @@ export interface LiveRun {
   readonly cwd: string;
   readonly manifest?: AgentManifest | undefined;
   readonly effective: EffectivePolicy;
+  /** What was mounted for it. */
+  readonly filesystem: LaunchPlan['request']['filesystem'];
   readonly startedAt: number;
 }
 
@@ -23,29 +29,42 @@ export interface RunTable {
   all(): readonly LiveRun[];
 }
 
-/** Ends what a killed daemon left. @returns how many sandboxes were still there */
-export const endOrphans = (folder: string): number => {
+/** A run that an earlier daemon did not see end. */
+export interface Orphan {
+  readonly run: string;
+  readonly agent: string;
+  readonly osUser: string;
+  /** Since it began. */
+  readonly durationMs: number;
+}
+
+const Entry = Compile(
+  Type.Object({ pid: Type.Integer(), startTime: Type.String(), agent: Type.String(), osUser: Type.String(), startedAt: Type.String() }),
+);
+
+/** Ends what a killed daemon left. @returns every run whose end nobody has told yet */
+export const endOrphans = (folder: string, now: Date): Orphan[] => {
   fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  let ended = 0;
-  for (const name of fs.readdirSync(folder)) {
-    const file = path.join(folder, name);
-    const [pid = '', startTime = ''] = fs.readFileSync(file, 'utf8').split(' ');
-    if (/^\d+$/.test(pid) && isAlive(Number(pid), startTime)) {
-      process.kill(Number(pid), 'SIGKILL');
-      ended += 1;
-    }
+  return fs.readdirSync(folder).flatMap((run) => {
+    const file = path.join(folder, run);
+    const entry = readJson(file);
     fs.rmSync(file);
-  }
-  return ended;
+    if (!Entry.Check(entry)) return []; // it was never whole, so its run never began
+    const { pid, startTime, agent, osUser, startedAt } = entry;
+    endProcess(pid, startTime);
+    return [{ run, agent, osUser, durationMs: Math.max(0, now.getTime() - Date.parse(startedAt)) }];
+  });
 };
 
-export const createRunTable = (folder: string): RunTable => {
+export const createRunTable = (folder: string, now: () => Date = () => new Date()): RunTable => {
   const live = new Map<string, LiveRun>();
   return {
     add: (entry) => {
       const { pid, startTime } = entry.run.attestation;
+      const { subject, account } = entry;
       live.set(entry.run.run, entry);
-      fs.writeFileSync(path.join(folder, entry.run.run), `${pid} ${startTime}`, { mode: 0o600 });
+      const left = { pid, startTime, agent: subject.agent.id, osUser: account.name, startedAt: now().toISOString() };
+      fs.writeFileSync(path.join(folder, entry.run.run), JSON.stringify(left), { mode: 0o600 });
     },
     remove: (run) => {
       live.delete(run);
