@@ -6,11 +6,8 @@ import { enrolDevice, newKey, POLICY, someFacts, startPlane, type Answer, type T
 
 let test: TestPlane;
 let device: Enrolled;
-/** Opened first: by the end of the file it has been silent for longer than a device may be. */
-let silent: TestChannel;
 beforeAll(async () => {
   test = await startPlane();
-  silent = connect(test, (await enrol(test)).id);
   device = await enrol(test);
 });
 afterAll(() => test.close());
@@ -278,8 +275,7 @@ describe('on the channel', () => {
   it('a refused upgrade leaves no connection behind, also when the client does not hang up', async () => {
     const { server } = test.plane.listeners.device.app;
     const connections = () => new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
-    await expect.poll(connections, { timeout: 10_000 }).toBeLessThanOrEqual(1); // the silent one
-    const before = await connections();
+    await expect.poll(connections, { timeout: 10_000 }).toBe(0);
     const sockets = Array.from({ length: 10 }, () =>
       net.connect({ port: Number(new URL(test.plane.deviceUrl).port), allowHalfOpen: true }),
     );
@@ -289,11 +285,7 @@ describe('on the channel', () => {
       socket.write('GET /agent/v1/channel HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
     }
     await expect.poll(() => sockets.every(({ bytesRead }) => bytesRead > 0), { timeout: 5000 }).toBe(true);
-    await expect.poll(connections, { timeout: 5000 }).toBe(before);
+    await expect.poll(connections, { timeout: 5000 }).toBe(0);
     for (const socket of sockets) socket.destroy();
-  });
-
-  it('who says no hello is sent away after five seconds', async () => {
-    expect(await silent.closed).toEqual({ code: 4400, reason: 'channel.hello-missing' });
   });
 });

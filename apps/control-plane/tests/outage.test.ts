@@ -11,6 +11,8 @@ let test: TestPlane;
 let superuser: pg.Client;
 let group: string;
 let policy: string;
+/** Opened first: by the end of the file it has been silent for longer than a device may be. */
+let silent: TestChannel;
 beforeAll(async () => {
   test = await startPlane();
   superuser = new pg.Client(poolConfig(inject('database').superuser, 1));
@@ -19,6 +21,7 @@ beforeAll(async () => {
   policy = (await test.admin<{ id: string }>('POST', '/policies', { body: { yaml: POLICY } })).body.id;
   await test.admin('POST', '/assignments', { body: { policyId: policy, groupId: group } });
   await test.admin('POST', '/publish', { body: {} });
+  silent = connect(test, (await enrol(test, group)).id);
 });
 afterAll(async () => {
   await superuser.end();
@@ -176,5 +179,11 @@ describe.runIf(process.platform === 'linux')('a signer that dies', () => {
     await expect
       .poll(async () => (await test.admin('POST', '/publish', { body: { title: 'again' } })).status, { timeout: 20_000, interval: 200 })
       .toBe(201);
+  });
+});
+
+describe('a device that says nothing', () => {
+  it('is sent away after five seconds, whatever happened to database and signer meanwhile', async () => {
+    expect(await silent.closed).toEqual({ code: 4400, reason: 'channel.hello-missing' });
   });
 });

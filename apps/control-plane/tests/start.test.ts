@@ -39,21 +39,22 @@ describe('starting', () => {
     });
   });
 
-  it.each(['CORDON_ADMIN_PORT', 'CORDON_DEVICE_PORT'])(
-    'refuses a port that is taken (%s), and stops what it had started',
-    async (variable) => {
-      const blocker = http.createServer();
-      const port = await new Promise<number>((resolve) =>
-        blocker.listen(0, '127.0.0.1', () => resolve((blocker.address() as { port: number }).port)),
-      );
-      const config = silent({ [variable]: String(port) });
-      const owner = await createDatabase();
-      await expect(createControlPlane(config, { owner })).rejects.toMatchObject({ code: 'listen.port-taken', place: variable });
-      await new Promise((resolve) => blocker.close(resolve));
-      const started = await createControlPlane(config, { owner });
-      await started.close();
-    },
-  );
+  it('refuses a port that is taken, and stops what it had started', async () => {
+    const blocker = http.createServer();
+    const port = await new Promise<number>((resolve) =>
+      blocker.listen(0, '127.0.0.1', () => resolve((blocker.address() as { port: number }).port)),
+    );
+    const owner = await createDatabase();
+    const state = makeStateDir();
+    for (const variable of ['CORDON_ADMIN_PORT', 'CORDON_DEVICE_PORT'])
+      await expect(createControlPlane(silent({ CORDON_STATE: state, [variable]: String(port) }), { owner })).rejects.toMatchObject({
+        code: 'listen.port-taken',
+        place: variable,
+      });
+    await new Promise((resolve) => blocker.close(resolve));
+    const started = await createControlPlane(silent({ CORDON_STATE: state, CORDON_DEVICE_PORT: String(port) }), { owner });
+    await started.close();
+  });
 
   it('refuses an address that is not of this machine, and says so', async () => {
     const config = silent({ CORDON_HOST: '203.0.113.7', CORDON_TRUST_PROXY: '10.0.0.1' });

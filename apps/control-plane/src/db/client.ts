@@ -47,6 +47,18 @@ export const poolConfig = (access: DatabaseAccess, max: number): pg.PoolConfig =
   connectionTimeoutMillis: 10_000,
 });
 
+/**
+ * A pool whose broken connections never end the process: the driver's own pool listens only to idle clients, so one that breaks while it is checked
+ * out would be an uncaught exception, beside the failure of its query.
+ * @param onError told of each connection that broke; the next use connects again
+ */
+export const createPool = (config: pg.PoolConfig, onError: (error: Error) => void): pg.Pool => {
+  const pool = new pg.Pool(config);
+  pool.on('connect', (client) => client.on('error', onError));
+  pool.on('error', () => undefined); // an idle client: told above already
+  return pool;
+};
+
 export interface Clients {
   readonly prisma: PrismaClient;
   readonly pool: pg.Pool;
@@ -60,8 +72,7 @@ export interface Clients {
 export const createClients = (access: DatabaseAccess, onError: (error: Error) => void): Clients => {
   const adapter = new PrismaPg(poolConfig(access, 10), { onPoolError: onError, onConnectionError: onError });
   const prisma = new PrismaClient({ adapter, transactionOptions: { maxWait: 30_000, timeout: 30_000 } });
-  const pool = new pg.Pool(poolConfig(access, 6));
-  pool.on('error', onError);
+  const pool = createPool(poolConfig(access, 6), onError);
   return {
     prisma,
     pool,

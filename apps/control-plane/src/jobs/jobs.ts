@@ -1,9 +1,8 @@
 /** What is truly a job: repeated, coarse, and done once whatever the number of replicas. Never one per device or event. */
 import { createPostgresBackend, Queue, Worker, type PgPool } from 'bullmq';
-import pg from 'pg';
 import { evaluateAll } from '../compliance/evaluator.ts';
 import type { Context } from '../context.ts';
-import { poolConfig } from '../db/client.ts';
+import { createPool, poolConfig } from '../db/client.ts';
 import { RENEW_EVERY_MS, renewCheckpoint } from '../publishing/publish.ts';
 import { dropSuperseded, keepPartitions } from './retention.ts';
 
@@ -37,10 +36,9 @@ export const startJobs = async (context: Context): Promise<Jobs> => {
   );
   renewal.unref();
 
-  // The queue's own description of a pool is narrower than the driver's in the events of its clients alone.
-  const pool = new pg.Pool({ ...poolConfig(database, 4), options: '-c search_path=bullmq' }) as PgPool;
   const onError = (error: Error): void => log.warn({ err: error }, 'the job queue lost the database; it connects again');
-  pool.on('error', onError);
+  // The queue's own description of a pool is narrower than the driver's in the events of its clients alone.
+  const pool = createPool({ ...poolConfig(database, 4), options: '-c search_path=bullmq' }, onError) as PgPool;
   const queue = new Queue(
     QUEUE,
     { connection: pool, defaultJobOptions: { removeOnComplete: { count: 20 }, removeOnFail: { count: 100 } } },
