@@ -88,8 +88,14 @@ export const startEgress = async (options: EgressOptions): Promise<Egress> => {
   fs.chmodSync(folder, 0o711);
   let current = startProcess(options, onMessage, onExit);
   let pid = (await current).pid;
+  /** The process; one that could not be started again is tried once more by whoever needs it next. */
+  const running = (): Promise<ChildProcess> =>
+    current.catch(() => {
+      current = startProcess(options, onMessage, onExit);
+      return current;
+    });
   const ask = async (make: (id: number) => ToEgress): Promise<void> => {
-    const child = await current;
+    const child = await running();
     const id = nextId++;
     await new Promise<void>((resolve, reject) => {
       waiting.set(id, (error) =>
@@ -97,7 +103,8 @@ export const startEgress = async (options: EgressOptions): Promise<Egress> => {
           ? resolve()
           : reject(new CordonError('egress.open', `the way out could not be opened: ${error}`, { retryable: true })),
       );
-      child.send(make(id));
+      // Between its death and the news of it there is nobody to send to.
+      child.send(make(id), (error) => error !== null && waiting.get(id)?.(error.message));
     }).finally(() => waiting.delete(id));
   };
   return {
@@ -110,15 +117,25 @@ export const startEgress = async (options: EgressOptions): Promise<Egress> => {
         });
       fs.mkdirSync(own, { mode: 0o711 });
       if (options.dropTo !== undefined) fs.chownSync(own, options.dropTo.uid, options.dropTo.gid);
-      await ask((id) => ({ type: 'open', id, run, socket, rules }));
-      if (options.dropTo !== undefined) fs.chownSync(socket, owner.uid, owner.gid);
-      return { socket };
+      try {
+        await ask((id) => ({ type: 'open', id, run, socket, rules }));
+        if (options.dropTo !== undefined) fs.chownSync(socket, owner.uid, owner.gid);
+        return { socket };
+      } catch (error) {
+        fs.rmSync(own, { recursive: true, force: true });
+        throw error;
+      }
     },
     assign: async (name, run, rules) => {
       names.set(run, name);
       await ask((id) => ({ type: 'assign', id, name, run, rules }));
     },
-    update: (run, rules) => void current.then((child) => child.send({ type: 'update', run, rules } satisfies ToEgress)),
+    // Without the process nothing is open that new rules could be for.
+    update: (run, rules) =>
+      void current.then(
+        (child) => child.send({ type: 'update', run, rules } satisfies ToEgress, () => undefined),
+        () => undefined,
+      ),
     close: async (run) => {
       // A process that died has closed everything already.
       await ask((id) => ({ type: 'close', id, run })).catch((error: unknown) => {
@@ -131,7 +148,10 @@ export const startEgress = async (options: EgressOptions): Promise<Egress> => {
     account: options.dropTo ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
     stop: () => {
       stopping = true;
-      void current.then((child) => child.kill('SIGKILL'));
+      void current.then(
+        (child) => child.kill('SIGKILL'),
+        () => undefined,
+      );
     },
   };
 };

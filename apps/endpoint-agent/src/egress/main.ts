@@ -61,7 +61,7 @@ const open = async (message: Extract<ToEgress, { type: 'open' }>): Promise<void>
     connection.once('close', () => connections.delete(connection));
   });
   runs.set(run, opened);
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(socket, resolve));
+  await new Promise<void>((resolve, reject) => server.on('error', reject).listen(socket, resolve));
   fs.chmodSync(socket, 0o600);
 };
 
