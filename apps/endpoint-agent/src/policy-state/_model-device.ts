@@ -142,6 +142,10 @@ export class Device {
     expect([now.serial >= model.floor, now.member >= model.memberFloor]).toEqual([true, true]);
     expect(replaced).toBe(now.digest !== before?.digest || now.cohort !== before.cohort);
     expect(persisted).toBe(!this.full);
+    // Both halves were fresh when they came, by any clock that is not behind.
+    if (this.clockOffset >= 0)
+      for (const half of [now.serial, now.member])
+        expect(after(this.passed).getTime() - this.server.issuedAt(half)).toBeLessThan(15 * MINUTE);
     const issued = (of: InForce): number => Math.min(this.server.issuedAt(of.serial), this.server.issuedAt(of.member));
     const younger = before === undefined || issued(now) > issued(before);
     this.#model = {

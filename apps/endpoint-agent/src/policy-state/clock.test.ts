@@ -148,6 +148,29 @@ describe('what the disk remembers', () => {
     expect(freshness(await started(after(MINUTE)), MINUTE)).toBe('expired');
   });
 
+  it('catches up with a state that there was no room for', async () => {
+    const slots = createSlots(folder);
+    let full = false;
+    const write: Slots['write'] = (stored, ratchet) => {
+      if (full) throw new Error('no space');
+      slots.write(stored, ratchet);
+    };
+    const state = createPolicyState(
+      enrollment,
+      { ...slots, write },
+      () => undefined,
+      () => elapsed,
+    );
+    await give(state, await published(7), after(MINUTE));
+    full = true;
+    await give(state, await published(8), after(MINUTE));
+    state.current(after(HOUR));
+    expect((await started(after(HOUR))).current(after(HOUR))?.serial).toBe(7);
+    full = false;
+    state.current(after(HOUR));
+    expect((await started(after(HOUR))).current(after(HOUR))?.serial).toBe(8);
+  });
+
   it('of an earlier version knows no time, and counts', async () => {
     const state = await inForce();
     state.current(after(2 * DAY));
