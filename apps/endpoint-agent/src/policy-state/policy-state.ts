@@ -1,9 +1,9 @@
 /** What this device enforces: verified on receipt, persisted, verified again at each load. A bad state never replaces a good one. */
-import { CordonError } from '@cordon/policy/errors.ts';
 import type { MembershipFrame, StateFrame } from '@cordon/policy/protocol/channel.ts';
-import { freshnessAt, verifyState, type Freshness, type Ratchet, type VerifiedState } from '@cordon/policy/trust/verify.ts';
+import { freshnessAt, type Freshness, type Ratchet, type VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Enrollment } from '../identity/enrollment.ts';
 import type { KeptRatchet, Slots, StoredState } from './slots.ts';
+import { describeProblem, isNewer, readStored, verifierOf, type Problem } from './stored.ts';
 import { createTrustedTime } from './trusted-time.ts';
 
 /** The outcome of a frame: accepted, kept until the other half comes, or refused with a code (and the old state stays). */
@@ -20,12 +20,6 @@ export type Outcome =
   | { readonly kind: 'waiting' }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly frame: StateFrame };
 
-/** Something that was found wrong on disk. */
-export interface Problem {
-  readonly code: string;
-  readonly message: string;
-}
-
 export interface PolicyState {
   /**
    * What is in force, with its freshness; undefined when nothing valid is there, and then nothing launches. `now` is the device's clock; what was stale or
@@ -39,17 +33,8 @@ export interface PolicyState {
   onMembership(frame: MembershipFrame, now: Date): Promise<Outcome>;
 }
 
-const describe = (error: unknown): Problem =>
-  error instanceof CordonError ? { code: error.code, message: error.message } : { code: 'state.unknown', message: String(error) };
-
 /** Whether both halves speak of the same cohort. Unverified: it only pairs what came. */
 const fit = (frame: StateFrame, membership: MembershipFrame): boolean => frame.cohort.leaf.cohort === membership.member.leaf.cohort;
-
-/** So far ahead that everything stored was issued before. */
-const END_OF_TIME = new Date(8.64e15);
-
-const isNewer = (a: Ratchet, b: Ratchet): boolean =>
-  a.epoch !== b.epoch ? a.epoch > b.epoch : a.serial !== b.serial ? a.serial > b.serial : a.member > b.member;
 
 /** @param elapsed milliseconds of a clock that no one can set */
 export const createPolicyState = (
@@ -67,18 +52,7 @@ export const createPolicyState = (
   const time = createTrustedTime(elapsed);
   /** What the disk knows: whether it has the state that is in force, and of what age. */
   let [onDisk, storedFreshness]: [boolean, Freshness] = [true, 'current'];
-  const device = { id: enrollment.device, memberIndex: enrollment.memberIndex, org: enrollment.org };
-  const verify = (state: StoredState, now: Date, receipt: boolean): Promise<VerifiedState> =>
-    verifyState({
-      ...state,
-      roots: enrollment.roots,
-      fingerprint: enrollment.fingerprint,
-      floor: enrollment.floor,
-      device,
-      ratchet,
-      now,
-      receipt,
-    });
+  const verify = verifierOf(enrollment);
 
   /** A frame without bytes means: those that you have. */
   const complete = (frame: StateFrame): StateFrame =>
@@ -132,9 +106,9 @@ export const createPolicyState = (
     const at = time.onReceipt(now);
     let state: VerifiedState;
     try {
-      state = await verify(candidate, at, true);
+      state = await verify(candidate, ratchet, at, true);
     } catch (error) {
-      const { code, message } = describe(error);
+      const { code, message } = describeProblem(error);
       log(`refused a state: ${code}: ${message}`);
       return { kind: 'refused', code, message, frame };
     }
@@ -154,48 +128,18 @@ export const createPolicyState = (
   return {
     current: (now) => verified && judged(verified, now),
     load: async (now) => {
-      const found: Problem[] = [];
-      const seen = slots.ratchet();
-      if (seen === 'damaged')
-        found.push({
-          code: 'state.ratchet-damaged',
-          message: 'the ratchet is damaged: nothing launches until the control plane has sent its state',
-        });
-      else {
-        ratchet = seen;
-        time.restore(seen.seen ?? 0);
+      const found = await readStored(slots, verify, (seen) => {
+        time.restore(seen);
+        return time.inForce(now);
+      });
+      const { kept: before, newest } = found;
+      [ratchet, problems] = [found.ratchet, found.problems];
+      if (newest !== undefined && before !== 'damaged') {
+        [stored, verified] = [newest.stored, newest.state];
+        time.began(verified.issuedAt, verified.judgedAt);
+        storedFreshness = freshnessAt(verified, new Date(before.seen ?? 0));
+        if (isNewer(ratchet, before)) attempt('the ratchet could not be stored', () => slots.remember(kept(now)));
       }
-      const at = seen === 'damaged' ? END_OF_TIME : time.inForce(now);
-      let newest: { readonly candidate: StoredState; readonly state: VerifiedState } | undefined;
-      for (const candidate of slots.read()) {
-        if (candidate === 'damaged') found.push({ code: 'state.slot-damaged', message: 'a stored state cannot be read' });
-        else {
-          try {
-            const state = await verify(candidate, at, false);
-            if (newest === undefined || isNewer(state.ratchet, newest.state.ratchet)) newest = { candidate, state };
-          } catch (error) {
-            found.push(describe(error));
-          }
-        }
-      }
-      if (newest !== undefined && seen !== 'damaged') {
-        [stored, verified] = [newest.candidate, newest.state];
-        time.began(verified.issuedAt, at);
-        storedFreshness = freshnessAt(verified, new Date(seen.seen ?? 0));
-      }
-      // The state is written before its ratchet; a cut may have come in between. Without a ratchet a stored state may be an old one that was put back, and is
-      // not in force; but nothing older than it comes in.
-      if (newest !== undefined && isNewer(newest.state.ratchet, ratchet)) {
-        ratchet = newest.state.ratchet;
-        if (seen !== 'damaged') attempt('the ratchet could not be stored', () => slots.remember(kept(now)));
-      }
-      if (verified === undefined && found.length === 0 && ratchet.serial > 0)
-        found.push({
-          code: 'state.missing',
-          message: `a state was accepted under serial ${ratchet.serial} and is not there: nothing launches until the control plane has sent it again`,
-        });
-      // Of two slots one is the older: that it is no longer accepted is as it should be.
-      problems = found.filter(({ code }) => verified === undefined || code !== 'checkpoint.rollback');
       for (const { code, message } of problems) log(`stored state: ${code}: ${message}`);
       return verified && judged(verified, now);
     },
