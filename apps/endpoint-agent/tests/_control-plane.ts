@@ -49,6 +49,8 @@ export interface ControlPlane {
   /** The network goes away, and comes back at the same address. */
   cut(): Promise<void>;
   mend(): Promise<void>;
+  /** It takes connections and says nothing any more, on those that are open neither. */
+  hang(): void;
   stop(): Promise<void>;
 }
 
@@ -68,7 +70,8 @@ class Refusal extends Error {
   }
 }
 
-export const startControlPlane = async (): Promise<ControlPlane> => {
+/** @param group its name, which devices show */
+export const startControlPlane = async (group = 'All devices'): Promise<ControlPlane> => {
   const org = 'org_story';
   const organisation = await createWorld(org, { expiresAt: new Date(Date.now() + 365 * 86_400_000).toISOString() });
   const requests: string[] = [];
@@ -141,6 +144,7 @@ export const startControlPlane = async (): Promise<ControlPlane> => {
   const serve = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
     const name = `${request.method} ${request.url}`;
     requests.push(name);
+    if (hangs) return;
     const body: unknown = request.method === 'POST' ? JSON.parse(await text(request)) : undefined;
     try {
       const route = routes[name];
@@ -173,6 +177,7 @@ export const startControlPlane = async (): Promise<ControlPlane> => {
   const plane = {
     acknowledging: true,
   };
+  let hangs = false;
   const hear = (socket: WebSocket, index: number, data: string): void => {
     const frame: unknown = JSON.parse(data);
     if (!Up.Check(frame)) {
@@ -240,7 +245,7 @@ export const startControlPlane = async (): Promise<ControlPlane> => {
           name: 'story',
           revision: serial,
           document: parsePolicy(policyText(spec)).document,
-          because: [{ assignment: 'asg_1', group: 'grp_1', groupName: 'All devices' }],
+          because: [{ assignment: 'asg_1', group: 'grp_1', groupName: group }],
         })),
         exceptions: [],
       };
@@ -255,7 +260,12 @@ export const startControlPlane = async (): Promise<ControlPlane> => {
     received: <T extends UpFrame['type']>(type: T): FrameOf<T>[] => frames.filter((frame): frame is FrameOf<T> => frame.type === type),
     connections: () => sockets.size,
     cut: close,
+    hang: () => {
+      hangs = true;
+      for (const socket of sockets.keys()) socket.pause();
+    },
     mend: async () => {
+      hangs = false;
       server = await open(port);
     },
     stop: close,

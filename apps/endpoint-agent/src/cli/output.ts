@@ -5,7 +5,7 @@ import { visible } from '@cordon/policy/visible.ts';
 export const printError = (error: unknown): void => {
   const { code, message } =
     error instanceof CordonError ? error : { code: 'cordon.failed', message: error instanceof Error ? error.message : String(error) };
-  process.stderr.write(`cordon: ${visible(message)} [${code}]\n`);
+  process.stderr.write(`cordon: ${visible(message)} [${visible(code)}]\n`);
 };
 
 /** Setup failures have a status of their own, as shells have for "cannot execute". */

@@ -35,6 +35,8 @@ const Down = Compile(DownFrame);
 /** No frame and no ping for so long: the connection is dead, whatever TCP says. */
 const SILENCE_MS = 90_000;
 const STABLE_MS = 60_000;
+/** For the other side's goodbye, when this one stops. */
+const CLOSE_MS = 2000;
 
 const readFrame = (data: WebSocket.RawData, binary: boolean): DownFrame => {
   if (binary) throw new CordonError('channel.frame', 'a binary frame');
@@ -52,7 +54,11 @@ const converse = (socket: WebSocket, options: ChannelOptions): Promise<void> =>
       clearTimeout(silence);
       silence = setTimeout(() => socket.terminate(), SILENCE_MS);
     };
-    const stop = (): void => socket.close(1000);
+    let last: NodeJS.Timeout | undefined;
+    const stop = (): void => {
+      socket.close(1000);
+      last = setTimeout(() => socket.terminate(), CLOSE_MS);
+    };
     heard();
     options.signal.addEventListener('abort', stop, { once: true });
     socket.on('ping', heard);
@@ -71,6 +77,7 @@ const converse = (socket: WebSocket, options: ChannelOptions): Promise<void> =>
     socket.on('error', (error) => options.log(`channel: ${error.message}`));
     socket.once('close', (code, reason) => {
       clearTimeout(silence);
+      clearTimeout(last);
       options.signal.removeEventListener('abort', stop);
       options.log(`channel closed (${code}${reason.length > 0 ? ` ${reason.toString('utf8').slice(0, 80)}` : ''})`);
       void turn.then(resolve);
@@ -85,7 +92,7 @@ export const startChannel = (options: ChannelOptions): Channel => {
     for (let attempt = 0; !options.signal.aborted; attempt += 1) {
       const start = performance.now();
       try {
-        socket = await openSession(options.enrollment, options.key);
+        socket = await openSession(options.enrollment, options.key, options.signal);
         await converse(socket, options);
         if (performance.now() - start > STABLE_MS) attempt = 0;
       } catch (error) {

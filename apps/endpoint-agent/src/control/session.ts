@@ -13,12 +13,12 @@ import type { Enrollment } from '../identity/enrollment.ts';
 const Challenge = Compile(ChallengeReply);
 const Session = Compile(SessionReply);
 
-/** @throws CordonError `server.*`, or the server's own code */
-export const openSession = async (enrollment: Enrollment, key: KeyPair): Promise<WebSocket> => {
+/** @param signal gives the attempt up. @throws CordonError `server.*`, or the server's own code */
+export const openSession = async (enrollment: Enrollment, key: KeyPair, signal: AbortSignal): Promise<WebSocket> => {
   const { server, org, device } = enrollment;
-  const { nonce } = await call(server, '/agent/v1/session/challenge', { device }, Challenge);
+  const { nonce } = await call(server, '/agent/v1/session/challenge', { device }, Challenge, signal);
   const proof = await signCompact({ org, device, nonce }, 'cordon-session+jws', key);
-  const { ticket } = await call(server, '/agent/v1/session', { device, proof }, Session);
+  const { ticket } = await call(server, '/agent/v1/session', { device, proof }, Session, signal);
   const url = new URL('/agent/v1/channel', checkServer(server));
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   const socket = new WebSocket(url, [SUBPROTOCOL], {
@@ -28,10 +28,12 @@ export const openSession = async (enrollment: Enrollment, key: KeyPair): Promise
     handshakeTimeout: 10_000,
     followRedirects: false,
   });
-  return new Promise((resolve, reject) => {
+  const giveUp = (): void => socket.terminate();
+  signal.addEventListener('abort', giveUp, { once: true });
+  return new Promise<WebSocket>((resolve, reject) => {
     socket.once('open', () => resolve(socket));
     socket.once('error', (cause) =>
       reject(new CordonError('server.unreachable', `the channel did not open: ${cause.message}`, { retryable: true, cause })),
     );
-  });
+  }).finally(() => signal.removeEventListener('abort', giveUp));
 };

@@ -20,8 +20,22 @@ export const checkServer = (server: string): URL => {
   return url;
 };
 
+/** The body, as long as it is one that a server of ours would send: whoever answers is not proved yet. @throws CordonError `server.reply` */
+const readText = async (response: Response): Promise<string> => {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    const bytes = chunk as Uint8Array;
+    size += bytes.length;
+    if (size > MAX_REPLY)
+      throw new CordonError('server.reply', `${new URL(response.url).pathname} answered with more than ${MAX_REPLY} bytes`);
+    chunks.push(bytes);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
+};
+
 /** @throws CordonError with the server's code for a refusal, `server.unreachable` or `server.reply` otherwise */
-export const call = async <T>(server: string, path: string, body: unknown, reply: Check<T>): Promise<T> => {
+export const call = async <T>(server: string, path: string, body: unknown, reply: Check<T>, signal?: AbortSignal): Promise<T> => {
   const url = new URL(path, checkServer(server));
   let response: Response;
   let text: string;
@@ -29,10 +43,11 @@ export const call = async <T>(server: string, path: string, body: unknown, reply
     response = await fetch(url, {
       ...(body !== undefined && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
       redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(signal === undefined ? [] : [signal])]),
     });
-    text = await response.text();
+    text = await readText(response);
   } catch (cause) {
+    if (cause instanceof CordonError) throw cause;
     throw new CordonError('server.unreachable', `${url.origin} does not answer`, { retryable: true, cause });
   }
   let value: unknown;
@@ -47,7 +62,7 @@ export const call = async <T>(server: string, path: string, body: unknown, reply
   if (!response.ok) {
     const { code, detail, title } = value as { code?: unknown; detail?: unknown; title?: unknown };
     const said = [detail, title].find((text) => typeof text === 'string') ?? `${url.pathname} answered ${response.status}`;
-    throw new CordonError(typeof code === 'string' ? code.slice(0, 64) : 'server.refused', said.slice(0, 500), {
+    throw new CordonError(typeof code === 'string' && /^[a-z0-9.-]{1,64}$/.test(code) ? code : 'server.refused', said.slice(0, 500), {
       retryable: response.status >= 500 || response.status === 429,
     });
   }

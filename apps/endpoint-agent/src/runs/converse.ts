@@ -51,8 +51,10 @@ const explainTarget = async (services: Services, request: WhyRequest, account: A
   if (target.startsWith('/') || target.startsWith('.') || target.startsWith('~'))
     return explainPath(effective, path.resolve(cwd, target.replace(/^~(?=\/|$)/, account.home)), access);
   const match = /^(\[[^\]]*\]|[^:]+)(?::(\d{1,5}))?$/.exec(target);
-  if (match === null) throw new CordonError('why.target', `${target} is neither a path nor a host with an optional port`);
-  return explainHost(effective, match[1] ?? '', Number(match[2] ?? 443));
+  const port = Number(match?.[2] ?? 443);
+  if (match === null || port < 1 || port > 65_535)
+    throw new CordonError('why.target', `${target} is neither a path nor a host with an optional port`);
+  return explainHost(effective, match[1] ?? '', port);
 };
 
 const relay = ({ socket }: Caller, run: Run): void => {
@@ -70,8 +72,11 @@ const relay = ({ socket }: Caller, run: Run): void => {
   }
 };
 
-const describe = (error: unknown): { code: string; message: string } =>
-  error instanceof CordonError ? error : { code: 'launch.failed', message: error instanceof Error ? error.message : String(error) };
+/** A plain object: what an error says is not among the members that a copy of it has. */
+const describe = (error: unknown): { code: string; message: string } => ({
+  code: error instanceof CordonError ? error.code : 'launch.failed',
+  message: error instanceof Error ? error.message : String(error),
+});
 
 export const createConversation =
   (services: Services) =>
