@@ -134,6 +134,21 @@ describe('starting', () => {
     const mixed = createControlPlane(silent({ CORDON_STATE: first.stateDir }), { owner: first.owner }).then(() => 'started');
     await expect(mixed).rejects.toMatchObject({ code: 'organisation.signer-unknown' });
   });
+
+  it('refuses a database that is older than what its signer has signed, and a signer that does not know what it has signed', async () => {
+    const first = await startPlane();
+    await first.plane.close();
+    const mark = path.join(first.stateDir, 'signer/high-water.json');
+    const { serial } = JSON.parse(fs.readFileSync(mark, 'utf8')) as { serial: number };
+    const start = () => createControlPlane(silent({ CORDON_STATE: first.stateDir }), { owner: first.owner });
+    fs.writeFileSync(mark, JSON.stringify({ epoch: 0, serial: serial + 1 }));
+    await expect(start()).rejects.toMatchObject({ code: 'signer.rollback' });
+    fs.writeFileSync(mark, '{}');
+    await expect(start()).rejects.toMatchObject({ code: 'signer.unavailable' });
+    fs.writeFileSync(mark, JSON.stringify({ epoch: 0, serial }));
+    await (await start()).close();
+    fs.rmSync(first.stateDir, { recursive: true });
+  });
 });
 
 describe('a database that is gone', () => {
