@@ -149,6 +149,41 @@ describe('taking in telemetry', () => {
     for (const one of many) expect([acked(one), problems(one)]).toEqual(one.device === 'dev_4' ? [[], ['telemetry.refused']] : [[2], []]);
   });
 
+  it('writes for one device while it writes for another, and for no device twice at once', async () => {
+    const finish: (() => void)[] = [];
+    const under: string[][] = [];
+    const slow = new Ingest(
+      {
+        endOf: () => Promise.resolve(undefined),
+        write: async (batches) => {
+          under.push(batches.map((row) => `${row.device} ${row.frame.seqTo}`));
+          await new Promise<void>((resolve) => finish.push(resolve));
+          return batches;
+        },
+      },
+      () => new Date(0),
+      log,
+    );
+    const [one, two] = [device('dev_1'), device('dev_2')];
+    const [first, second] = chain([1, 1]);
+    if (first === undefined || second === undefined) throw new Error('unreachable');
+    slow.offer(one, first);
+    await vi.advanceTimersByTimeAsync(100);
+    slow.offer(one, second);
+    slow.offer(two, first);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(under).toEqual([['dev_1 1'], ['dev_2 1']]);
+    finish[1]?.();
+    await vi.advanceTimersByTimeAsync(100);
+    expect([acked(one), acked(two), under.length]).toEqual([[], [1], 2]);
+    finish[0]?.();
+    await vi.advanceTimersByTimeAsync(100);
+    expect([acked(one), under[2]]).toEqual([[1], ['dev_1 2']]);
+    finish[2]?.();
+    await slow.close();
+    expect(acked(one)).toEqual([1, 2]);
+  });
+
   it('tells a gap from a second history, and takes neither', async () => {
     const one = device('dev_1');
     const [first, second, third] = chain([1, 1, 1]);

@@ -9,7 +9,9 @@ import type { TelemetryStore } from './store.ts';
 /** How long a batch may wait for others. */
 const LINGER_MS = 20;
 /** Events in one transaction, and in memory before devices are no longer read from. */
-const LARGEST_WRITE = 10_000;
+const LARGEST_WRITE = 5000;
+/** Transactions at once: rows of one are made while the database works on another. A device is never in two. */
+const WRITERS = 2;
 const HIGH_WATER = 60_000;
 const RETRY_MS = 500;
 
@@ -39,7 +41,8 @@ export class Ingest {
   #queue: Queued[] = [];
   #events = 0;
   #timer: NodeJS.Timeout | undefined;
-  #writing: Promise<void> | undefined;
+  readonly #writing = new Set<Promise<void>>();
+  readonly #busy = new Set<string>();
   #closed = false;
 
   constructor(store: TelemetryStore, clock: () => Date, log: FastifyBaseLogger) {
@@ -70,8 +73,8 @@ export class Ingest {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    await this.#writing;
-    await this.#flush();
+    await Promise.all(this.#writing);
+    for (let refused = false; this.#queue.length > 0 && !refused;) refused = await this.#flush();
   }
 
   async #read(source: Source, frame: TelemetryFrame): Promise<void> {
@@ -127,28 +130,39 @@ export class Ingest {
     source.send({ type: 'telemetry.ack', boot: committed.boot, seq: committed.seq });
   }
 
+  /** Writes what can be written after this time; whatever is of a device with a write under way waits for that one's end. */
   #schedule(ms: number): void {
-    if (this.#writing !== undefined || this.#closed) return;
+    if (this.#queue.every(({ device }) => this.#busy.has(device))) return;
+    if (this.#writing.size >= WRITERS || this.#closed) return;
     if (this.#timer !== undefined && ms > 0) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#writing = this.#flush().then((retry) => {
-        this.#writing = undefined;
-        if (this.#queue.length > 0) this.#schedule(retry ? RETRY_MS : this.#events >= LARGEST_WRITE ? 0 : LINGER_MS);
+      const writing = this.#flush().then((retry) => {
+        this.#writing.delete(writing);
+        this.#schedule(retry ? RETRY_MS : this.#events >= LARGEST_WRITE ? 0 : LINGER_MS);
       });
+      this.#writing.add(writing);
+      this.#schedule(LINGER_MS);
     }, ms);
   }
 
   /** @returns whether the database did not take it, so that it waits in the queue again */
   async #flush(): Promise<boolean> {
     let count = 0;
-    let taken = 0;
-    while (taken < this.#queue.length && count < LARGEST_WRITE) count += this.#queue[taken++]?.frame.events.length ?? 0;
-    const batch = this.#queue.slice(0, taken);
-    this.#queue = this.#queue.slice(taken);
+    const batch: Queued[] = [];
+    const rest: Queued[] = [];
+    for (const queued of this.#queue) {
+      const take = count < LARGEST_WRITE && !this.#busy.has(queued.device);
+      (take ? batch : rest).push(queued);
+      if (take) count += queued.frame.events.length;
+    }
+    this.#queue = rest;
     if (batch.length === 0) return false;
+    const devices = new Set(batch.map(({ device }) => device));
+    for (const device of devices) this.#busy.add(device);
     const waiting = await this.#write(batch);
+    for (const device of devices) this.#busy.delete(device);
     this.#queue = [...waiting, ...this.#queue];
     this.#events -= count - waiting.reduce((sum, { frame }) => sum + frame.events.length, 0);
     if (this.#events < HIGH_WATER / 2) {

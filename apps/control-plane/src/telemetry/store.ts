@@ -19,8 +19,20 @@ ON CONFLICT DO NOTHING RETURNING device_id AS device, boot`;
 
 const keyOf = (device: string, boot: string): string => `${device} ${boot}`;
 
-const copy = async (client: pg.PoolClient, statement: string, lines: string): Promise<void> => {
-  await pipeline(Readable.from([Buffer.from(lines)]), client.query(copyFrom(statement)));
+/** Batches whose rows are made and sent at once: the database works on them while the next are made. */
+const PIECE = 20;
+
+const copy = async <T>(client: pg.PoolClient, statement: string, items: readonly T[], lineOf: (item: T) => string): Promise<void> => {
+  const pieces = function* (): Generator<Buffer> {
+    for (let from = 0; from < items.length; from += PIECE)
+      yield Buffer.from(
+        items
+          .slice(from, from + PIECE)
+          .map(lineOf)
+          .join(''),
+      );
+  };
+  await pipeline(Readable.from(pieces()), client.query(copyFrom(statement)));
 };
 
 /** Each chain's first predecessor and last end within these batches, which are in the order of their chains. */
@@ -76,8 +88,8 @@ export const createTelemetryStore = (pool: pg.Pool): TelemetryStore => {
       const moved = await moveCursors(client, batches, at);
       const fitting = batches.filter(({ device, frame }) => moved.has(keyOf(device, frame.boot)));
       if (fitting.length > 0) {
-        await copy(client, BATCH_COPY, fitting.map(batchLine).join(''));
-        await copy(client, EVENT_COPY, fitting.map(eventLines).join(''));
+        await copy(client, EVENT_COPY, fitting, eventLines);
+        await copy(client, BATCH_COPY, fitting, batchLine);
       }
       await client.query('COMMIT');
       return fitting;
