@@ -148,7 +148,11 @@ export const describe = (error: unknown): Described => {
   if (error instanceof PolicyErrors)
     return { status: 400, code: error.code, detail: error.message, errors: error.issues.map((issue) => ({ ...issue })) };
   if (isDatabaseGone(error))
-    return { status: 503, code: 'db.unavailable', detail: 'the database does not answer; nothing was changed; try again' };
+    return {
+      status: 503,
+      code: 'db.unavailable',
+      detail: 'the database does not answer; try again, and look first whether what you asked for was done',
+    };
   if (error instanceof CordonError)
     return STATUS[error.code] === 500 ? INTERNAL : { status: STATUS[error.code] ?? 400, code: error.code, detail: error.message };
   const refused = fromDatabase(error);

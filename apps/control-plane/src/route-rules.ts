@@ -56,7 +56,7 @@ export const enforceRouteRules = (app: App): readonly KnownRoute[] => {
     schema.response = {
       ...schema.response,
       '4xx': problem('Refused: the code says why, the detail what to do'),
-      '5xx': problem('Failed: nothing was changed; 503 may be tried again'),
+      '5xx': problem('Failed: 503 may be tried again, after Retry-After'),
     };
     if (permission === 'public' || permission === 'device') schema.security = [];
     for (const method of [route.method].flat()) {

@@ -19,6 +19,8 @@ const ack = Compile(Ack);
 const selfTest = Compile(SelfTestFrame);
 const telemetry = Compile(TelemetryFrame);
 
+/** RFC 6455 §7.4.1: the server met something unexpected. */
+const INTERNAL = 1011;
 /** PostgreSQL's integer: numbers beyond it are not ours. */
 const MAX_INT = 2_147_483_647;
 /** Acknowledgements of one publish are the same bytes from every device: judged once. */
@@ -134,8 +136,10 @@ export const createReceiver = ({ published, push, reports, ingest, trust, clock,
       try {
         handle(session, read(data));
       } catch (error) {
-        if (!(error instanceof CordonError)) throw error;
-        refuse(session, error.code, error.message.slice(0, 512));
+        if (error instanceof CordonError) return refuse(session, error.code, error.message.slice(0, 512));
+        // A fault of ours: it must cost this one session and not all of them.
+        log.error({ err: error, device: session.device }, 'a message of a device could not be handled');
+        session.close(INTERNAL, 'channel.internal');
       }
     },
   };
