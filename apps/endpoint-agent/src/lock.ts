@@ -1,47 +1,33 @@
-/** One daemon per state folder: a socket in it that the kernel takes back when the process ends, however it ends. */
-import fs from 'node:fs';
-import net from 'node:net';
+/** One daemon per state folder. The kernel drops the lock with its process, however that ends, so nothing stale is ever left to be judged or removed. */
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { CordonError } from '@cordon/policy/errors.ts';
 
-const answers = (socket: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const probe = net.connect(socket, () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
+/** SQLITE_BUSY: another connection, here or in another process, holds the file. */
+const BUSY = 5;
 
-/** @throws CordonError `daemon.already-running` */
-export const lockState = async (stateDir: string): Promise<{ release(): void }> => {
-  // Relative to the folder's descriptor: a socket's path has at most 107 bytes, a folder's may have more.
-  const handle = fs.openSync(stateDir, 'r');
-  const socket = `/proc/self/fd/${handle}/lock`;
-  const file = path.join(stateDir, 'lock');
-  if (fs.existsSync(file)) {
-    if (await answers(socket)) {
-      fs.closeSync(handle);
-      throw new CordonError(
-        'daemon.already-running',
-        `another daemon uses ${stateDir}: stop it, or give this one its own CORDON_AGENT_STATE`,
-        { place: stateDir },
-      );
-    }
-    fs.rmSync(file);
+/**
+ * An exclusive transaction on an empty SQLite file, which is never written: a file lock of the kernel, without native code of ours.
+ * @throws CordonError `daemon.already-running`, `state.unusable`
+ */
+export const lockState = (stateDir: string): { release(): void } => {
+  let file: DatabaseSync | undefined;
+  try {
+    file = new DatabaseSync(path.join(stateDir, 'in-use.lock'));
+    file.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+  } catch (cause) {
+    file?.close();
+    const { errcode, message } = cause as Error & { errcode?: number };
+    throw errcode === BUSY
+      ? new CordonError('daemon.already-running', `another daemon uses ${stateDir}: stop it, or give this one its own CORDON_AGENT_STATE`, {
+          place: stateDir,
+          cause,
+        })
+      : new CordonError('state.unusable', `${stateDir} cannot be locked (${message}): it must be a folder that this account can write to`, {
+          place: stateDir,
+          cause,
+        });
   }
-  const server = net.createServer((peer) => peer.destroy());
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(new CordonError('daemon.already-running', `${stateDir} cannot be locked`, { place: stateDir, cause })),
-    );
-    server.listen(socket, resolve);
-  });
-  server.unref();
-  return {
-    release: () => {
-      server.close();
-      fs.closeSync(handle);
-    },
-  };
+  const held = file;
+  return { release: () => held.close() };
 };

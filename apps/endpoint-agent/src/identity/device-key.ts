@@ -15,7 +15,12 @@ export const loadDeviceKey = (stateDir: string): KeyPair => {
   if (stat === undefined) throw new CordonError('identity.key', `this device has no key at ${file}: enrol it first`, { place: file });
   if ((stat.mode & 0o077) !== 0)
     throw new CordonError('identity.key', `${file} can be read by others: set its mode to 0600, or enrol again`, { place: file });
-  return keyPairFromSeed(Buffer.from(fs.readFileSync(file, 'utf8').trim(), 'base64url'));
+  const seed = Buffer.from(fs.readFileSync(file, 'utf8').trim(), 'base64url');
+  if (seed.length !== 32)
+    throw new CordonError('identity.key', `${file} is damaged: put its copy back, or have this device retired and enrol it again`, {
+      place: file,
+    });
+  return keyPairFromSeed(seed);
 };
 
 /** The key that is there, or a new one: a retried enrollment uses the same. */

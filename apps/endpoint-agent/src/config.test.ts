@@ -1,0 +1,56 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { callerValues, readConfig, tokenFromEnvironment } from './config.ts';
+import { readHosts } from './egress/hosts.ts';
+
+const root = process.getuid?.() === 0;
+
+describe('readConfig', () => {
+  it('has places of its own where nothing is said', () => {
+    const config = readConfig({});
+    expect(config).toMatchObject({ users: [], hostsFile: undefined });
+    expect(config.stateDir).toBe(root ? '/var/lib/cordon' : path.join(os.homedir(), '.local/state/cordon'));
+    expect(config.runtimeDir).toBe(root ? '/run/cordon' : `/tmp/cordon-${process.getuid?.()}`);
+    if (!root) expect(readConfig({ XDG_RUNTIME_DIR: '/run/user/1' }).runtimeDir).toBe('/run/user/1/cordon');
+  });
+
+  it('takes what is said', () => {
+    expect(
+      readConfig({ CORDON_AGENT_STATE: '/s', CORDON_AGENT_RUNTIME: '/r', CORDON_AGENT_USERS: 'a,,b', CORDON_AGENT_HOSTS_FILE: '/h' }),
+    ).toEqual({
+      stateDir: '/s',
+      runtimeDir: '/r',
+      users: ['a', 'b'],
+      hostsFile: '/h',
+    });
+  });
+});
+
+describe('the caller’s environment', () => {
+  it('is given by name, and only what is there', () => {
+    const env = { LANG: 'C', EMPTY: '', SECRET: 'x' };
+    expect(callerValues(['LANG', 'EMPTY', 'MISSING'], env)).toEqual({ LANG: 'C', EMPTY: '' });
+    expect(tokenFromEnvironment({ CORDON_TOKEN: 't' })).toBe('t');
+    expect(tokenFromEnvironment({})).toBe(undefined);
+  });
+});
+
+describe('readHosts', () => {
+  let folder: string;
+  beforeAll(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-hosts-'))));
+  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+  const file = (content: string): string => {
+    const place = path.join(folder, 'hosts.json');
+    fs.writeFileSync(place, content);
+    return place;
+  };
+
+  it('is an object of host to address, or nothing', () => {
+    expect(readHosts(undefined)).toEqual({});
+    expect(readHosts(file('{"a.example":"192.0.2.1"}'))).toEqual({ 'a.example': '192.0.2.1' });
+    for (const content of ['{"a":1}', 'null', '"x"', '{"a":{}}'])
+      expect(() => readHosts(file(content)), content).toThrow(expect.objectContaining({ code: 'config.hosts' }));
+  });
+});
