@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { DownFrame, SelfTest } from '@cordon/policy/protocol/channel.ts';
+import { sha256Hex } from '@cordon/policy/trust/digest.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
 import type { AgentConfig } from './config.ts';
@@ -11,7 +12,7 @@ import { startChannel, type Channel } from './control/channel.ts';
 import { startEgress } from './egress/egress.ts';
 import { readHosts } from './egress/hosts.ts';
 import { loadDeviceKey } from './identity/device-key.ts';
-import { requireEnrollment } from './identity/enrollment.ts';
+import { requireEnrollment, saveEnrollment } from './identity/enrollment.ts';
 import { AGENT_VERSION } from './identity/facts.ts';
 import { closeInherited } from './launch/descriptors.ts';
 import { installHelpers } from './launch/helpers.ts';
@@ -43,7 +44,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   const root = process.getuid?.() === 0;
   const enrollment = requireEnrollment(stateDir);
   const key = loadDeviceKey(stateDir);
-  const lock = await lockState(stateDir);
+  const lock = lockState(stateDir);
   fs.mkdirSync(runtimeDir, { recursive: true });
   fs.chmodSync(runtimeDir, 0o755);
   const folder = (name: string, mode: number): string => {
@@ -84,7 +85,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     onDeath: () => log('the egress process died; runs keep going without a way out, new runs get a new one'),
   });
   const launcher = createLauncher({ runtimeDir: folder('launch', 0o700), helpers, egress });
-  const policyState = createPolicyState(enrollment, createSlots(stateDir), log);
+  const policyState = createPolicyState(enrollment, createSlots(stateDir), log, undefined, (newer) => saveEnrollment(stateDir, newer));
   await policyState.load(now());
   for (const { code } of policyState.problems())
     spool.append({ kind: 'policy', state: 'rejected', digest: '', serial: 0, code: code.slice(0, 64) });
@@ -138,6 +139,12 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   const sender = createSender({ spool, send: (batch) => channel?.send(batch) ?? false, clock: () => performance.now() });
   const onFrame = async (frame: DownFrame): Promise<void> => {
     switch (frame.type) {
+      case 'roots': {
+        const refused = await policyState.onRoots(frame, now());
+        if (refused !== undefined)
+          spool.append({ kind: 'policy', state: 'rejected', digest: '', serial: 0, code: refused.code.slice(0, 64) });
+        return;
+      }
       case 'state':
         return follow(await policyState.onState(frame, now()));
       case 'membership':
@@ -200,6 +207,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
         protocol: PROTOCOL,
         boot: spool.boot,
         agentVersion: AGENT_VERSION,
+        trust: { roots: policyState.trusted().roots.length, floor: sha256Hex(policyState.trusted().floor) },
         enforcing: state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.digest, cohort: state.cohort },
         checkpoint: state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.checkpointDigest },
       };

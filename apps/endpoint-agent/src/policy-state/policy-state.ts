@@ -1,9 +1,10 @@
 /** What this device enforces: verified on receipt, persisted, verified again at each load. A bad state never replaces a good one. */
-import type { MembershipFrame, StateFrame } from '@cordon/policy/protocol/channel.ts';
+import type { MembershipFrame, RootsFrame, StateFrame } from '@cordon/policy/protocol/channel.ts';
 import { freshnessAt, type Freshness, type Ratchet, type VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Enrollment } from '../identity/enrollment.ts';
 import type { KeptRatchet, Slots, StoredState } from './slots.ts';
 import { describeProblem, isNewer, readStored, verifierOf, type Problem } from './stored.ts';
+import { followRoots } from './trust.ts';
 import { createTrustedTime } from './trusted-time.ts';
 
 /** The outcome of a frame: accepted, kept until the other half comes, or refused with a code (and the old state stays). */
@@ -31,17 +32,25 @@ export interface PolicyState {
   problems(): readonly Problem[];
   onState(frame: StateFrame, now: Date): Promise<Outcome>;
   onMembership(frame: MembershipFrame, now: Date): Promise<Outcome>;
+  /** Newer roots are believed from here on for what comes, and kept with the first state that they verify. @returns what is wrong with them */
+  onRoots(frame: RootsFrame, now: Date): Promise<Problem | undefined>;
+  /** Whom the device believes now. */
+  trusted(): Enrollment;
 }
 
 /** Whether both halves speak of the same cohort. Unverified: it only pairs what came. */
 const fit = (frame: StateFrame, membership: MembershipFrame): boolean => frame.cohort.leaf.cohort === membership.member.leaf.cohort;
 
-/** @param elapsed milliseconds of a clock that no one can set */
+/**
+ * @param elapsed milliseconds of a clock that no one can set
+ * @param keep writes the enrollment with newer roots
+ */
 export const createPolicyState = (
   enrollment: Enrollment,
   slots: Slots,
   log: (message: string) => void,
   elapsed: () => number = () => performance.now(),
+  keep: (enrollment: Enrollment) => void = () => undefined,
 ): PolicyState => {
   let stored: StoredState | undefined;
   let verified: VerifiedState | undefined;
@@ -52,7 +61,9 @@ export const createPolicyState = (
   const time = createTrustedTime(elapsed);
   /** What the disk knows: whether it has the state that is in force, and of what age. */
   let [onDisk, storedFreshness]: [boolean, Freshness] = [true, 'current'];
-  const verify = verifierOf(enrollment);
+  let trusted = enrollment;
+  /** Newer roots that nothing has been verified under yet. */
+  let newer: Enrollment | undefined;
 
   /** A frame without bytes means: those that you have. */
   const complete = (frame: StateFrame): StateFrame =>
@@ -106,7 +117,7 @@ export const createPolicyState = (
     const at = time.onReceipt(now);
     let state: VerifiedState;
     try {
-      state = await verify(candidate, ratchet, at, true);
+      state = await verifierOf(newer ?? trusted)(candidate, ratchet, at, true);
     } catch (error) {
       const { code, message } = describeProblem(error);
       log(`refused a state: ${code}: ${message}`);
@@ -116,6 +127,11 @@ export const createPolicyState = (
     const changed = replaced || verified?.serial !== state.serial;
     time.began(state.issuedAt, at);
     [stored, verified, ratchet] = [candidate, state, state.ratchet];
+    if (newer !== undefined) {
+      const followed = newer;
+      [trusted, newer] = [followed, undefined];
+      attempt('the newer root is in force but could not be stored', () => keep(followed));
+    }
     // In force from now on even if the disk does not take it: a state that tightens must not wait for space.
     const persisted = store(candidate, replaced, now);
     return { kind: 'accepted', state: judged(state, now), replaced, changed, persisted };
@@ -123,12 +139,13 @@ export const createPolicyState = (
 
   /** What a half that comes alone goes with: one that is not current any more would be refused, and the new half with it. */
   const current = (now: Date): StoredState | undefined =>
-    verified !== undefined && judged(verified, now).freshness === 'current' ? stored : undefined;
+    // Under newer roots both halves come anew: the old ones may be by keys that are gone.
+    newer === undefined && verified !== undefined && judged(verified, now).freshness === 'current' ? stored : undefined;
 
   return {
     current: (now) => verified && judged(verified, now),
     load: async (now) => {
-      const found = await readStored(slots, verify, (seen) => {
+      const found = await readStored(slots, verifierOf(trusted), (seen) => {
         time.restore(seen);
         return time.inForce(now);
       });
@@ -144,6 +161,18 @@ export const createPolicyState = (
       return verified && judged(verified, now);
     },
     problems: () => problems,
+    trusted: () => trusted,
+    onRoots: async (frame, now) => {
+      try {
+        newer = await followRoots(trusted, frame, time.onReceipt(now));
+        early = {};
+        return undefined;
+      } catch (error) {
+        const problem = describeProblem(error);
+        log(`refused newer roots: ${problem.code}: ${problem.message}`);
+        return problem;
+      }
+    },
     onState: async (received, now) => {
       const frame = complete(received);
       const membership = [early.membership, current(now)?.membership].find((half) => half !== undefined && fit(frame, half));
