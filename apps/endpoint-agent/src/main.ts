@@ -11,6 +11,8 @@ const USAGE = `cordon: contains AI agents under your organisation's policy
   cordon policy check FILE... [--json]             what is wrong with policies, and where
   cordon manifest build ENTRY [--out FILE]         the manifest of an agent, from its source
   cordon manifest check FILE... [--json]           what is wrong with manifests, and where
+  cordon verify --state DIR [--now TIME] ...       what a device with this state says of a state (docs/verifier.md)
+  cordon json-check, key-check, proof-check        answer cases on standard input (docs/verifier.md)
 `;
 
 const commands: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<number>>>> = {
@@ -21,6 +23,10 @@ const commands: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   daemon: async () => (await import('./cli/daemon.ts')).daemonCommand,
   policy: async () => (await import('./cli/policy.ts')).policyCommand,
   manifest: async () => (await import('./cli/manifest.ts')).manifestCommand,
+  verify: async () => (await import('./cli/verify.ts')).verifyCommand,
+  'json-check': async () => (await import('./cli/checks.ts')).jsonCheckCommand,
+  'key-check': async () => (await import('./cli/checks.ts')).keyCheckCommand,
+  'proof-check': async () => (await import('./cli/checks.ts')).proofCheckCommand,
 };
 
 const main = async (): Promise<number> => {

@@ -55,22 +55,28 @@ export class MerkleTree {
   }
 }
 
-/**
- * Verifies an inclusion proof (RFC 9162 §2.1.3.2). The index is the verifier's own, never the sender's.
- * @returns whether `leaf` stands at `index` of the tree of `size` leaves with this root
- */
-export const verifyInclusion = (claim: {
-  readonly leaf: Uint8Array;
+/** Where a leaf is said to stand. */
+interface Place {
   readonly index: number;
   readonly size: number;
   readonly proof: readonly string[];
   readonly root: string;
-}): boolean => {
+}
+
+/**
+ * Verifies an inclusion proof (RFC 9162 §2.1.3.2). The index is the verifier's own, never the sender's.
+ * @returns whether `leaf` stands at `index` of the tree of `size` leaves with this root
+ */
+export const verifyInclusion = ({ leaf, ...place }: Place & { readonly leaf: Uint8Array }): boolean =>
+  verifyHashInclusion({ hash: leafHash(leaf), ...place });
+
+/** The same for a leaf of which only the hash is known, as published test vectors have it. */
+export const verifyHashInclusion = (claim: Place & { readonly hash: Buffer }): boolean => {
   const { index, size, proof } = claim;
   if (!Number.isSafeInteger(index) || !Number.isSafeInteger(size) || index < 0 || index >= size) return false;
   let fn = index;
   let sn = size - 1;
-  let hash = leafHash(claim.leaf);
+  let hash = claim.hash;
   for (const sibling of proof) {
     if (sn === 0) return false;
     if (!/^[0-9a-f]{64}$/.test(sibling)) return false;
