@@ -3,7 +3,7 @@
  * state with an acknowledgement without verifying it. Driven by messages from the benchmark.
  */
 import net from 'node:net';
-import { batchHash, FIRST_BATCH } from '@cordon/policy/protocol/batch.ts';
+import { batchHash, FIRST_BATCH, ordered } from '@cordon/policy/protocol/batch.ts';
 import type { TelemetryEvent } from '@cordon/policy/protocol/events.ts';
 import { PROTOCOL, SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { maskedFrame, micros } from './wire.ts';
@@ -118,19 +118,20 @@ const connect = async (order: Connect): Promise<void> => {
   tell({ op: 'connect', connected: devices.length });
 };
 
-const eventOf = (seq: number): TelemetryEvent => ({
-  seq,
-  at: new Date().toISOString(),
-  kind: 'egress',
-  run: `run_${(seq >> 4).toString(36).padStart(12, '0')}`,
-  agent: 'claude-code',
-  osUser: 'developer',
-  verdict: seq % 17 === 0 ? 'denied' : 'allowed',
-  host: `host-${seq % 97}.example.com`,
-  port: 443,
-  rule: `r_${(seq % 40).toString(16).padStart(12, '0')}`,
-  policy: 'coding-agents',
-});
+const eventOf = (seq: number): TelemetryEvent =>
+  ordered({
+    seq,
+    at: new Date().toISOString(),
+    kind: 'egress',
+    run: `run_${(seq >> 4).toString(36).padStart(12, '0')}`,
+    agent: 'claude-code',
+    osUser: 'developer',
+    verdict: seq % 17 === 0 ? 'denied' : 'allowed',
+    host: `host-${seq % 97}.example.com`,
+    port: 443,
+    rule: `r_${(seq % 40).toString(16).padStart(12, '0')}`,
+    policy: 'coding-agents',
+  });
 
 /** Makes what the next `send` sends, outside the measured time. */
 const prepare = ({ pool, batches, events }: { readonly pool: string; readonly batches: number; readonly events: number }): void => {

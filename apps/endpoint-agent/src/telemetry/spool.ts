@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { ordered } from '@cordon/policy/protocol/batch.ts';
 import type { TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
 import type { NewEvent, TelemetryEvent } from '@cordon/policy/protocol/events.ts';
 import { batchOf, bytesOf, headFile, isEvent, lineOf, newChain, readChain, rewrite, saveHead, type Chain } from './chain.ts';
@@ -69,7 +70,7 @@ export const openSpool = (folder: string, bootId: string, maxBytes: number, now:
 
   /** @returns whether it is on disk now */
   const write = (event: NewEvent, limit: number): boolean => {
-    const numbered: TelemetryEvent = { ...event, seq: current.seq + 1, at: now().toISOString() };
+    const numbered = ordered({ ...event, seq: current.seq + 1, at: now().toISOString() });
     const line = lineOf(numbered);
     const size = Buffer.byteLength(line);
     if (!isEvent(numbered) || chains.reduce((sum, chain) => sum + chain.size, size) > limit) return false;

@@ -15,6 +15,10 @@ export interface Batch {
   readonly events: readonly TelemetryEvent[];
 }
 
+/** An event with its members in canonical order, in which its hash costs least wherever it is computed. */
+export const ordered = (event: TelemetryEvent): TelemetryEvent =>
+  Object.fromEntries(Object.entries(event).sort(([a], [b]) => (a < b ? -1 : 1))) as TelemetryEvent;
+
 /** SHA-256 over the canonical form, hex. */
 export const batchHash = ({ boot, seqFrom, seqTo, prev, events }: Batch): string =>
-  sha256Hex(canonicalJson({ boot, seqFrom, seqTo, prev, events }));
+  sha256Hex(canonicalJson({ boot, events, prev, seqFrom, seqTo }));

@@ -111,8 +111,12 @@ const reader = (text: string, maxDepth: number): unknown => {
   return result;
 };
 
-const isDeeper = (value: unknown, levels: number): boolean =>
-  levels < 0 || (typeof value === 'object' && value !== null && Object.values(value).some((member) => isDeeper(member, levels - 1)));
+const isDeeper = (value: unknown, levels: number): boolean => {
+  if (levels < 0) return true;
+  if (typeof value !== 'object' || value === null) return false;
+  for (const member of Array.isArray(value) ? value : Object.values(value)) if (isDeeper(member, levels - 1)) return true;
+  return false;
+};
 
 /**
  * Most text was written by JSON.stringify, and the engine reads that three times faster. What comes out again exactly as it went in names no member twice and holds no
