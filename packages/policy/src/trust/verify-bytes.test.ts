@@ -3,9 +3,12 @@ import fc from 'fast-check';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { LAW_RUNS, LAW_TIMEOUT_MS } from '../_laws.ts';
-import { MembershipFrame, StateFrame } from '../protocol/channel.ts';
+import { CordonError } from '../errors.ts';
+import { MAX_FRAME_DOWN, MembershipFrame, StateFrame } from '../protocol/channel.ts';
+import { mutated, mutations, type Mutation } from './_mutate.ts';
 import { codeOf } from './_refusal.ts';
 import { createWorld, FLEET, stateFor } from './_world.ts';
+import { canonicalJson } from './canonical-json.ts';
 import { parseStrictJson } from './strict-json.ts';
 import { verifyState, type StateInput } from './verify.ts';
 
@@ -126,6 +129,57 @@ describe('no change of what was received passes', { timeout: LAW_TIMEOUT_MS }, (
         fc.pre(text !== foreign);
         const input = { ...honest, ...(changed(received, path, foreign) as typeof received) };
         expect(await receive(input)).toSatisfy(isRefusal);
+      }),
+      { numRuns: LAW_RUNS },
+    );
+  });
+});
+
+describe('mutated frames', { timeout: 60_000 + LAW_RUNS * 250 }, async () => {
+  const PER_RUN = 50;
+  /** What was truly sent to this device: now, and under the next serial, when its cohort had changed. Mutants take pieces of it, and of another cohort's. */
+  const next = await stateFor(world, { ...FLEET, serial: 8, cohorts: FLEET.cohorts.map((entry) => ({ ...entry, serial: 8 })) }, 0);
+  const lax = await stateFor(world, FLEET, 1);
+  const both = ({ frame: state, membership: member }: StateInput): object => ({ frame: state, membership: member });
+  const [mine, donors] = [both(honest), [both(next), both(lax)]];
+  const sent = {
+    frame: [honest, next].map((input) => canonicalJson(input.frame)),
+    membership: [honest, next].map((input) => canonicalJson(input.membership)),
+  };
+  const places = leaves(mine).map(([path]) => path);
+  const textAt = (value: unknown, path: Path): string =>
+    String(path.reduce<unknown>((inside, name) => (inside as Record<string, unknown>)[name], value));
+  /** One text or number of both frames, or all of their bytes. */
+  const place = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...places) }, { weight: 1, arbitrary: fc.constant<Path>([]) });
+  const mutant = fc.tuple(place, mutations, fc.constantFrom(...donors), fc.boolean());
+
+  const mutate = (path: Path, changes: readonly Mutation[], donor: object): Buffer => {
+    if (path.length === 0) return mutated(Buffer.from(JSON.stringify(mine)), changes, Buffer.from(JSON.stringify(donor)));
+    const before = textAt(mine, path);
+    const text = mutated(Buffer.from(before), changes, Buffer.from(textAt(donor, path))).toString();
+    const isNumber = numbers.some(([where]) => where.join() === path.join());
+    return Buffer.from(JSON.stringify(changed(mine, path, isNumber && text.trim() !== '' ? Number(text) : text)));
+  };
+
+  /** As a device does: strict JSON, the frames' schemas, the one function. */
+  const judge = async ([path, changes, donor, receipt]: readonly [Path, readonly Mutation[], object, boolean]): Promise<void> => {
+    const bytes = mutate(path, changes, donor);
+    let came: Pick<StateInput, 'frame' | 'membership'> = honest;
+    const code = await codeOf(async () => {
+      came = parseStrictJson(bytes, { maxBytes: MAX_FRAME_DOWN, maxDepth: 17 }) as typeof came;
+      const outcome = await receive({ ...honest, receipt, frame: came.frame, membership: came.membership });
+      if (outcome !== 'accepted') throw new CordonError(outcome, 'refused');
+    });
+    if (code !== 'accepted') return expect(code).toSatisfy(isRefusal);
+    // White space between the tokens says nothing: then both frames are what was sent.
+    expect(sent.frame).toContain(canonicalJson(came.frame));
+    expect(sent.membership).toContain(canonicalJson(came.membership));
+  };
+
+  it(`${PER_RUN} times as many as laws are tried: none is accepted, none does harm`, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(mutant, { minLength: PER_RUN, maxLength: PER_RUN }), async (mutants) => {
+        await Promise.all(mutants.map(judge));
       }),
       { numRuns: LAW_RUNS },
     );
