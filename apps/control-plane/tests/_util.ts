@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
-import { inject } from 'vitest';
+import { afterAll, inject } from 'vitest';
 import '../../../infra/vitest-database.ts';
 import { configFrom } from '../src/config.ts';
 import { poolConfig, type DatabaseAccess } from '../src/db/client.ts';
@@ -54,7 +54,17 @@ export const createDatabase = async (): Promise<DatabaseAccess> => {
   return { ...owner, database: name };
 };
 
-export const makeStateDir = (): string => fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-cp-'));
+/** Folders of this test file; removed after its last test, whatever failed. */
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) fs.rmSync(folder, { recursive: true, force: true });
+});
+
+export const makeStateDir = (): string => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-cp-'));
+  folders.push(folder);
+  return folder;
+};
 
 /** @param options.ownerToken for a replica of an organisation that has its owner already */
 export const startPlane = async (
