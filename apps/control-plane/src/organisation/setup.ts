@@ -88,8 +88,9 @@ export const ensureOrganisation = async (needs: Needs, signerFolder: string, cer
   const stored = await prisma.$transaction(readOrganisation);
   if (stored === undefined) throw new CordonError('organisation.missing', 'the organisation was written but cannot be read');
   const fingerprint = rootFingerprint(stored.roots[0] ?? '');
-  await verifyFloor(stored.floor, await verifyRootChain(stored.roots, fingerprint, at));
-  return { ...stored, fingerprint };
+  const root = await verifyRootChain(stored.roots, fingerprint, at);
+  await verifyFloor(stored.floor, root);
+  return { ...stored, fingerprint, policyKeys: new Set(root.keys('policy').keys()) };
 };
 
 /** What this signer signs must be what the root lets it sign; otherwise no device would take it. @throws CordonError organisation.signer-unknown */

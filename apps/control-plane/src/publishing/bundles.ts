@@ -37,20 +37,27 @@ export const loadDocuments = async (tx: Tx, published: Published, { policies }: 
   for (const { policy, revision, document } of await readDocuments(tx, missing)) published.documents.set(`${policy}@${revision}`, document);
 };
 
+/** The key id in the header of a manifest that this service stored. */
+const signerOf = (jws: string): string => {
+  const { kid } = JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString('utf8')) as { kid?: unknown };
+  return typeof kid === 'string' ? kid : '';
+};
+
 /**
- * The bundle of these assignments, stored and signed: once per content, and again only when its manifest grows old. The documents are loaded.
+ * The bundle of these assignments, stored and signed: once per content, and again only when its manifest grows old or its key was rotated. The documents are loaded.
  * @returns its digest
  * @throws CordonError publish.too-large, publish.document-missing, signer.*
  */
 export const ensureBundle = async (tx: Tx, context: Context, assignments: readonly string[], snapshot: Snapshot): Promise<string> => {
-  const { published, signer, clock } = context;
+  const { published, signer, clock, organisation } = context;
   const content = contentOf(assignments, snapshot, ({ id, revision }) => published.documents.get(`${id}@${revision}`));
   const text = bundleBytes(content);
   const digest = sha256Hex(text);
   const now = clock();
   const isYoung = (expiresAt: Date): boolean => expiresAt.getTime() - now.getTime() > MANIFEST_LIFETIME_MS / 3;
   const known = published.bundles.get(digest) ?? (await readBundles(tx, [digest]))[0];
-  if (known !== undefined && isYoung(known.expiresAt)) {
+  // After a rotation no device takes what the key before has signed.
+  if (known !== undefined && isYoung(known.expiresAt) && organisation.policyKeys.has(signerOf(known.manifest))) {
     published.bundles.set(digest, known);
     return digest;
   }
