@@ -22,7 +22,8 @@ export const supervise = (name: string, command: readonly string[], env: Readonl
     child.on('exit', () => {
       if (stopping) return;
       restarts += 1;
-      setTimeout(start, Math.min(2000, 100 * restarts));
+      // Stopped meanwhile: what would start now would outlive everything.
+      setTimeout(() => stopping || start(), Math.min(2000, 100 * restarts));
     });
   };
   start();
