@@ -8,6 +8,7 @@ export default defineConfig({
       'apps/*/src/**/*.test.ts',
       'apps/*/tests/**/*.test.ts',
       'tests/*.test.ts',
+      'bench/*.test.ts',
       'architecture.test.ts',
     ],
     globalSetup: ['infra/vitest-database.ts'],

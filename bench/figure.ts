@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Progress, for people. */
   readonly say: (message: string) => void;
+  /** Asked before each round: a benchmark that is interrupted removes what it made. */
+  readonly signal: AbortSignal;
 }
 
 export interface Round {
@@ -24,7 +26,12 @@ export interface Round {
   readonly floor: number;
 }
 
-export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+/** The middle value, or the mean of the two in the middle; not a number for none. */
+export const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  const upper = sorted.length >> 1;
+  return ((sorted[upper] ?? Number.NaN) + (sorted[sorted.length % 2 === 0 ? upper - 1 : upper] ?? Number.NaN)) / 2;
+};
 
 const round = (value: number): number => Number(value.toPrecision(4));
 

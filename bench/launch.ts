@@ -38,7 +38,7 @@ const FIGURES: readonly { readonly name: string; readonly product: Measure; read
   { name: 'launch.cli', product: (agent) => node(agent, [COMMAND, 'status']), floor: (agent) => node(agent, ['-e', '0']) },
 ];
 
-export const run = async ({ rounds, say }: BenchOptions): Promise<readonly Figure[]> => {
+export const run = async ({ rounds, say, signal }: BenchOptions): Promise<readonly Figure[]> => {
   say('launch: a control plane, an enrolled endpoint and its daemon');
   const agent = await startAgent();
   try {
@@ -47,6 +47,7 @@ export const run = async ({ rounds, say }: BenchOptions): Promise<readonly Figur
       const results: Round[] = [];
       // The first round warms both and is not counted.
       for (let i = 0; i <= rounds; i += 1) {
+        signal.throwIfAborted();
         const first = await product(agent);
         await wait(REST_MS);
         const result = { product: first, floor: await floor(agent) };

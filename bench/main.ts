@@ -32,11 +32,14 @@ const count = (text: string | undefined, fallback: number): number => {
   return process.exit(2);
 };
 
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)));
 const { run } = await benchmark.load();
 const figures = await run({
   devices: count(values.devices, benchmark.devices),
   rounds: count(values.rounds, benchmark.rounds),
   say: (message) => process.stderr.write(`${message}\n`),
+  signal: interrupted.signal,
 });
 for (const figure of figures) {
   const { name: what, product, floor, ratio, unit, rounds } = figure;

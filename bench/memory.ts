@@ -32,10 +32,12 @@ const measure = async (mode: 'product' | 'bare', devices: number): Promise<numbe
   }
 };
 
-export const run = async ({ devices, rounds, say }: BenchOptions): Promise<readonly Figure[]> => {
+export const run = async ({ devices, rounds, say, signal }: BenchOptions): Promise<readonly Figure[]> => {
   const results: Round[] = [];
   for (let i = 0; i < rounds; i += 1) {
+    signal.throwIfAborted();
     const product = await measure('product', devices);
+    signal.throwIfAborted();
     const floor = await measure('bare', devices);
     say(`memory: round ${i + 1}: ${product.toFixed(2)} KiB a device, bare ws ${floor.toFixed(2)} KiB`);
     results.push({ product, floor });

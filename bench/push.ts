@@ -64,7 +64,7 @@ const floorRound = async (floor: Peer, frame: Buffer, reply: number): Promise<nu
   return ((await ended).end - (await begun).start) / 1000;
 };
 
-export const run = async ({ devices, rounds, say }: BenchOptions): Promise<readonly Figure[]> => {
+export const run = async ({ devices, rounds, say, signal }: BenchOptions): Promise<readonly Figure[]> => {
   say(`push: a control plane with ${devices} devices, ${CLIENTS} client processes`);
   const floor = startPeer('floor-server.ts');
   const listening = new Promise<number>((resolve) => floor.process.once('message', (message: { port: number }) => resolve(message.port)));
@@ -82,6 +82,7 @@ export const run = async ({ devices, rounds, say }: BenchOptions): Promise<reado
     const stored: Round[] = [];
     // The first round warms both and is not counted.
     for (let i = 0; i <= rounds; i += 1) {
+      signal.throwIfAborted();
       await bench.revise(i + 1);
       await wait(1500);
       const product = await productRound(bench, devices);

@@ -46,7 +46,7 @@ const bareCopy = async (pool: pg.Pool, lines: readonly string[]): Promise<number
   return (lines.length / (micros() - start)) * 1e6;
 };
 
-export const run = async ({ devices, rounds, say }: BenchOptions): Promise<readonly Figure[]> => {
+export const run = async ({ devices, rounds, say, signal }: BenchOptions): Promise<readonly Figure[]> => {
   say(`telemetry: ${devices} devices, ${BATCHES} batches of ${EVENTS} events from each a round`);
   const bench = await startPlane(devices);
   const client = startPeer('simulated-devices.ts');
@@ -58,6 +58,7 @@ export const run = async ({ devices, rounds, say }: BenchOptions): Promise<reado
     await client.ask({ op: 'connect', pool: 'product', port: bench.port, hello: true, tickets: bench.tickets() });
     const results: Round[] = [];
     for (let i = 0; i <= rounds; i += 1) {
+      signal.throwIfAborted();
       await client.ask({ op: 'prepare', pool: 'product', batches: BATCHES, events: EVENTS });
       // The rate limit of a device refills before the next round.
       await wait(1500);
