@@ -21,6 +21,7 @@ import { accountNamed, servedAccounts } from './local-api/accounts.ts';
 import type { Status } from './local-api/protocol.ts';
 import { startLocalApi } from './local-api/server.ts';
 import { lockState } from './lock.ts';
+import { ownFolder } from './own-folder.ts';
 import { createPolicyState, type Outcome } from './policy-state/policy-state.ts';
 import { createSlots } from './policy-state/slots.ts';
 import { createConversation } from './runs/converse.ts';
@@ -36,7 +37,7 @@ const FLUSH_MS = 100;
 const STOP_MS = 5000;
 const SELF_TEST_MS = 24 * 3_600_000;
 
-/** Runs until the signal is aborted. @throws CordonError `daemon.already-running`, `enroll.missing`, `identity.key`, `launch.*-missing`, `egress.*` */
+/** Runs until the signal is aborted. @throws CordonError `daemon.already-running`, `folder.unsafe`, `enroll.missing`, `identity.key`, `launch.*-missing`, `egress.*` */
 export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (message: string) => void): Promise<void> => {
   closeInherited();
   process.umask(0o077);
@@ -45,8 +46,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   const enrollment = requireEnrollment(stateDir);
   const key = loadDeviceKey(stateDir);
   const lock = lockState(stateDir);
-  fs.mkdirSync(runtimeDir, { recursive: true });
-  fs.chmodSync(runtimeDir, 0o755);
+  ownFolder(runtimeDir);
   const folder = (name: string, mode: number): string => {
     const place = path.join(runtimeDir, name);
     fs.rmSync(place, { recursive: true, force: true });

@@ -118,6 +118,7 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress }: SeatOption
     stdio: ['ignore', ...outputs.inside, 'pipe', request.given, filter, 'pipe', 'pipe', start.given, 'pipe'],
   });
   child.once('error', () => undefined); // it has no pid then, and has ended
+  const startTime = startTimeOf(child.pid ?? 0) ?? '';
   for (const fd of [request.given, filter, start.given]) fs.closeSync(fd);
   const streams: readonly (Readable | Writable | null | undefined)[] = child.stdio;
   const [, , , begin, , , status, gate, , lifeline] = streams;
@@ -141,7 +142,12 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress }: SeatOption
       status,
       gate,
       network: bridge && fs.readlinkSync(`/proc/${bridge.pid}/ns/net`),
-      usable: () => !hasEnded(child) && egress.pid() === server && (bridge === undefined || isAlive(bridge.pid, bridge.startTime)),
+      // Its end may not have been told yet.
+      usable: () =>
+        !hasEnded(child) &&
+        isAlive(child.pid ?? 0, startTime) &&
+        egress.pid() === server &&
+        (bridge === undefined || isAlive(bridge.pid, bridge.startTime)),
       begin: (owner, text, script) => {
         outputs.give(owner);
         request.fill(text, owner);
