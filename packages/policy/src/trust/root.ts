@@ -77,7 +77,7 @@ export const rootFingerprint = (firstRoot: string): string => {
  * @throws CordonError `root.chain|fingerprint|schema|keys|threshold|version|org|epoch|expired`, `key.refused`, `jws.*`, `json.*`
  */
 export const verifyRootChain = async (roots: readonly string[], fingerprint: string, now: Date): Promise<TrustedRoot> => {
-  if (roots.length < 1 || roots.length > 256) refuse('root.chain', 'between 1 and 256 root documents are accepted');
+  if (roots.length > 256) refuse('root.chain', `at most 256 root documents are accepted, not ${roots.length}`);
   let trusted: RootDocument | undefined;
   for (const text of roots) {
     const next = parse(peekGeneral(text, MAX_ROOT));
@@ -94,7 +94,7 @@ export const verifyRootChain = async (roots: readonly string[], fingerprint: str
     }
     trusted = next;
   }
-  const document = trusted ?? refuse('root.chain', 'no root document');
+  const document = trusted ?? refuse('root.chain', 'there is no root document');
   if (!(Date.parse(document.expiresAt) > now.getTime())) refuse('root.expired', `the root expired at ${document.expiresAt}`);
   return { document, keys: (role) => keysOf(document, role) };
 };

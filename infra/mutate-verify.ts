@@ -1,0 +1,111 @@
+/**
+ * `npm run test:mutations [-- FILE…]`: takes one check at a time out of the code that decides what a device trusts, in a copy, and runs its tests. A copy that
+ * passes is a check that no test would miss; it must be in the list below, with the reason, or this fails.
+ */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { mutantsOf, type Literal, type Mutant } from './mutants.ts';
+
+const root = path.join(import.meta.dirname, '..');
+const TRUST = 'packages/policy/src/trust';
+
+const FILES: Readonly<Record<string, readonly Literal[]>> = {
+  'verify.ts': [
+    { from: 'policies.map(preparePolicy)', to: 'policies.flatMap((p) => { try { return [preparePolicy(p)]; } catch { return []; } })' },
+    { from: 'input.receipt ? now : new Date(0)', to: 'new Date(0)' },
+  ],
+  'root.ts': [
+    { from: '      await signedBy(text, trusted);\n', to: '' },
+    {
+      from: 'const payloadText = await signedBy(text, next);',
+      to: "const payloadText = Buffer.from(JSON.parse(text).payload, 'base64url').toString();",
+    },
+    { from: 'thumbprint(checkPublicKey(jwk))', to: 'thumbprint(jwk)' },
+  ],
+  'floor.ts': [],
+  'envelope.ts': [
+    { from: '...checkPublicKey(jwk)', to: '...jwk' },
+    { from: 'const closed = { additionalProperties: false }', to: 'const closed = { additionalProperties: true }' },
+    { from: '}, closed),\n);\n\n/** RFC 7515 §4', to: '}),\n);\n\n/** RFC 7515 §4' },
+    { from: 'if (!expected.keys.has(kid)) continue;', to: '' },
+    { from: 'kids.add(kid);', to: 'kids.add(signature);' },
+  ],
+  'merkle.ts': [{ from: 'digest(1, left, right)', to: 'digest(0, left, right)' }],
+  'strict-json.ts': [
+    { from: 'fatal: true', to: 'fatal: false', refusal: "throw new CordonError('json.refused', 'not UTF-8'" },
+    { from: 'ignoreBOM: true', to: 'ignoreBOM: false' },
+    { from: 'JSON.stringify(value) === text && ', to: '' },
+    { from: ' && !isDeeper(value, maxDepth)', to: '' },
+  ],
+  'keys.ts': [],
+};
+
+/** What may survive, as `FILE: from => to`, and why nothing can tell it from the original. */
+const EQUIVALENT: Readonly<Record<string, string>> = {
+  'merkle.ts: left === undefined => false': 'there is no hole: a leaf is replaced or appended, never put beyond the end',
+  "strict-json.ts: typeof value !== 'object' || value === null => false || value === null":
+    'a number has no members, and a text with some is left to the reader, which says the same',
+  "strict-json.ts: typeof value !== 'object' || value === null => typeof value !== 'object' || false":
+    'what has null in it is left to the reader, which says the same',
+  'keys.ts: n === 1n && sign === 1 => true && sign === 1':
+    'only a multiple of the prime differs, and that is a point of small order, refused before',
+};
+
+const squeeze = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
+const nameOf = (file: string, { from, to }: Mutant): string => `${file}: ${squeeze(from)} => ${squeeze(to) || 'nothing'}`;
+
+/** A copy of the package with the repository's modules, and a suite of its trust tests alone. */
+const makeCopy = (): string => {
+  const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-mutants-'));
+  fs.cpSync(path.join(root, 'packages/policy/src'), path.join(copy, 'packages/policy/src'), { recursive: true });
+  fs.copyFileSync(path.join(root, 'packages/policy/package.json'), path.join(copy, 'packages/policy/package.json'));
+  fs.symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
+  fs.writeFileSync(
+    path.join(copy, 'vitest.config.ts'),
+    `export default { test: { include: ['${TRUST}/*.test.ts'], testTimeout: 30_000, bail: 1, reporters: ['dot'] } };\n`,
+  );
+  return copy;
+};
+
+/** The tests of one file first: they are the ones that should notice. A run that does not end has noticed too. */
+const passes = (copy: string, filter: readonly string[]): boolean =>
+  spawnSync(process.execPath, [path.join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...filter], {
+    cwd: copy,
+    env: { ...process.env, CORDON_LAW_RUNS: '25' },
+    timeout: 120_000,
+    killSignal: 'SIGKILL',
+  }).status === 0;
+
+const wanted = process.argv.slice(2);
+const copy = makeCopy();
+const problems: string[] = [];
+let [tried, expected] = [0, 0];
+try {
+  if (!passes(copy, [])) throw new Error('the trust tests do not pass as they are');
+  for (const [file, literals] of Object.entries(FILES).filter(([name]) => wanted.length === 0 || wanted.includes(name))) {
+    const place = path.join(copy, TRUST, file);
+    const original = fs.readFileSync(place, 'utf8');
+    const { mutants, unreached } = mutantsOf(original, literals);
+    problems.push(...unreached.map((line) => `${file}:${line}: nothing takes this check out`));
+    for (const mutant of mutants) {
+      tried += 1;
+      const name = nameOf(file, mutant);
+      fs.writeFileSync(place, mutant.text);
+      const survived = passes(copy, [path.join(TRUST, path.parse(file).name)]) && passes(copy, []);
+      const reason = EQUIVALENT[name];
+      if (survived && reason !== undefined) expected += 1;
+      if (survived && reason === undefined) problems.push(`${file}:${mutant.line} survived: ${name}`);
+      if (!survived && reason !== undefined)
+        problems.push(`${file}:${mutant.line} is noticed by a test now, take it off the list: ${name}`);
+      console.log(`${survived ? (reason === undefined ? 'SURVIVED' : 'same    ') : 'noticed '} ${name}`);
+    }
+    fs.writeFileSync(place, original);
+  }
+} finally {
+  fs.rmSync(copy, { recursive: true, force: true });
+}
+for (const problem of problems) console.log(`FAILED ${problem}`);
+console.log(`mutants: ${tried} tried, ${expected} of them change nothing that can be seen, ${problems.length} problems`);
+process.exitCode = problems.length === 0 && tried > 0 ? 0 : 1;
