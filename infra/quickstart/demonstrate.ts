@@ -36,12 +36,29 @@ export const publish = async (api: Api, title: string): Promise<{ serial: number
   return { serial, ms: performance.now() - start };
 };
 
+type Results = Map<string, { status: number; text: string }>;
+
+/** What `cordon` says while its daemon is away. A run ends with its daemon, and the daemon comes back by itself. */
+const AWAY = /\[(?:daemon\.gone|daemon\.not-running|launch\.no-bundle)\]/;
+
+type Ended = Awaited<ReturnType<Endpoint['cordon']>>;
+
+/** Runs `cordon`, and once more when a daemon that went away is back. */
+const cordon = async (world: World, endpoint: Endpoint, show: Show, verb: string, args: readonly string[]): Promise<Ended> => {
+  const as = process.getuid?.() === 0 ? ['--user', world.account.name] : [];
+  for (const end = Date.now() + 30_000; ;) {
+    const ended = await endpoint.cordon([verb, ...as, ...args], { cwd: world.workspace });
+    if (!AWAY.test(ended.stderr) || Date.now() > end) return ended;
+    show.line(`  the daemon is away; once more when it is back (${visible(ended.stderr.trim().slice(-120))})`);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+};
+
 /** Runs the workload contained. @returns what each attempt printed, by name */
-const contained = async (world: World, endpoint: Endpoint, script: string): Promise<Map<string, { status: number; text: string }>> => {
+const contained = async (world: World, endpoint: Endpoint, show: Show, script: string): Promise<Results> => {
   const file = path.join(world.workspace, 'work.sh');
   fs.writeFileSync(file, script, { mode: 0o644 });
-  const as = process.getuid?.() === 0 ? ['--user', world.account.name] : [];
-  const { status, stdout, stderr } = await endpoint.cordonAsync(['run', ...as, '--', 'sh', file], { cwd: world.workspace });
+  const { status, stdout, stderr } = await cordon(world, endpoint, show, 'run', ['--', 'sh', file]);
   if (status !== 0) throw new Error(`cordon run ended with ${String(status)}: ${visible(stderr.slice(-800))}`);
   return new Map(
     stdout
@@ -52,7 +69,7 @@ const contained = async (world: World, endpoint: Endpoint, script: string): Prom
   );
 };
 
-const judge = (show: Show, world: World, results: Map<string, { status: number; text: string }>, allowed: Site, forbidden: Site): void => {
+const judge = (show: Show, world: World, results: Results, allowed: Site, forbidden: Site): void => {
   const of = (name: string): { status: number; text: string } => results.get(name) ?? { status: -1, text: 'did not run' };
   const works = (name: string, what: string): void => show.expect(`allowed: ${what}`, of(name).status === 0, of(name).text);
   const fails = (name: string, what: string, host: boolean): void =>
@@ -61,7 +78,7 @@ const judge = (show: Show, world: World, results: Map<string, { status: number; 
   works('fetch-allowed', `curl fetches from ${ALLOWED_HOST}`);
   works('node-work', 'node works, writes and fetches');
   works('read-shared', 'a granted folder can be read');
-  show.expect('the allowed host was asked twice', allowed.requests.length === 2, allowed.requests.join(', '));
+  show.expect('the allowed host was asked by both', new Set(allowed.requests).size === 2, [...new Set(allowed.requests)].join(', '));
   show.expect("node's result is on the host", fs.existsSync(path.join(world.workspace, 'result.json')));
   const everything = [...results.values()].map((r) => r.text).join(' ');
   fails('read-credential', 'reading the planted credential', !everything.includes(world.secret));
@@ -91,7 +108,7 @@ export const demonstrate = async ({ world, show, plane, api, onStop }: Setting):
   });
 
   const endpoint = await show.step('3. This machine enrols by itself, and its daemon connects', async () => {
-    const started = startEndpoint(
+    const started = await startEndpoint(
       world,
       plane.deviceUrl,
       token,
@@ -113,7 +130,7 @@ export const demonstrate = async ({ world, show, plane, api, onStop }: Setting):
   });
 
   await show.step('4. A contained workload: git, curl and node at work, then every way out', async () => {
-    judge(show, world, await contained(world, endpoint, workload(world, allowed.port, forbidden.port)), allowed, forbidden);
+    judge(show, world, await contained(world, endpoint, show, workload(world, allowed.port, forbidden.port)), allowed, forbidden);
   });
 
   await show.step('5. Why, answered by the endpoint itself', async () => {
@@ -124,7 +141,7 @@ export const demonstrate = async ({ world, show, plane, api, onStop }: Setting):
       [`${FORBIDDEN_HOST}:${forbidden.port}`, true],
       [`${ALLOWED_HOST}:${allowed.port}`, false],
     ] as const) {
-      const answer = endpoint.cordon(['why', target, ...(process.getuid?.() === 0 ? ['--user', world.account.name] : [])]);
+      const answer = await cordon(world, endpoint, show, 'why', [target]);
       show.expect(
         `cordon why ${target.replace(world.root, '…')}`,
         answer.status === (denied ? 3 : 0),
@@ -139,10 +156,10 @@ export const demonstrate = async ({ world, show, plane, api, onStop }: Setting):
     });
     const { serial, ms } = await publish(api, 'Allow the paste site');
     show.line(`  serial ${serial}: published, enforced and acknowledged in ${ms.toFixed(0)} ms`);
-    const results = await contained(world, endpoint, workload(world, allowed.port, forbidden.port));
+    const results = await contained(world, endpoint, show, workload(world, allowed.port, forbidden.port));
     show.expect(
       'the host that was forbidden is allowed now',
-      results.get('forbidden-name')?.status === 0 && forbidden.requests.length === 1,
+      results.get('forbidden-name')?.status === 0 && forbidden.requests.length > 0,
       results.get('forbidden-name')?.text,
     );
     show.expect('the credential is still hidden', (results.get('read-credential')?.status ?? 0) > 0);

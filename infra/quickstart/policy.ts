@@ -33,7 +33,7 @@ export const workload = (world: World, allowedPort: number, forbiddenPort: numbe
 say() { printf '%s\\t%s\\t%s\\n' "$1" "$2" "$(printf '%s' "$3" | tr '\\n\\t' '  ' | cut -c1-120)"; }
 try() { name=$1; shift; out=$("$@" 2>&1); say "$name" "$?" "$out"; }
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
-try git-work sh -c 'mkdir -p repo && cd repo && git init -q . && echo hello > file && git add file && git -c user.name=agent -c user.email=agent@cordon.test commit -qm "work" && git log --oneline | cat'
+try git-work sh -c 'mkdir -p repo && cd repo && git init -q . && echo hello > file && git add file && git -c user.name=agent -c user.email=agent@cordon.test commit --allow-empty -qm "work" && git log --oneline | cat'
 try fetch-allowed curl -sS -f -m 10 http://${ALLOWED_HOST}:${allowedPort}/package
 try node-work ${world.tools}/node -e 'fetch("http://${ALLOWED_HOST}:${allowedPort}/from-node").then((r) => r.text()).then((t) => { require("fs").writeFileSync("result.json", JSON.stringify({ t })); console.log(t); })'
 try read-shared cat ${world.shared}/readme.txt

@@ -35,7 +35,7 @@ export const showProof = (show: Show, api: Api, forbidden: string): Promise<void
       const { items } = await api.get<{ items: Event[] }>('/telemetry/events?kind=run.ended&limit=50');
       return items.length >= 2 ? items : undefined;
     });
-    show.expect('both runs are in the telemetry', runs.length === 2, `${runs.length} ended`);
+    show.expect('both runs are in the telemetry', runs.length >= 2, `${runs.length} ended`);
     const { items: audit } = await api.get<{ items: { action: string; actor: string }[] }>('/audit?limit=100');
     show.expect(
       'the audit log has what the admin did',

@@ -1,5 +1,5 @@
 /** Starts what an installation consists of: the control plane, this machine's enrollment, and the daemon. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -65,20 +65,27 @@ export interface Endpoint {
   /** Where its daemon keeps its state, and where its sockets are. */
   readonly stateDir: string;
   readonly runtimeDir: string;
-  /** Runs `cordon …` as an administrator of this machine would, and gives back what it printed. */
-  cordon(args: readonly string[], options?: CallOptions): Outcome;
-  /** The same while this process goes on: needed when it also serves what the run asks for. */
-  cordonAsync(args: readonly string[], options?: CallOptions): Promise<Outcome>;
+  /** Runs `cordon …` as an administrator of this machine would, and gives back what it printed. This process goes on meanwhile. */
+  cordon(args: readonly string[], options?: CallOptions): Promise<Outcome>;
 }
 
+/** Enrolls, and again while a control plane that was ended is on its way back. */
+const enroll = async (call: () => Promise<Outcome>): Promise<Outcome> => {
+  for (const end = Date.now() + 30_000; ;) {
+    const outcome = await call();
+    if (!/\[server\.unreachable\]/.test(outcome.stderr) || Date.now() > end) return outcome;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+};
+
 /** @param token goes into a file that only this user can read, never into argv */
-export const startEndpoint = (
+export const startEndpoint = async (
   world: World,
   deviceUrl: string,
   token: string,
   hosts: Readonly<Record<string, string>>,
   canary: string,
-): Endpoint => {
+): Promise<Endpoint> => {
   const runtime = fs.mkdtempSync('/tmp/cordon-');
   fs.chmodSync(runtime, 0o755);
   const hostsFile = path.join(world.root, 'hosts.json');
@@ -93,17 +100,7 @@ export const startEndpoint = (
     HOME: process.env['HOME'] ?? '/',
     NODE_COMPILE_CACHE: path.join(repository, '.cache/compile'),
   };
-  const cordon: Endpoint['cordon'] = (args, options = {}) => {
-    const [node = '', ...before] = program('apps/endpoint-agent/src/main.ts');
-    const result = spawnSync(node, [...before, ...args], {
-      cwd: options.cwd ?? world.workspace,
-      env: { ...env, ...options.env },
-      encoding: 'utf8',
-      timeout: 120_000,
-    });
-    return { status: result.status, stdout: result.stdout, stderr: result.stderr };
-  };
-  const cordonAsync: Endpoint['cordonAsync'] = async (args, options = {}) => {
+  const cordon: Endpoint['cordon'] = async (args, options = {}) => {
     const [node = '', ...before] = program('apps/endpoint-agent/src/main.ts');
     const child = spawn(node, [...before, ...args], {
       cwd: options.cwd ?? world.workspace,
@@ -117,7 +114,7 @@ export const startEndpoint = (
   };
   const tokenFile = path.join(world.root, 'enrollment-token');
   fs.writeFileSync(tokenFile, token, { mode: 0o600 });
-  const enrolled = cordon(['enroll', '--server', deviceUrl, '--token-file', tokenFile]);
+  const enrolled = await enroll(() => cordon(['enroll', '--server', deviceUrl, '--token-file', tokenFile]));
   fs.rmSync(tokenFile);
   if (enrolled.status !== 0) throw new Error(`cordon enroll ended with ${String(enrolled.status)}: ${enrolled.stderr}${enrolled.stdout}`);
   const log = path.join(world.root, 'endpoint.log');
@@ -135,6 +132,5 @@ export const startEndpoint = (
     stateDir: env.CORDON_AGENT_STATE,
     runtimeDir: runtime,
     cordon,
-    cordonAsync,
   };
 };

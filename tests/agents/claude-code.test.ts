@@ -40,9 +40,15 @@ describe('Claude Code under containment', () => {
     const policy = await api.post<{ id: string }>('/policies', { yaml: policyYaml(world, [{ host: MODEL_HOST, port: model.port }]) });
     await api.post('/assignments', { policyId: policy.id, groupId: group.id, mode: 'include' });
     await api.post('/publish', { title: 'contain agents' });
-    endpoint = startEndpoint(world, plane.deviceUrl, enrollment.token, { [MODEL_HOST]: '127.0.0.1', [EVIL_HOST]: '127.0.0.1' }, 'canary');
+    endpoint = await startEndpoint(
+      world,
+      plane.deviceUrl,
+      enrollment.token,
+      { [MODEL_HOST]: '127.0.0.1', [EVIL_HOST]: '127.0.0.1' },
+      'canary',
+    );
     await until('the policy is enforced', 60_000, async () =>
-      endpoint.cordon(['why', world.workspace, ...asUser(world)]).status === 0 ? true : undefined,
+      (await endpoint.cordon(['why', world.workspace, ...asUser(world)])).status === 0 ? true : undefined,
     );
     const start = [
       'export HOME=/tmp/home SHELL=/bin/bash ANTHROPIC_API_KEY=none DISABLE_AUTOUPDATER=1 CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1',
@@ -52,7 +58,7 @@ describe('Claude Code under containment', () => {
     ].join('\n');
     fs.writeFileSync(path.join(world.workspace, 'start.sh'), start);
     // The scripted model and the site live in this process, so the agent must run beside it.
-    run = await endpoint.cordonAsync(['run', '--agent', 'claude-code', ...asUser(world), '--', 'sh', 'start.sh']);
+    run = await endpoint.cordon(['run', '--agent', 'claude-code', ...asUser(world), '--', 'sh', 'start.sh']);
   }, 600_000);
 
   afterAll(async () => {
@@ -94,11 +100,11 @@ describe('Claude Code under containment', () => {
     expect(fs.existsSync(path.join(world.outside, 'planted'))).toBe(false);
   });
 
-  it('is explained: cordon why names the rule for both paths', () => {
-    const credential = endpoint.cordon(['why', world.credential, '--json', ...asUser(world)]);
+  it('is explained: cordon why names the rule for both paths', async () => {
+    const credential = await endpoint.cordon(['why', world.credential, '--json', ...asUser(world)]);
     expect(credential.status).toBe(3);
     expect(JSON.parse(credential.stdout)).toMatchObject({ verdict: 'denied', effect: 'deny', rule: { policy: 'coding-agents' } });
-    const outside = endpoint.cordon(['why', path.join(world.outside, 'planted'), '--write', '--json', ...asUser(world)]);
+    const outside = await endpoint.cordon(['why', path.join(world.outside, 'planted'), '--write', '--json', ...asUser(world)]);
     expect(outside.status).toBe(3);
     expect(JSON.parse(outside.stdout)).toMatchObject({ verdict: 'denied' });
   });
