@@ -101,12 +101,12 @@ export const startAgent = async (): Promise<BenchAgent> => {
     const policy = await api.post<{ id: string }>('/policies', { yaml: policyYaml(world, [{ host: 'packages.cordon.test', port: 443 }]) });
     await api.post('/assignments', { policyId: policy.id, groupId: group.id, mode: 'include' });
     await api.post('/publish', { title: 'bench' });
-    const endpoint = startEndpoint(world, plane.deviceUrl, token, {}, 'bench');
+    const endpoint = await startEndpoint(world, plane.deviceUrl, token, {}, 'bench');
     stops.push(() => endpoint.service.stop());
     const environment = { PATH: '/usr/bin:/bin', CORDON_AGENT_STATE: endpoint.stateDir, CORDON_AGENT_RUNTIME: endpoint.runtimeDir };
     // The self-test is a launch too: once it is over, the daemon is idle.
     await until('the endpoint has tested itself', 60_000, async () => {
-      const { status, stdout } = endpoint.cordon(['status', '--json']);
+      const { status, stdout } = await endpoint.cordon(['status', '--json']);
       return status === 0 && (JSON.parse(stdout) as { selfTest: object | null }).selfTest !== null ? true : undefined;
     });
     const plan = await compiled(world, endpoint);
