@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { after } from '@cordon/policy/trust/_world.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
+import type { Enrollment } from '../identity/enrollment.ts';
 import { effectiveFor, planFor } from '../runs/decide.ts';
 import { enrollment, filesOf, makeFolder, putFiles, removeFolder } from './_device.ts';
 import { MINUTE, Server } from './_model-server.ts';
@@ -54,9 +55,13 @@ export class Device {
   #state: PolicyState;
   #model: { inForce: InForce | undefined; floor: number; memberFloor: number; age: number; since: number; onDisk: boolean };
   #disk = EMPTY;
+  /** The enrollment on disk: which roots a start begins with. */
+  #enrollment = enrollment;
   /** The files as the device wrote them last: what differs from it was done by someone else. */
   #written = new Map<string, Buffer>();
-  #copy: { readonly disk: Disk; readonly files: Map<string, Buffer>; readonly written: Map<string, Buffer> } | undefined;
+  #copy:
+    | { readonly disk: Disk; readonly enrollment: Enrollment; readonly files: Map<string, Buffer>; readonly written: Map<string, Buffer> }
+    | undefined;
 
   constructor() {
     this.#model = { inForce: undefined, floor: 0, memberFloor: 0, age: 0, since: 0, onDisk: true };
@@ -81,15 +86,16 @@ export class Device {
     };
     const wrapped: Slots = {
       ...slots,
-      write: (state, ratchet) => (room(), noting(() => slots.write(state, ratchet))),
+      write: (state, ratchet, between) => (room(), noting(() => slots.write(state, ratchet, between))),
       remember: (ratchet) => (room(), noting(() => slots.remember(ratchet))),
       clear: () => noting(slots.clear),
     };
     return createPolicyState(
-      enrollment,
+      this.#enrollment,
       wrapped,
       () => undefined,
       () => this.passed,
+      (newer) => (room(), void (this.#enrollment = newer)),
     );
   }
 
@@ -136,12 +142,28 @@ export class Device {
     return outcome;
   }
 
+  /** Newer roots: they change nothing that is in force, and those that their predecessors did not sign are refused. */
+  async followRoots(forged: boolean, held = this.#state.trusted().roots.length): Promise<void> {
+    const files = filesOf(this.folder);
+    const right = !forged && held === this.#state.trusted().roots.length;
+    const problem = await this.#state.onRoots(await this.server.roots(held, forged), this.clock);
+    // Only a root that is over by this device's clock is refused of the right ones.
+    if (right) expect([undefined, 'root.expired']).toContain(problem?.code);
+    else expect(problem?.code).toMatch(/^roots?\.[a-z]+$/);
+    expect(filesOf(this.folder)).toEqual(files);
+    this.look();
+  }
+
   #accepted({ state, replaced, persisted }: Extract<Outcome, { kind: 'accepted' }>, before: InForce | undefined): void {
     const model = this.#model;
     const now = inForceOf(state);
     expect([now.serial >= model.floor, now.member >= model.memberFloor]).toEqual([true, true]);
-    expect(replaced).toBe(now.digest !== before?.digest || now.cohort !== before.cohort);
+    expect(replaced).toBe(
+      now.digest !== before?.digest || now.cohort !== before.cohort || state.epoch !== this.server.epochUnder(before.serial),
+    );
     expect(persisted).toBe(!this.full);
+    // Of the roots that are believed, only the newest counts.
+    for (const half of [now.serial, now.member]) expect(this.server.rootsUnder(half)).toBe(this.#state.trusted().roots.length);
     // Both halves were fresh when they came, by any clock that is not behind.
     if (this.clockOffset >= 0)
       for (const half of [now.serial, now.member])
@@ -193,14 +215,14 @@ export class Device {
   }
 
   copy(): void {
-    this.#copy = { disk: this.#disk, files: filesOf(this.folder), written: new Map(this.#written) };
+    this.#copy = { disk: this.#disk, enrollment: this.#enrollment, files: filesOf(this.folder), written: new Map(this.#written) };
   }
 
   /** An old copy of the folder, as a restored virtual machine has it: while the device is off. */
   async restore(): Promise<void> {
     if (this.#copy === undefined) return;
     putFiles(this.folder, this.#copy.files);
-    [this.#disk, this.#written] = [this.#copy.disk, new Map(this.#copy.written)];
+    [this.#disk, this.#enrollment, this.#written] = [this.#copy.disk, this.#copy.enrollment, new Map(this.#copy.written)];
     await this.restart();
   }
 

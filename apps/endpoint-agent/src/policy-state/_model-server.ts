@@ -1,7 +1,9 @@
 /** For the model test: what a control plane has published, and every frame that can be made of it. */
-import { contentOf, after, keyNamed, stateFor, type Fleet, type Forgery } from '@cordon/policy/trust/_world.ts';
+import type { RootsFrame } from '@cordon/policy/protocol/channel.ts';
+import { after, contentOf, DAY, keyNamed, keysFor, stateFor, type Fleet, type Forgery, type World } from '@cordon/policy/trust/_world.ts';
 import { bundleBytes } from '@cordon/policy/trust/bundle.ts';
 import { sha256Hex } from '@cordon/policy/trust/digest.ts';
+import { nextRoot, signRoot } from '@cordon/policy/trust/founding.ts';
 import { world, type Halves } from './_device.ts';
 
 export const MINUTE = 60_000;
@@ -19,8 +21,12 @@ const FORGERIES: readonly Forgery[] = [
 ];
 export const FORGED = FORGERIES.length;
 
-/** Digests of both cohorts, and the cohort of the device: what one serial said. */
+/** The key that signs checkpoints after so many rotations. */
+const checkpointKey = (rotations: number) => keyNamed(rotations === 0 ? `${world.org} checkpoint 0` : `rotated ${rotations}`);
+
+/** Digests of both cohorts, the cohort of the device, and how many roots there were: what one serial said. */
 interface Published {
+  readonly world: World;
   readonly digests: readonly string[];
   readonly home: number;
   readonly fleet: Fleet;
@@ -31,9 +37,26 @@ const cohortName = (index: number): string => `coh_${index}`;
 export class Server {
   readonly #history: Published[] = [];
   readonly #frames = new Map<string, Promise<Halves>>();
+  #world = world;
 
   get serial(): number {
     return this.#history.length;
+  }
+
+  /** Another root, with another key for checkpoints, and another epoch if wanted: nothing that was signed before counts under it. */
+  async rotate(raiseEpoch: boolean): Promise<void> {
+    const { root, roots } = this.#world;
+    const keys = { threshold: 1, keys: [checkpointKey(roots.length).jwk] };
+    const next = nextRoot(root, { role: 'checkpoint', keys, raiseEpoch, expiresAt: after(4000 * DAY) });
+    this.#world = { ...this.#world, root: next, roots: [...roots, await signRoot(next, keysFor(world.org, 'root').slice(1))] };
+  }
+
+  /** The roots that come after so many; signed by a stranger if `forged`. */
+  async roots(held: number, forged = false): Promise<RootsFrame> {
+    const { root, roots, floor } = this.#world;
+    const strange = async (): Promise<string> =>
+      signRoot(nextRoot(root, { expiresAt: after(4000 * DAY) }), [...keysFor(world.org, 'floor'), keyNamed('thief')]);
+    return { type: 'roots', after: held, roots: forged ? [await strange()] : roots.slice(held), floor };
   }
 
   /** @param change the kind of content that a cohort has from now on, or the cohort that the device is in. @param at milliseconds after the beginning */
@@ -53,7 +76,12 @@ export class Server {
       cohorts,
       devices: [home, 1].map((cohort, index) => ({ id: `dev_${index}`, cohort })),
     };
-    this.#history.push({ fleet, home, digests: cohorts.map(({ content }) => DIGESTS[CONTENTS.indexOf(content)] ?? '') });
+    this.#history.push({
+      world: this.#world,
+      fleet,
+      home,
+      digests: cohorts.map(({ content }) => DIGESTS[CONTENTS.indexOf(content)] ?? ''),
+    });
   }
 
   /** What was sent under a serial, for the device itself or for another one, honest or forged. */
@@ -61,7 +89,10 @@ export class Server {
     const key = `${serial}/${device}/${forgery}`;
     const published = this.#history[serial - 1];
     if (published === undefined) throw new Error(`nothing was published as ${serial}`);
-    const made = this.#frames.get(key) ?? stateFor(world, published.fleet, device, forgery === undefined ? {} : FORGERIES[forgery]);
+    const signer = { checkpointKey: checkpointKey(published.world.roots.length - 1) };
+    const made =
+      this.#frames.get(key) ??
+      stateFor(published.world, published.fleet, device, { ...signer, ...(forgery === undefined ? {} : FORGERIES[forgery]) });
     this.#frames.set(key, made);
     return made;
   }
@@ -70,6 +101,15 @@ export class Server {
   said(digest: string, cohort: string, serial: number, member: number): boolean {
     const index = [0, 1].findIndex((i) => cohortName(i) === cohort);
     return this.#history[serial - 1]?.digests[index] === digest && this.#history[member - 1]?.home === index;
+  }
+
+  /** How many roots there were. */
+  rootsUnder(serial: number): number {
+    return this.#history[serial - 1]?.world.roots.length ?? 0;
+  }
+
+  epochUnder(serial: number): number {
+    return this.#history[serial - 1]?.world.root.epoch ?? 0;
   }
 
   issuedAt(serial: number): number {

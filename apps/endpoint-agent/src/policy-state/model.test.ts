@@ -66,6 +66,26 @@ const commands = [
       device.server.publish(device.passed, { home });
     }),
   ),
+  fc.record({ raiseEpoch: fc.boolean(), send: fc.boolean(), way }).map(({ raiseEpoch, send, way: how }) =>
+    command(
+      `rotate the checkpoint key${raiseEpoch ? ' and raise the epoch' : ''}${send ? `, send it and deliver ${how}` : ''}`,
+      async (device) => {
+        device.passed += MINUTE;
+        await device.server.rotate(raiseEpoch);
+        device.server.publish(device.passed);
+        if (!send) return;
+        await device.followRoots(false);
+        await deliver(device, await device.server.frames(device.server.serial), how);
+      },
+    ),
+  ),
+  fc
+    .record({ forged: fc.boolean(), held: fc.option(fc.nat(3), { nil: undefined }) })
+    .map(({ forged, held }) =>
+      command(`send ${forged ? 'forged' : 'newer'} roots after ${held ?? 'those that are held'}`, async (device) =>
+        device.followRoots(forged, held),
+      ),
+    ),
   way.map((how) =>
     command(`renew, deliver ${how}`, async (device) => {
       device.passed += 5 * MINUTE;
@@ -172,6 +192,7 @@ describe('the policy state of a device', { timeout: 60_000 + LAW_RUNS * 200 }, (
           [device.clockOffset, device.full] = [0, false];
           device.passed += MINUTE;
           device.server.publish(device.passed);
+          await device.followRoots(false);
           await deliver(device, await device.server.frames(device.server.serial), 'twice');
           expect(device.look()).toMatchObject({ serial: device.server.serial, freshness: 'current' });
           await device.restart();

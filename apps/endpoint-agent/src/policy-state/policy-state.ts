@@ -62,6 +62,8 @@ export const createPolicyState = (
   /** What the disk knows: whether it has the state that is in force, and of what age. */
   let [onDisk, storedFreshness]: [boolean, Freshness] = [true, 'current'];
   let trusted = enrollment;
+  /** What of it the disk knows. */
+  let storedTrust = enrollment;
   /** Newer roots that nothing has been verified under yet. */
   let newer: Enrollment | undefined;
 
@@ -82,6 +84,12 @@ export const createPolicyState = (
     }
   };
 
+  const write = (state: StoredState, now: Date): void =>
+    slots.write(state, kept(now), () => {
+      if (storedTrust !== trusted) keep(trusted);
+      storedTrust = trusted;
+    });
+
   const judged = (state: VerifiedState, now: Date): VerifiedState => {
     const judgedAt = time.inForce(now);
     const freshness = freshnessAt(state, judgedAt);
@@ -89,7 +97,7 @@ export const createPolicyState = (
     if (freshness !== storedFreshness)
       attempt('the age of the state could not be stored', () => {
         if (onDisk || stored === undefined) slots.remember(kept(now));
-        else slots.write(stored, kept(now));
+        else write(stored, now);
         [onDisk, storedFreshness] = [true, freshness];
       });
     return { ...state, judgedAt, freshness };
@@ -97,12 +105,12 @@ export const createPolicyState = (
 
   /** A state that replaced another makes the old one void: where there is no room for both, it makes room, and must not come back at the next start. */
   const store = (candidate: StoredState, replaced: boolean, now: Date): boolean => {
-    const write = (): void => slots.write(candidate, kept(now));
+    const attemptWrite = (what: string): boolean => attempt(what, () => write(candidate, now));
     onDisk =
-      attempt('the state is in force but could not be stored', write) ||
+      attemptWrite('the state is in force but could not be stored') ||
       (replaced &&
         attempt('the state before it could not be removed', slots.clear) &&
-        attempt('nor in its place: after a restart nothing launches until the control plane has sent its state', write));
+        attemptWrite('nor in its place: after a restart nothing launches until the control plane has sent its state'));
     if (onDisk) storedFreshness = 'current';
     return onDisk;
   };
@@ -127,11 +135,7 @@ export const createPolicyState = (
     const changed = replaced || verified?.serial !== state.serial;
     time.began(state.issuedAt, at);
     [stored, verified, ratchet] = [candidate, state, state.ratchet];
-    if (newer !== undefined) {
-      const followed = newer;
-      [trusted, newer] = [followed, undefined];
-      attempt('the newer root is in force but could not be stored', () => keep(followed));
-    }
+    [trusted, newer] = [newer ?? trusted, undefined];
     // In force from now on even if the disk does not take it: a state that tightens must not wait for space.
     const persisted = store(candidate, replaced, now);
     return { kind: 'accepted', state: judged(state, now), replaced, changed, persisted };
@@ -153,6 +157,7 @@ export const createPolicyState = (
       [ratchet, problems] = [found.ratchet, found.problems];
       if (newest !== undefined && before !== 'damaged') {
         [stored, verified] = [newest.stored, newest.state];
+        slots.hold(newest.stored);
         time.began(verified.issuedAt, verified.judgedAt);
         storedFreshness = freshnessAt(verified, new Date(before.seen ?? 0));
         if (isNewer(ratchet, before)) attempt('the ratchet could not be stored', () => slots.remember(kept(now)));

@@ -3,11 +3,15 @@
  * next start finds it; a first state leaves nothing or itself; a step of age leaves the state as it is. Only where the disk refused a state that replaced
  * another, nothing may be left: the one before it is void by then.
  */
+import fs from 'node:fs';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CordonError } from '@cordon/policy/errors.ts';
-import { after, DAY } from '@cordon/policy/trust/_world.ts';
+import { after, DAY, keyNamed, keysFor } from '@cordon/policy/trust/_world.ts';
+import { nextRoot, signRoot } from '@cordon/policy/trust/founding.ts';
 import { cutAt, LOSSES, type Loss } from '../_power-cut.ts';
-import { enrollment, filesOf, give, makeFolder, MOVED, published, putFiles, removeFolder } from './_device.ts';
+import { saveEnrollment, type Enrollment } from '../identity/enrollment.ts';
+import { enrollment, filesOf, give, makeFolder, MOVED, published, putFiles, removeFolder, world } from './_device.ts';
 import { createPolicyState, type PolicyState } from './policy-state.ts';
 import { createSlots, type Slots } from './slots.ts';
 
@@ -16,13 +20,17 @@ let folder: string;
 beforeEach(() => (folder = makeFolder()));
 afterEach(() => removeFolder(folder));
 
-const open = (slots: Slots = createSlots(folder)): PolicyState =>
-  createPolicyState(
-    enrollment,
+/** With the roots that are stored beside the state. */
+const open = (slots: Slots = createSlots(folder)): PolicyState => {
+  const file = path.join(folder, 'enrollment.json');
+  return createPolicyState(
+    fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, 'utf8')) as Enrollment) : enrollment,
     slots,
     () => undefined,
     () => 0,
+    (newer) => saveEnrollment(folder, newer),
   );
+};
 const started = async (slots?: Slots, now = NOW): Promise<PolicyState> => {
   const state = open(slots);
   await state.load(now);
@@ -35,6 +43,7 @@ const eachCut = async (
   loss: Loss,
   work: (state: PolicyState) => Promise<unknown>,
   slots: () => Slots = () => createSlots(folder),
+  later = async (state: PolicyState): Promise<unknown> => give(state, await published(20), NOW),
 ): Promise<(number | undefined)[]> => {
   const files = filesOf(folder);
   const found: (number | undefined)[] = [];
@@ -45,7 +54,7 @@ const eachCut = async (
     const next = await started();
     found.push(serialOf(next));
     // Whatever it was: what comes next is stored and found.
-    await give(next, await published(20), NOW);
+    await later(next);
     expect(serialOf(await started())).toBe(20);
   }
 };
@@ -75,6 +84,29 @@ describe.each(LOSSES)('a cut at any step, losing %s', (loss) => {
     expect(found.filter((serial) => serial === undefined)).toEqual([]);
     expect(found).toEqual(found.toSorted());
     expect(new Set(found)).toEqual(new Set([7, 8, 9]));
+  });
+
+  it.each([1, 2])('of storing an update under newer roots, with %s states there, leaves the old or the new one', async (there) => {
+    const before = await started();
+    for (let serial = 7; serial < 7 + there; serial += 1) await give(before, await published(serial), NOW);
+    const [old, fresh, key] = [6 + there, 7 + there, keyNamed('rotated')];
+    const rotated = nextRoot(world.root, { role: 'checkpoint', keys: { threshold: 1, keys: [key.jwk] }, expiresAt: after(400 * DAY) });
+    const roots = [await signRoot(rotated, keysFor(world.org, 'root'))];
+    const update = async (state: PolicyState, serial: number): Promise<void> => {
+      const { trusted } = state;
+      if (trusted().roots.length === 1) await state.onRoots({ type: 'roots', after: 1, roots, floor: world.floor }, NOW);
+      await give(state, await published(serial, MOVED, { checkpointKey: key }), NOW);
+    };
+    const found = await eachCut(
+      loss,
+      (state) => update(state, fresh),
+      undefined,
+      (state) => update(state, 20),
+    );
+    // The roots are a third file, between the other two.
+    expect(found).toHaveLength(STEPS + 5);
+    expect(found.filter((serial) => serial !== old && serial !== fresh)).toEqual([]);
+    expect([...found.slice(0, 8), ...found.slice(10)]).toEqual([...Array(8).fill(old), ...Array(5).fill(fresh)]);
   });
 
   it('of storing the first state leaves nothing or that', async () => {

@@ -70,6 +70,17 @@ describe('slots', () => {
       }
   });
 
+  it('write beside the one that is in force, in another process too', () => {
+    const slots = createSlots(folder);
+    slots.write(state(0), ratchet(7));
+    const again = createSlots(folder);
+    const [held] = again.read();
+    if (held === undefined || held === 'damaged') return expect.fail('nothing to hold');
+    again.hold(held);
+    again.write(state(1), ratchet(8));
+    expect(again.read()).toEqual([state(0), state(1)]);
+  });
+
   it('let go of both states and keep the ratchet', () => {
     const slots = createSlots(folder);
     slots.clear();

@@ -27,8 +27,13 @@ export interface Slots {
   read(): (StoredState | 'damaged')[];
   /** Nothing was accepted, when it is missing. A damaged one, or none beside a state, is `damaged`. */
   ratchet(): KeptRatchet | 'damaged';
-  /** State first, then ratchet: after a cut in between, the newer of the two slots is still the newer. */
-  write(state: StoredState, ratchet: KeptRatchet): void;
+  /** Says which of the states that were read is in force: the next one is written beside it, never over it. */
+  hold(state: StoredState): void;
+  /**
+   * State first, then `between`, then ratchet: after a cut before the ratchet, the older of the two slots is still good, and the newer one too as soon as it verifies.
+   * @param between what the state is verified against, when that is new
+   */
+  write(state: StoredState, ratchet: KeptRatchet, between?: () => void): void;
   /** The ratchet alone. */
   remember(ratchet: KeptRatchet): void;
   /** Removes both states; the ratchet stays. */
@@ -41,13 +46,20 @@ export const createSlots = (stateDir: string): Slots => {
   const slots = [path.join(stateDir, 'state-a.json'), path.join(stateDir, 'state-b.json')] as const;
   const ratchetFile = path.join(stateDir, 'ratchet.json');
   let next = 0;
+  let found: readonly (StoredState | 'damaged' | undefined)[] = [];
   const remember = (ratchet: KeptRatchet): void => writeDurably(ratchetFile, JSON.stringify({ ...ratchet, check: checkOf(ratchet) }));
   return {
-    read: () =>
-      slots.flatMap((file): (StoredState | 'damaged')[] => {
+    read: () => {
+      found = slots.map((file) => {
         const value = readJson(file);
-        return Slot.Check(value) ? [value] : fs.existsSync(file) ? ['damaged'] : [];
-      }),
+        return Slot.Check(value) ? value : fs.existsSync(file) ? 'damaged' : undefined;
+      });
+      return found.filter((slot) => slot !== undefined);
+    },
+    hold: (state) => {
+      const place = found.indexOf(state);
+      if (place !== -1) next = 1 - place;
+    },
     ratchet: () => {
       const value = readJson(ratchetFile);
       if (RatchetFile.Check(value)) {
@@ -57,8 +69,9 @@ export const createSlots = (stateDir: string): Slots => {
       // Nothing accepted yet is fine; state without a ratchet is not.
       return [ratchetFile, ...slots].some((file) => fs.existsSync(file)) ? 'damaged' : { epoch: 0, serial: 0, member: 0 };
     },
-    write: (state, ratchet) => {
+    write: (state, ratchet, between) => {
       writeDurably(slots[next] ?? slots[0], JSON.stringify(state));
+      between?.();
       remember(ratchet);
       next = 1 - next;
     },
