@@ -88,7 +88,8 @@ export const startPlane = async (
       headers: { ...headers },
       ...(body !== undefined && { payload: body as object }),
     });
-    return { status: reply.statusCode, headers: reply.headers, body: (reply.body === '' ? {} : JSON.parse(reply.body)) as T };
+    const isJson = /^application\/(?:problem\+)?json/.test(String(reply.headers['content-type']));
+    return { status: reply.statusCode, headers: reply.headers, body: (isJson && reply.body !== '' ? JSON.parse(reply.body) : {}) as T };
   };
   const admin: TestPlane['admin'] = (method, url, { body, token = ownerToken, headers = {} } = {}) =>
     ask(

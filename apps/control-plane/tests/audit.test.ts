@@ -41,6 +41,35 @@ describe('the audit log', () => {
     expect(firstBroken(entries.filter((_, i) => i !== 5))?.seq).toBe(7);
   });
 
+  it('is exported whole, oldest first, one entry a line, however many there are', async () => {
+    const { prisma } = test.plane.context;
+    const already = await prisma.auditEntry.count();
+    await prisma.$transaction(
+      async (tx) => {
+        for (let i = already; i < 510; i += 1)
+          await appendAudit(tx, {
+            actor: 'system',
+            action: 'test.filled',
+            subject: `x_${i}`,
+            detail: { i },
+            at: new Date(1_800_000_000_000 + i),
+          });
+      },
+      { timeout: 60_000 },
+    );
+    const reply = await test.plane.listeners.admin.app.inject({
+      url: '/api/v1/audit/export',
+      headers: { authorization: `Bearer ${await test.tokenOf('auditor')}` },
+    });
+    expect([reply.statusCode, reply.headers['content-type']]).toEqual([200, 'application/x-ndjson']);
+    const lines = reply.body.split('\n');
+    expect(lines.pop()).toBe('');
+    const entries = lines.map((line) => JSON.parse(line) as Omit<ChainedEntry, 'at'> & { at: string });
+    expect(entries.length).toBe(511);
+    expect(firstBroken(entries.map((entry) => ({ ...entry, at: new Date(entry.at) })))).toBeUndefined();
+    expect(entries).toEqual((await readAll()).map((entry) => ({ ...entry, at: entry.at.toISOString() })));
+  });
+
   it('has nothing of what did not happen', async () => {
     const before = (await readAll()).length;
     expect((await test.admin('POST', '/groups', { body: { name: 'group 0' } })).status).toBe(409);

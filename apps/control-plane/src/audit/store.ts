@@ -29,3 +29,7 @@ export const listEntries = (
     orderBy: { seq: 'desc' },
     take,
   });
+
+/** Oldest first, from after a number to another one included. */
+export const entriesAfter = (prisma: PrismaClient, after: number, last: number, take: number): Promise<AuditEntry[]> =>
+  prisma.auditEntry.findMany({ where: { seq: { gt: after, lte: last } }, orderBy: { seq: 'asc' }, take });
