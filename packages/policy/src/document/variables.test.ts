@@ -23,4 +23,11 @@ describe('a path of a policy', () => {
     ['/srv/x', []],
     ['c:/Data/', ['C:\\Data']],
   ] as const)('%s is on windows %j', (text, places) => expect(expandPath(parsePathText(text), windows, 'windows')).toEqual(places));
+
+  it('lies where the system looks for it when a home is the root, as that of many services is', () => {
+    const roots: PathVariables = { ...posix, home: '/', tools: ['/'] };
+    expect(expandPath(parsePathText('${home}/.ssh'), roots, 'linux')).toEqual(['/.ssh']);
+    expect(expandPath(parsePathText('${home}/.ssh'), roots, 'macos')).toEqual(['/.ssh']);
+    expect(expandPath(parsePathText('${home}'), roots, 'linux')).toEqual(['/']);
+  });
 });

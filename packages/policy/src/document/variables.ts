@@ -69,6 +69,6 @@ export const expandPath = (template: PathTemplate, variables: PathVariables, os:
     return (template.kind === 'windows') === (os === 'windows') ? [os === 'macos' ? canonicalPath(template.text, os) : template.text] : [];
   const values = valuesOf(template.variable, variables, os);
   if (template.rest === '') return values;
-  if (os === 'linux') return values.map((value) => value + template.rest);
+  if (os === 'linux') return values.map((value) => (value === '/' ? template.rest : value + template.rest));
   return values.map((value) => canonicalPath(value + template.rest, os));
 };

@@ -5,6 +5,7 @@ import { LAW_RUNS, LAW_TIMEOUT_MS } from '../../_laws.ts';
 import { prepareFloor, preparePolicy } from '../../document/prepare.ts';
 import { createDecider } from '../../decide/decider.ts';
 import type { AppliedPolicy, EffectivePolicy, OperatingSystem, PathVariables, Subject } from '../../effective.ts';
+import { canonicalPath } from '../../match/path.ts';
 import { resolve } from '../../resolve.ts';
 import { deltaOf } from '../delta.ts';
 import { narrowsSets } from './narrows-sets.ts';
@@ -36,14 +37,14 @@ const native = (path: string, os: OperatingSystem): string =>
 const someVariables = (os: OperatingSystem): fc.Arbitrary<PathVariables> =>
   fc
     .record({
-      home: fc.constantFrom('/home/ann', '/srv/a', '/srv/ab/u', '/srv', '/etc/app/u', '/usr/share/u'),
+      home: fc.constantFrom('/', '/home/ann', '/srv/a', '/srv/ab/u', '/srv', '/etc/app/u', '/usr/share/u'),
       workspace: fc.constantFrom('~/src/app', '~/x', '~/x/y', '~/.config', '~/.config/p', '~', '/srv/a', '/srv/a/b/c', '/srv/q', '/w', ''),
       tmp: fc.constantFrom('/tmp', '/srv/a/b', '~/x'),
       tools: fc.constantFrom<string[]>([], ['/usr/local', '/opt'], ['/srv'], ['~/x', '~/x/y'], ['/']),
       agent: fc.constantFrom<string[]>([], ['~/.agent'], ['/srv/a'], ['~']),
     })
     .map(({ home, workspace, tmp, tools, agent }) => {
-      const at = (text: string): string => native(text.replace(/^~/, home), os);
+      const at = (text: string): string => canonicalPath(native(text.replace(/^~/, home), os), os);
       return {
         home: at(home),
         workspace: workspace === '' ? undefined : at(workspace),
