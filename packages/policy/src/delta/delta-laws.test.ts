@@ -4,6 +4,7 @@ import { arbitrarySystem, effectiveOf } from '../_arbitrary-policy.ts';
 import { LAW_RUNS, LAW_TIMEOUT_MS } from '../_laws.ts';
 import { createDecider, type Decider } from '../decide/decider.ts';
 import { RIGHTS, type Verdict } from '../effective.ts';
+import { enclose } from '../enclosure.ts';
 import { sampledGains, someNetworkPair, somePair, somePlacesPair } from './_pairs.ts';
 import { deltaOf, narrows } from './delta.ts';
 import type { DeltaEntry } from './entry.ts';
@@ -71,6 +72,23 @@ describe('a delta', () => {
           expect(plain(there.lost)).toEqual(plain(back.gained));
           expect(deltaOf(before, before)).toEqual({ gained: [], lost: [] });
           expect(deltaOf(effectiveOf(a.toReversed(), os), after)).toEqual(there);
+        }),
+        law,
+      );
+    },
+    LAW_TIMEOUT_MS,
+  );
+
+  it(
+    'finds nothing that a run inside another has and its own policies, or its parent, do not give',
+    () => {
+      fc.assert(
+        fc.property(pairs, arbitrarySystem, ([a, b], os) => {
+          const [parent, child] = [effectiveOf(a, os), effectiveOf(b, os)];
+          const enclosed = enclose(child, parent);
+          expect(narrows(child, enclosed)).toBe('yes');
+          // The working directory is the child's own; what it may do there is not.
+          expect(deltaOf(parent, enclosed).gained.filter(({ category }) => category !== 'workspace')).toEqual([]);
         }),
         law,
       );
