@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { loadSecrets, prepareStateFolder, writeSecret } from './secrets.ts';
+import { loadSecrets, prepareStateFolder } from './secrets.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -27,14 +27,6 @@ describe('secrets', () => {
       expect(() => loadSecrets(folder), text).toThrow(expect.objectContaining({ code: 'state.damaged', place: file }));
       expect(fs.readFileSync(file, 'utf8')).toBe(text);
     }
-  });
-
-  it('are written whole and private, over whatever was there', () => {
-    const file = path.join(folder, 'token');
-    fs.writeFileSync(file, 'old', { mode: 0o644 });
-    writeSecret(file, 'new\n');
-    expect(fs.readFileSync(file, 'utf8')).toBe('new\n');
-    expect(fs.statSync(file).mode & 0o777).toBe(0o600);
   });
 });
 

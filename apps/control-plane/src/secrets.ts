@@ -3,24 +3,12 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
+import { writeDurably } from './durable.ts';
 
 export interface Secrets {
   /** Passwords of the embedded database derive from it. */
   readonly database: string;
 }
-
-/** Written beside its place, flushed and renamed: never half there. */
-export const writeSecret = (file: string, text: string): void => {
-  const making = `${file}.new`;
-  const handle = fs.openSync(making, 'w', 0o600);
-  try {
-    fs.writeSync(handle, text);
-    fs.fsyncSync(handle);
-  } finally {
-    fs.closeSync(handle);
-  }
-  fs.renameSync(making, file);
-};
 
 /** Others may pass through (the database's account has its own folder below), nobody else may look. @throws CordonError state.unusable */
 export const prepareStateFolder = (stateDir: string): void => {
@@ -47,7 +35,7 @@ const parseOrUndefined = (text: string): unknown => {
 /** @throws CordonError state.damaged */
 export const loadSecrets = (stateDir: string): Secrets => {
   const file = path.join(stateDir, 'secrets.json');
-  if (!fs.existsSync(file)) writeSecret(file, JSON.stringify({ database: randomBytes(32).toString('base64url') }));
+  if (!fs.existsSync(file)) writeDurably(file, JSON.stringify({ database: randomBytes(32).toString('base64url') }));
   const read = parseOrUndefined(fs.readFileSync(file, 'utf8'));
   if (typeof read === 'object' && read !== null && 'database' in read && typeof read.database === 'string' && read.database.length >= 32)
     return { database: read.database };

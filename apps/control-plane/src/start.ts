@@ -14,13 +14,14 @@ import { createClients, parseDatabaseUrl, type DatabaseAccess } from './db/clien
 import { startEmbedded } from './db/embedded.ts';
 import { applyMigrations } from './db/migrate.ts';
 import { prepareRoles } from './db/roles.ts';
+import { writeDurably } from './durable.ts';
 import { createHub } from './gateway/hub.ts';
 import { readTls } from './http-server.ts';
 import { startJobs } from './jobs/jobs.ts';
 import { checkSigner, ensureOrganisation } from './organisation/setup.ts';
 import { Published } from './publishing/published.ts';
 import { renewCheckpoint } from './publishing/publish.ts';
-import { loadSecrets, prepareStateFolder, writeSecret } from './secrets.ts';
+import { loadSecrets, prepareStateFolder } from './secrets.ts';
 import { createSignal } from './signal.ts';
 import { startSigner } from './signer/client.ts';
 import { lockState } from './state-lock.ts';
@@ -145,12 +146,9 @@ export const createControlPlane = async (
     await renewCheckpoint(context, 0);
     if (published.checkpoint !== undefined) await checkSigner(organisation, published.checkpoint.jws, clock());
 
-    const bootstrapToken = await bootstrapOwner(context);
     const tokenFile = path.join(config.stateDir, 'admin-token');
-    if (bootstrapToken !== undefined) {
-      writeSecret(tokenFile, `${bootstrapToken}\n`);
-      log.info({ file: tokenFile }, 'made an owner token for the first administrator');
-    }
+    const bootstrapToken = await bootstrapOwner(context, (token) => writeDurably(tokenFile, `${token}\n`));
+    if (bootstrapToken !== undefined) log.info({ file: tokenFile }, 'made an owner token for the first administrator');
 
     const admin = await buildAdmin(context);
     stops.push(() => admin.app.close());

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bootstrapOwner } from '../src/auth/routes.ts';
 import { may, ROLES, type Role } from '../src/auth/permissions.ts';
 import { startPlane, type TestPlane } from './_util.ts';
 
@@ -97,5 +98,21 @@ describe('API tokens', () => {
     expect(answers.some(({ status }) => status === 409 || status === 401)).toBe(true);
     const left = await test.plane.context.prisma.apiToken.count({ where: { role: 'owner', revokedAt: null } });
     expect(left).toBeGreaterThan(0);
+  });
+
+  it('the first owner is made only together with the file that has it', async () => {
+    const { context } = test.plane;
+    await context.prisma.apiToken.updateMany({ where: { role: 'owner' }, data: { revokedAt: new Date() } });
+    const owners = (): Promise<number> => context.prisma.apiToken.count({ where: { role: 'owner', revokedAt: null } });
+    const full = (): void => {
+      throw new Error('no space left on the device');
+    };
+    await expect(bootstrapOwner(context, full)).rejects.toThrow('no space left');
+    expect(await owners()).toBe(0);
+    const kept: string[] = [];
+    const token = await bootstrapOwner(context, (text) => kept.push(text));
+    expect([kept, await owners()]).toEqual([[token], 1]);
+    expect((await test.admin('GET', '/policies', { token: token ?? '' })).status).toBe(200);
+    expect(await bootstrapOwner(context, full)).toBeUndefined();
   });
 });

@@ -130,11 +130,19 @@ export const registerApiTokens: Feature = (app, { prisma, clock }) => {
   );
 };
 
-/** On first start: an owner's token, when there is no usable one. @returns its text, or undefined */
-export const bootstrapOwner = ({ prisma, clock }: Pick<Context, 'prisma' | 'clock'>): Promise<string | undefined> =>
+/**
+ * On first start: an owner's token, when there is no usable one. Kept before it counts: a stop in between leaves a token that nobody knows of, not an
+ * owner that nobody has. @returns its text, or undefined
+ */
+export const bootstrapOwner = (
+  { prisma, clock }: Pick<Context, 'prisma' | 'clock'>,
+  keep: (token: string) => void,
+): Promise<string | undefined> =>
   prisma.$transaction(async (tx) => {
     await lockOwners(tx);
     const at = clock();
     if ((await countUsableOwners(tx, at)) > 0) return undefined;
-    return (await issueToken(tx, { name: 'first owner', role: 'owner', actor: 'system', ttlSeconds: undefined, at })).text;
+    const { text } = await issueToken(tx, { name: 'first owner', role: 'owner', actor: 'system', ttlSeconds: undefined, at });
+    keep(text);
+    return text;
   });

@@ -8,7 +8,8 @@ import { verifyFloor } from '@cordon/policy/trust/floor.ts';
 import { rootFingerprint, verifyRootChain } from '@cordon/policy/trust/root.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import { signerFiles } from '../signer/organisation.ts';
-import { openKeys, writeDurably } from '../signer/key-file.ts';
+import { writeDurably } from '../durable.ts';
+import { openKeys } from '../signer/key-file.ts';
 import type { StoredOrganisation } from './store.ts';
 
 const OrganisationFile = Compile(

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { keyPairFromSeed } from '@cordon/policy/trust/keys.ts';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { ONLINE_ROLES, openKeys, sealSeeds, writeDurably } from './key-file.ts';
+import { ONLINE_ROLES, openKeys, sealSeeds } from './key-file.ts';
 
 const seeds = Object.fromEntries(ONLINE_ROLES.map((role) => [role, randomBytes(32)]));
 const text = Object.fromEntries(Object.entries(seeds).map(([role, seed]) => [role, seed.toString('base64url')]));
@@ -69,11 +69,5 @@ describe('private keys at rest', () => {
   it('do not open when a role is missing', () => {
     sealSeeds(file, passphrase, { policy: text['policy'] ?? '' });
     expect(() => openKeys(file, passphrase)).toThrow(expect.objectContaining({ code: 'signer.keys' }));
-  });
-
-  it('are replaced whole: nothing but the new content is ever at the place', () => {
-    writeDurably(file, 'new');
-    expect(fs.readFileSync(file, 'utf8')).toBe('new');
-    expect(fs.readdirSync(folder).sort()).toEqual(['keys.json', 'passphrase']);
   });
 });

@@ -1,10 +1,10 @@
 /** The signer's keys on disk, sealed under a passphrase file. Neither ever stands in argv, an environment or a log. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { keyPairFromSeed, type KeyPair } from '@cordon/policy/trust/keys.ts';
 import { openSeeds, sealSeeds as seal, type Seeds } from '@cordon/policy/trust/sealed-seeds.ts';
+import { writeDurably } from '../durable.ts';
 
 export const ONLINE_ROLES = ['policy', 'checkpoint', 'identity'] as const;
 export type OnlineRole = (typeof ONLINE_ROLES)[number];
@@ -15,25 +15,6 @@ const passphraseOf = (file: string): Buffer => {
   if ((mode & 0o077) !== 0)
     throw new CordonError('signer.passphrase', `${file} can be read by others: set its mode to 0600`, { place: file });
   return fs.readFileSync(file);
-};
-
-/** Writes a file whole or not at all. */
-export const writeDurably = (file: string, content: string): void => {
-  const next = `${file}.next`;
-  const handle = fs.openSync(next, 'w', 0o600);
-  try {
-    fs.writeSync(handle, content);
-    fs.fsyncSync(handle);
-  } finally {
-    fs.closeSync(handle);
-  }
-  fs.renameSync(next, file);
-  const folder = fs.openSync(path.dirname(file), 'r');
-  try {
-    fs.fsyncSync(folder);
-  } finally {
-    fs.closeSync(folder);
-  }
 };
 
 export const sealSeeds = (file: string, passphraseFile: string, seeds: Seeds): void =>

@@ -8,7 +8,8 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { signCompact } from '@cordon/policy/trust/envelope.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import { checkCheckpoint, checkManifest, readHighWater, type HighWater } from './decide.ts';
-import { openKeys, writeDurably, type OnlineKeys } from './key-file.ts';
+import { writeDurably } from '../durable.ts';
+import { openKeys, type OnlineKeys } from './key-file.ts';
 import { signerFiles } from './organisation.ts';
 
 const MAX_LINE = 262_144;
