@@ -100,6 +100,10 @@ describe('an organisation made by a ceremony', () => {
       at('v2'),
     );
     expect(await startAndStop(at('v2', 'server'))).toMatchObject({ roots: 2, fingerprint, epoch: 0 });
+    // Another replica: its signer has nothing yet, and the database has these roots already.
+    fs.rmSync(at('state', 'signer'), { recursive: true });
+    await expect(start()).rejects.toMatchObject({ code: 'organisation.no-signer-keys' });
+    expect(await startAndStop(at('v2', 'server'))).toMatchObject({ roots: 2, fingerprint, epoch: 0 });
     await cordonctl(
       'keys',
       'raise-epoch',

@@ -44,15 +44,17 @@ export const readCeremony = async (folder: string, now: Date): Promise<StoredOrg
   return { orgId: org, roots, floor };
 };
 
-/** Takes the online keys into the signer's folder, where the folder brings any. Whether the root names them is seen by what they sign. @throws CordonError signer.* */
+/** Takes the online keys into the signer's folder, where the folder brings any that are not there. Whether the root names them is seen by what they sign. @throws CordonError signer.* */
 export const installKeys = (folder: string, signerFolder: string): void => {
   const [from, to] = [signerFiles(folder), signerFiles(signerFolder)];
   if (!fs.existsSync(from.keys)) return;
   openKeys(from.keys, from.passphrase);
+  const sealed = fs.readFileSync(from.keys, 'utf8');
+  if (fs.existsSync(to.keys) && fs.readFileSync(to.keys, 'utf8') === sealed) return;
   fs.mkdirSync(signerFolder, { recursive: true, mode: 0o700 });
   // The passphrase first: keys without theirs would be of no use, and the old keys are of none either.
   writeDurably(to.passphrase, fs.readFileSync(from.passphrase, 'utf8'));
-  writeDurably(to.keys, fs.readFileSync(from.keys, 'utf8'));
+  writeDurably(to.keys, sealed);
 };
 
 /** Whether one chain of roots goes on from another. */

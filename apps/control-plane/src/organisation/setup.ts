@@ -52,8 +52,9 @@ const takeOn = async ({ prisma, clock, log }: Needs, stored: StoredOrganisation,
       `the roots in ${ceremony} do not go on from those that this organisation has: begin from its newest organisation.json`,
       { place: 'CORDON_ORGANISATION' },
     );
-  if (brought.roots.length === stored.roots.length && brought.floor === stored.floor) return;
+  // Another replica may have taken the same roots on already; this one's signer needs the keys all the same.
   installKeys(ceremony, signerFolder);
+  if (brought.roots.length === stored.roots.length && brought.floor === stored.floor) return;
   await prisma.$transaction(async (tx) => {
     if (!(await updateOrganisation(tx, brought, stored.roots))) return;
     await appendAudit(tx, {
