@@ -22,7 +22,7 @@ describe('lockState', () => {
     const script = path.join(folder, 'holder.ts');
     fs.writeFileSync(
       script,
-      `import { lockState } from ${JSON.stringify(path.join(import.meta.dirname, 'lock.ts'))};\nlockState(process.argv[2] ?? '');\nprocess.send?.('held');\nsetInterval(() => undefined, 1000);\n`,
+      `import { lockState } from ${JSON.stringify(path.join(import.meta.dirname, 'lock.ts'))};\nconst lock = lockState(process.argv[2] ?? '');\nprocess.send?.('held');\nsetInterval(() => lock, 1000);\n`,
     );
     const holder = fork(script, [folder], { execArgv: ['--disable-warning=ExperimentalWarning'] });
     await once(holder, 'message');

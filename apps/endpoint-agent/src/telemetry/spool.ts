@@ -40,6 +40,15 @@ const removeFiles = (chain: Chain): void => {
   for (const file of [chain.file, headFile(chain)]) fs.rmSync(file, { force: true });
 };
 
+/** Takes away the half of a line that was written, which would spoil the next one. */
+const cutBack = ({ file, size }: Chain): void => {
+  try {
+    fs.truncateSync(file, size);
+  } catch {
+    return; // the disk is gone altogether, or there was no file yet
+  }
+};
+
 /** Chains of earlier boots that hold something, the oldest first. Files of chains that are done with go away. */
 const readChains = (folder: string): Chain[] => {
   const names = fs.readdirSync(folder);
@@ -77,9 +86,8 @@ export const openSpool = (folder: string, bootId: string, maxBytes: number, now:
     try {
       fs.appendFileSync(current.file, line, { mode: 0o600 });
     } catch {
-      // Disk full or gone: counted by the caller. The half of a line that was written would spoil the next one.
-      if (fs.existsSync(current.file)) fs.truncateSync(current.file, current.size);
-      return false;
+      cutBack(current);
+      return false; // disk full or gone: counted by the caller
     }
     current.seq += 1;
     current.size += size;
