@@ -140,7 +140,7 @@ describe('a call that is not known is refused', () => {
     ['no separator', ['--unshare-user', 'sh', '-c', '. /proc/self/fd/8']],
     ['an option without its second value', ['--bind', '/work']],
     ['an option whose value would be the separator', ['--tmpfs', ...START]],
-    ['a variable that is not PATH', ['--setenv', 'LD_PRELOAD', '/proj/evil.so', ...START]],
+    ['a variable that is not PATH', ['--setenv', 'LD_PRELOAD', '/srv/evil.so', ...START]],
     ['a variable whose value looks like the separator', ['--setenv', 'EVIL', '--', 'sh', '-c', 'evil', ...START]],
     ['devices elsewhere', ['--dev', '/work', ...START]],
   ])('%s', (_name, args) => {

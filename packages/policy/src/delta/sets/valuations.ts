@@ -30,7 +30,7 @@ const USUAL: Readonly<Record<OperatingSystem, PathVariables>> = {
     agent: ['C:\\Users\\someone\\.some-agent'],
   },
 };
-const OUTSIDE: Readonly<Record<OperatingSystem, string>> = { linux: '/proj/project', macos: '/proj/project', windows: 'D:\\work\\project' };
+const OUTSIDE: Readonly<Record<OperatingSystem, string>> = { linux: '/srv/project', macos: '/srv/project', windows: 'D:\\work\\project' };
 
 const templatesOf = (policy: PreparedPolicy): ReadonlyMap<string, PathTemplate> => {
   const rules = [...policy.allowedPaths, ...policy.deniedPaths, ...policy.deniedWorkspaces];
