@@ -15,14 +15,14 @@ const TABLE = `88 64 0:40 /newroot / ro,nosuid,nodev,relatime - tmpfs tmpfs rw,u
 109 88 0:43 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
 110 88 0:44 / /tmp rw,nosuid,nodev,relatime - tmpfs tmpfs rw,size=1048576k
 111 109 0:45 / /proc/1 ro,nosuid,nodev,relatime - tmpfs tmpfs rw,size=4k
-112 88 254:0 /srv/project /srv/project rw,nosuid,nodev,relatime shared:7 master:3 - ext4 /dev/vda rw
+112 88 254:0 /proj/app /proj/app rw,nosuid,nodev,relatime shared:7 master:3 - ext4 /dev/vda rw
 113 88 254:0 /srv/my\\040notes /srv/my\\040notes ro,nosuid,nodev,relatime - ext4 /dev/vda rw
 114 113 0:47 / /srv/my\\040notes/private ro,nosuid,nodev,relatime - tmpfs tmpfs rw,size=4k
 115 113 0:6 /null /srv/my\\040notes/token ro,nosuid,nodev,relatime - devtmpfs devtmpfs rw
 `;
 const PLAN: Planned = {
   readonly: ['/srv/my notes'],
-  readwrite: ['/srv/project'],
+  readwrite: ['/proj/app'],
   denied: ['/proc/1', '/srv/my notes/private', '/srv/my notes/token'],
 };
 const mounts = parseMountinfo(TABLE);
@@ -31,7 +31,7 @@ const change = (target: string, part: Partial<Mount>): Mount[] =>
 
 describe('parseMountinfo', () => {
   it('reads place, writability and type, whatever optional fields there are', () => {
-    expect(mounts.find(({ target }) => target === '/srv/project')).toEqual({ target: '/srv/project', writable: true, type: 'ext4' });
+    expect(mounts.find(({ target }) => target === '/proj/app')).toEqual({ target: '/proj/app', writable: true, type: 'ext4' });
     expect(mounts.find(({ target }) => target === '/')).toEqual({ target: '/', writable: false, type: 'tmpfs' });
   });
 
@@ -51,7 +51,7 @@ describe('compareMounts', () => {
       '/run/systemd/resolve',
       '/home/user/.ssh',
       '/work',
-      '/srv/project/inner',
+      '/proj/app/inner',
       '/dev/kvm',
       '/etc/more',
       '/proc/2',
