@@ -16,12 +16,30 @@ export const writeNew = (file: string, content: string, mode = 0o600): void => {
   }
 };
 
+const unreadable = (file: string, cause: unknown): CordonError => {
+  const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+  return new CordonError('files.missing', `${file} cannot be read (${code === 'ENOENT' ? 'it is not there' : code})`, {
+    place: file,
+    cause,
+  });
+};
+
 /** @throws CordonError `files.missing` */
 export const readText = (file: string): string => {
   try {
     return fs.readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new CordonError('files.missing', `${file} cannot be read`, { place: file, cause });
+    throw unreadable(file, cause);
+  }
+};
+
+/** For reading what may be large. @returns an open file @throws CordonError `files.missing` */
+export const openText = (file: string): number => {
+  try {
+    if (fs.statSync(file).isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+    return fs.openSync(file, 'r');
+  } catch (cause) {
+    throw unreadable(file, cause);
   }
 };
 

@@ -25,12 +25,20 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'audit verify': async () => (await import('./audit/verify.ts')).verifyCommand,
 };
 
+/** What Node's own parser of options refuses is a call that is not understood, like any other. */
+const told = (error: unknown): { readonly code: string; readonly message: string } => {
+  if (error instanceof CordonError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const isUsage = error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+  return { code: isUsage ? 'cli.usage' : 'cordonctl.failed', message };
+};
+
 /** Status 0: done. 1: what was checked does not hold. 2: the call is not understood, or cannot be done. */
 const main = async (): Promise<number> => {
   const [noun = '', verb = '', ...args] = process.argv.slice(2);
   const load = COMMANDS[`${noun} ${verb}`];
-  if (load === undefined) {
-    const asked = noun === '' || noun === '--help' || noun === 'help';
+  const asked = noun === '' || noun === 'help' || [noun, verb, ...args].some((word) => word === '--help' || word === '-h');
+  if (load === undefined || asked) {
     (asked ? process.stdout : process.stderr).write(USAGE);
     return asked ? 0 : 2;
   }
@@ -39,8 +47,7 @@ const main = async (): Promise<number> => {
       await load()
     )(args);
   } catch (error) {
-    const { code, message } =
-      error instanceof CordonError ? error : { code: 'cordonctl.failed', message: error instanceof Error ? error.message : String(error) };
+    const { code, message } = told(error);
     process.stderr.write(`cordonctl: ${visible(message)} [${code}]\n`);
     return 2;
   }

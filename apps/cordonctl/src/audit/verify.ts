@@ -8,6 +8,7 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { Time } from '@cordon/policy/protocol/time.ts';
 import { entryHash, GENESIS } from '@cordon/policy/trust/audit-chain.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
+import { openText } from '../files.ts';
 
 const Hash = Type.String({ pattern: '^[0-9a-f]{64}$' });
 const Entry = Type.Object(
@@ -92,8 +93,9 @@ export const verifyCommand = async (args: readonly string[]): Promise<number> =>
   });
   const [file] = positionals;
   if (file === undefined) throw new CordonError('cli.usage', 'cordonctl audit verify FILE [--head SEQ:HASH...]');
-  const input = file === '-' ? process.stdin : fs.createReadStream(file);
-  const outcome = await verifyExport(readline.createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }), values.head.map(headFrom));
+  const heads = values.head.map(headFrom);
+  const input = file === '-' ? process.stdin : fs.createReadStream('', { fd: openText(file) });
+  const outcome = await verifyExport(readline.createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }), heads);
   const { entries, head, bad } = outcome;
   if (values.json) process.stdout.write(`${JSON.stringify(outcome)}\n`);
   else if (bad === undefined) process.stdout.write(`${entries} entries hold; the head is ${head.seq}:${head.hash}\n`);

@@ -99,7 +99,8 @@ export const initCommand = async (args: readonly string[]): Promise<number> => {
   });
   process.stdout.write(`made the keys of an organisation in ${values.out}
   root fingerprint   ${fingerprint}
-  for the server     ${server}: start it once with CORDON_ORGANISATION=${server}, then delete the folder
+  for the server     ${server}: copy it there, start once with CORDON_ORGANISATION naming the copy, then delete the copy
+  keep here          ${path.join(server, 'organisation.json')}: every later change of the keys begins with it
   keep offline       root, floor and approver keys: give each .key to one person and its .passphrase to that person by another way
 `);
   return 0;

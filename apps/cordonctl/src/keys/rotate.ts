@@ -69,19 +69,30 @@ const write = async (
   return changed.version;
 };
 
+/** Keys that no root names are of no use, and in the way of the next try. */
+const orNothing = async <T>(folder: string, work: () => Promise<T>): Promise<T> => {
+  emptyFolder(folder);
+  try {
+    return await work();
+  } catch (error) {
+    for (const name of fs.readdirSync(folder)) fs.rmSync(path.join(folder, name), { recursive: true });
+    throw error;
+  }
+};
+
 /** @throws CordonError `root.threshold` when the keys given do not suffice, `files.*`, `keys.sealed` */
 export const rotate = async (role: RoleName, rotation: Rotation): Promise<number> => {
   const organisation = await readOrganisation(rotation.organisation, rotation.now);
-  emptyFolder(rotation.out);
-  const { changes, signers } = changeFor(role, organisation, rotation.out);
-  return write(organisation, changes, signers, rotation);
+  return orNothing(rotation.out, () => {
+    const { changes, signers } = changeFor(role, organisation, rotation.out);
+    return write(organisation, changes, signers, rotation);
+  });
 };
 
 /** @throws CordonError as above */
 export const raiseEpoch = async (rotation: Rotation): Promise<number> => {
   const organisation = await readOrganisation(rotation.organisation, rotation.now);
-  emptyFolder(rotation.out);
-  return write(organisation, [{ raiseEpoch: true }], [], rotation);
+  return orNothing(rotation.out, () => write(organisation, [{ raiseEpoch: true }], [], rotation));
 };
 
 const rotationFrom = (args: readonly string[]): { readonly rotation: Rotation; readonly words: readonly string[] } => {
