@@ -4,8 +4,8 @@ const USAGE = `cordon: contains AI agents under your organisation's policy
 
   cordon enroll --server URL [--token-file FILE]   join (the token also by CORDON_TOKEN or standard input)
   cordon daemon                                    the service of this machine
-  cordon run [--agent ID] [--manifest FILE] -- COMMAND
-                                                   run a command, contained
+  cordon run [--agent ID] [--user NAME] [--manifest FILE] -- COMMAND
+                                                   run a command, contained (root names the account that runs it)
   cordon status [--json]                           what is enforced here
   cordon why PATH|HOST[:PORT] [--write] [--json]   allowed or denied, and by which rule
   cordon policy check FILE... [--json]             what is wrong with policies, and where
@@ -36,9 +36,11 @@ const main = async (): Promise<number> => {
     return 0;
   }
   const load = commands[name];
-  if (load === undefined) {
-    (name === '' || name === '--help' ? process.stdout : process.stderr).write(USAGE);
-    return name === '' || name === '--help' ? 0 : 2;
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  const isAsked = ['', 'help', '--help', '-h'].includes(name) || own.some((word) => word === '--help' || word === '-h');
+  if (load === undefined || isAsked) {
+    (isAsked ? process.stdout : process.stderr).write(USAGE);
+    return isAsked ? 0 : 2;
   }
   try {
     return await (

@@ -49,6 +49,8 @@ describe('cordon why', () => {
     [['${shared}/private/token'], 3, 'DENIED'],
     [['.'], 0, 'ALLOWED'],
     [['./sub', '--write'], 0, 'ALLOWED'],
+    [['sub/file.txt'], 0, 'ALLOWED'],
+    [['README.md', '--write'], 0, 'ALLOWED'],
     [['~/.ssh/id_ed25519'], 3, 'DENIED'],
     [['/usr/bin/env'], 0, 'ALLOWED'],
     [['/usr/bin/env', '--write'], 3, 'DENIED'],
@@ -98,6 +100,7 @@ describe('cordon why', () => {
     [['allowed.example:99999']],
     [['allowed.example:x']],
     [['a b']],
+    [['https://allowed.example/x']],
   ])('does not understand %j', async (words) => {
     const { status, stdout, stderr } = await installation.cordon(['why', ...words]);
     expect(status).toBe(125);
@@ -144,7 +147,7 @@ describe('the command itself', () => {
       status: 0,
       stdout: expect.stringMatching(/^cordon \d+\.\d+\.\d+\n$/) as unknown,
     });
-    for (const args of [[], ['--help']]) {
+    for (const args of [[], ['help'], ['-h'], ['--help'], ['run', '--help'], ['manifest', 'build', '-h', 'x']]) {
       const { status, stdout, stderr } = await installation.cordon(args);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       for (const name of ['enroll', 'daemon', 'run', 'status', 'why']) expect(stdout).toContain(`cordon ${name} `);

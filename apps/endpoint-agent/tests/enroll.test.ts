@@ -53,6 +53,8 @@ describe('cordon enroll', () => {
     expect(refused.status).toBe(125);
     expect(refused.stderr).toContain('[cli.usage]');
     expect(refused.stderr + refused.stdout).not.toContain(token);
+    const absent = await installation.cordon(['enroll', '--server', plane.url, '--token-file', stored('absent')]);
+    expect(absent.stderr).toBe(`cordon: ${stored('absent')} cannot be read (it is not there) [file.unreadable]\n`);
     expect(asked()).toEqual([]);
     const child = spawn(installation.command[0] ?? '', [...installation.command.slice(1), 'enroll', '--server', plane.url], {
       env: { ...installation.env },

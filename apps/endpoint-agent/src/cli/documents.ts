@@ -6,6 +6,12 @@ import { visible } from '@cordon/policy/visible.ts';
 
 export const INVALID_STATUS = 2;
 
+const WHY_NOT: Readonly<Record<string, string>> = {
+  ELOOP: 'it is a symbolic link; name the file itself',
+  ENOENT: 'it is not there',
+  EACCES: 'this user may not read it',
+};
+
 /**
  * A regular file, whatever is put in its place while it is opened: never a pipe that would hang, nor a link unless it may be one.
  * @throws CordonError `file.unreadable`, `file.too-large`
@@ -17,14 +23,7 @@ export const readDocumentFile = (file: string, maxBytes: number, links: 'followe
     fd = fs.openSync(file, O_RDONLY | O_NONBLOCK | (links === 'refused' ? O_NOFOLLOW : 0));
   } catch (cause) {
     const { code = '' } = cause as NodeJS.ErrnoException;
-    throw new CordonError(
-      'file.unreadable',
-      `${file} cannot be read (${code === 'ELOOP' ? 'it is a symbolic link; name the file itself' : code})`,
-      {
-        place: file,
-        cause,
-      },
-    );
+    throw new CordonError('file.unreadable', `${file} cannot be read (${WHY_NOT[code] ?? code})`, { place: file, cause });
   }
   try {
     const stat = fs.fstatSync(fd);

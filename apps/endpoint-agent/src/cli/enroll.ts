@@ -6,6 +6,7 @@ import { readConfig, tokenFromEnvironment } from '../config.ts';
 import { enroll } from '../identity/enroll.ts';
 import { deviceFacts } from '../identity/facts.ts';
 import { parseArguments } from './arguments.ts';
+import { readDocumentFile } from './documents.ts';
 
 export const enrollCommand = async (args: readonly string[]): Promise<number> => {
   const { options } = parseArguments(args, { options: ['server', 'token-file'], flags: [] });
@@ -16,7 +17,7 @@ export const enrollCommand = async (args: readonly string[]): Promise<number> =>
       'cordon enroll --server URL [--token-file FILE]; the token may also stand in CORDON_TOKEN or come on standard input',
     );
   const file = options.get('token-file');
-  const token = file === undefined ? (tokenFromEnvironment() ?? (await text(process.stdin))) : fs.readFileSync(file, 'utf8');
+  const token = file === undefined ? (tokenFromEnvironment() ?? (await text(process.stdin))) : readDocumentFile(file, 4096, 'followed');
   const { stateDir } = readConfig();
   fs.mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   fs.chmodSync(stateDir, 0o700);

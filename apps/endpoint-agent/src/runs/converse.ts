@@ -41,19 +41,19 @@ const accountFor = (caller: Account, named: string | undefined): Account => {
   return account;
 };
 
-/** A host is a name without a slash; everything else is a path. */
+/** A path holds a slash or begins with a dot or a tilde, and nothing else is written to; everything else is a host. */
 const explainTarget = async (services: Services, request: WhyRequest, account: Account): Promise<Explanation> => {
   const { target, access, cwd, agent } = request;
   const manifest = await readManifest(request.manifest);
   const asked = { agent: { id: agent ?? 'unknown', proof: 'claimed' }, user: account.name, os: 'linux' } as const;
   const subject = claimedBy(manifest, asked, agent);
   const effective = underManifest(effectiveFor(services.state(), subject, cwd, account), manifest, cwd, account);
-  if (target.startsWith('/') || target.startsWith('.') || target.startsWith('~'))
+  if ((target.includes('/') && !target.includes('://')) || /^[.~]/.test(target) || access === 'write')
     return explainPath(effective, path.resolve(cwd, target.replace(/^~(?=\/|$)/, account.home)), access);
   const match = /^(\[[^\]]*\]|[^:]+)(?::(\d{1,5}))?$/.exec(target);
   const port = Number(match?.[2] ?? 443);
   if (match === null || port < 1 || port > 65_535)
-    throw new CordonError('why.target', `${target} is neither a path nor a host with an optional port`);
+    throw new CordonError('why.target', `${target} is neither a path nor a host with an optional port, such as github.com:443`);
   return explainHost(effective, match[1] ?? '', port);
 };
 
