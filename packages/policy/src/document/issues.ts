@@ -19,7 +19,7 @@ export class PolicyErrors extends CordonError {
     const [first] = issues;
     super(
       `${kind}.invalid`,
-      `the ${kind} has ${issues.length} error${issues.length === 1 ? '' : 's'}; the first: line ${first?.line ?? 0}, ${first?.pointer ?? ''}: ${first?.message ?? ''}`,
+      `the ${kind} has ${issues.length} error${issues.length === 1 ? '' : 's'}; the first: line ${first?.line ?? 0}${first?.pointer ? `, ${first.pointer}` : ''}: ${first?.message ?? ''}`,
     );
     this.name = 'PolicyErrors';
     this.issues = issues;
