@@ -78,6 +78,18 @@ describe('networks by number', () => {
     expect(decider.egress.addressStops('::ffff:8.8.4.4', 443)).toHaveLength(1);
     expect(decider.egress.addressStops('8.1.1.1', 443)).toEqual([]);
   });
+
+  it('are denied in whatever form a translator makes of the address', () => {
+    const open = under({
+      allow: { network: { hosts: [{ host: 'a.com' }, { host: '64:ff9b::808:404' }, { host: '64:ff9b::808:505' }] } },
+      deny: { network: { cidrs: [{ cidr: '8.8.4.0/24' }] } },
+    });
+    for (const address of ['64:ff9b::808:404', '2002:808:404::1', '::ffff:0:808:404'])
+      expect(open.egress.addressStops(address, 443)).toHaveLength(1);
+    expect(open.egress.addressStops('64:ff9b::808:505', 443)).toEqual([]);
+    expect(open.host('64:ff9b::808:404', 443).verdict).toBe('denied');
+    expect(open.host('64:ff9b::808:505', 443).verdict).toBe('allowed');
+  });
 });
 
 describe('rights and names', () => {

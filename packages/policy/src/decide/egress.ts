@@ -1,5 +1,6 @@
 /** Hosts and networks of an effective policy as an index: a decision looks at the name and its suffixes, not at every rule. */
 import type { CidrRule, EgressRules, HostRule, RuleOrigin } from '../effective.ts';
+import { carriedAddress } from '../match/address.ts';
 import { addressNumber, contains, parseCidr, type AddressNumber, type Network } from '../match/cidr.ts';
 import { hasPrefix } from '../match/url-path.ts';
 import type { Judged } from './judge.ts';
@@ -47,6 +48,13 @@ const netOf = (rule: CidrRule): Net => ({ rule, network: parseCidr(rule.cidr), e
 const covers = ({ rule, network, except }: Net, address: AddressNumber, port: number): boolean =>
   coversPort(rule.ports, port) && contains(network, address) && !except.some((hole) => contains(hole, address));
 
+/** A denied network is denied in whatever form a translator (NAT64, 6to4) makes the address of. An allow or a limit is for the form that it names. */
+const coversIn = (net: Net, forms: readonly AddressNumber[], port: number): boolean =>
+  (net.rule.effect === 'deny' ? forms : forms.slice(0, 1)).some((form) => covers(net, form, port));
+/** The number of an address, and of the one that it carries. */
+const formsOf = (address: string): readonly AddressNumber[] =>
+  [address, carriedAddress(address)].flatMap((form) => (form === undefined ? [] : (addressNumber(form) ?? [])));
+
 /** The keys under which rules for a host are found: itself, each suffix with `*.`, and `*` for a name. Most specific first. */
 const keysOf = (host: string, isName: boolean): string[] => {
   const keys = [host];
@@ -89,7 +97,8 @@ export const indexEgress = ({ hosts, hostLimits, cidrs, cidrLimits }: EgressRule
     if (number !== undefined)
       for (const { limit, net } of permittedNets)
         if (covers(net, number, port)) permitted.set(limit, net.rule.private || permitted.get(limit) === true);
-    const matching = number === undefined || !hasNets ? [] : nets.filter((net) => covers(net, number, port)).map(({ rule }) => rule);
+    const matching =
+      number === undefined || !hasNets ? [] : nets.filter((net) => coversIn(net, formsOf(host), port)).map(({ rule }) => rule);
     const broken = hostLimits.filter((_, i) => !permitted.has(i)).map(({ origin }) => origin);
     if (number !== undefined)
       for (const { nets: inside, origin } of netLimits) if (!inside.some((net) => covers(net, number, port))) broken.push(origin);
@@ -116,11 +125,12 @@ export const indexEgress = ({ hosts, hostLimits, cidrs, cidrLimits }: EgressRule
     },
     addressStops: (address, port) => {
       if (!hasNets) return [];
-      const number = addressNumber(address);
+      const forms = formsOf(address);
+      const [number] = forms;
       if (number === undefined) return [];
       const denied = nets
         .filter(({ rule }) => rule.effect === 'deny')
-        .filter((net) => covers(net, number, port))
+        .filter((net) => coversIn(net, forms, port))
         .map(({ rule }) => rule.origin);
       const outside = netLimits.filter((limit) => !limit.nets.some((net) => covers(net, number, port))).map(({ origin }) => origin);
       return [...denied, ...outside];

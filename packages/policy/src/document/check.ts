@@ -2,10 +2,10 @@
 import { isLoaderVariable, NEVER_GRANT, SOCKET_PLACES } from '../builtin.ts';
 import { CordonError } from '../errors.ts';
 import { isPrivateAddress } from '../match/address.ts';
-import { parseCidr, canonicalCidr, covers } from '../match/cidr.ts';
+import { parseCidr, canonicalCidr, covers, specialPart } from '../match/cidr.ts';
 import { canonicalHost, canonicalHostPattern } from '../match/host.ts';
 import { isWithin } from '../match/path.ts';
-import { isPublicSuffix } from '../match/public-suffix.ts';
+import { isPublicSuffix, publicSuffixBelow } from '../match/public-suffix.ts';
 import { canonicalUrlPath } from '../match/url-path.ts';
 import type { CidrEntry, HostEntry, PolicyDocument } from './schema.ts';
 import { parsePathText, type PathTemplate } from './variables.ts';
@@ -75,10 +75,16 @@ const checkWorkspace = (text: string): void => {
 
 const checkHost = (entry: HostEntry, verb: Verb): void => {
   const pattern = canonicalHostPattern(entry.host);
-  for (const path of entry.paths ?? []) canonicalUrlPath(path);
+  for (const path of entry.paths ?? []) {
+    if (path.includes('?'))
+      throw new CordonError('url.path', `the path ${JSON.stringify(path)} holds a query, which no rule sees; leave it out`);
+    canonicalUrlPath(path);
+  }
   if (verb !== 'allow') return;
-  if (pattern.startsWith('*.') && isPublicSuffix(pattern.slice(2)))
-    throw new CordonError('host.public-suffix', `anybody can get a name below ${pattern.slice(2)}; name the hosts that are meant`);
+  const domain = pattern.startsWith('*.') ? pattern.slice(2) : undefined;
+  const shared = domain === undefined ? undefined : isPublicSuffix(domain) ? domain : publicSuffixBelow(domain);
+  if (shared !== undefined)
+    throw new CordonError('host.public-suffix', `anybody can get a name below ${shared}; name the hosts that are meant`);
   if (entry.private === true && pattern.includes('*'))
     throw new CordonError('host.private-wildcard', `private: true needs an exact host: others may control names below ${entry.host}`);
   if (entry.private !== true && !pattern.includes('*') && /^[0-9.]+$|:/.test(pattern) && isPrivateAddress(pattern))
@@ -92,8 +98,12 @@ const checkCidr = (entry: CidrEntry, verb: Verb): void => {
   if (verb !== 'allow') return;
   if (network.length === 0)
     throw new CordonError('cidr.too-wide', `${entry.cidr} is every address; use a host rule "*", which is judged by name`);
-  if (entry.private !== true && isPrivateAddress(entry.cidr.split('/')[0] ?? ''))
-    throw new CordonError('cidr.private', `${entry.cidr} begins in a private, local or special range; say private: true if it is meant`);
+  const special = entry.private === true ? undefined : specialPart(entry.cidr, entry.except ?? []);
+  if (special !== undefined)
+    throw new CordonError(
+      'cidr.private',
+      `${entry.cidr} holds private, local or special addresses (${special}); name them in except, or say private: true if they are meant`,
+    );
 };
 
 const checkIdentityHost = (text: string): void => {

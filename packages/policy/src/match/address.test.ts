@@ -33,6 +33,7 @@ describe('an address that is not public', () => {
     '2002:7f00:1::',
     '2001:0:1:2:3:4:80ff:fffe',
     '::127.0.0.1',
+    '::ffff:0:127.0.0.1',
     'not an address',
     '0x7f.0.0.1',
     '127.1',

@@ -13,11 +13,12 @@ export const hextetsOf = (address: string): number[] => {
 
 const dotted = (high: number, low: number): string => `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
 
-/** The IPv4 address that an IPv6 address stands for, if it does (RFC 4291 §2.5.5, RFC 6052, RFC 3056, RFC 4380). */
+/** The IPv4 address that an IPv6 address stands for, if it does (RFC 4291 §2.5.5, RFC 2765 §2.1, RFC 6052, RFC 3056, RFC 4380). */
 const carried = (words: readonly number[]): string | undefined => {
-  const [a = 0, b = 0, c = 0, , , f = 0, g = 0, h = 0] = words;
+  const [a = 0, b = 0, c = 0, , e = 0, f = 0, g = 0, h = 0] = words;
   const zero = (from: number, to: number): boolean => words.slice(from, to).every((w) => w === 0);
   if (zero(0, 5) && f === 0xffff) return dotted(g, h);
+  if (zero(0, 4) && e === 0xffff && f === 0) return dotted(g, h);
   if (zero(0, 6) && (g !== 0 || h > 1)) return dotted(g, h);
   if (a === 0x64 && b === 0xff9b && (zero(2, 6) || c === 1)) return dotted(g, h);
   if (a === 0x2002) return dotted(b, c);
@@ -34,8 +35,11 @@ export const canonicalAddress = (text: string): string | undefined => {
   return new URL(`http://[${text}]/`).hostname.slice(1, -1);
 };
 
+/** @param address canonical. @returns the IPv4 address that a translator makes of it, if it is an IPv6 one that carries one */
+export const carriedAddress = (address: string): string | undefined => (isIPv6(address) ? carried(hextetsOf(address)) : undefined);
+
 /** IANA special-purpose registries, and cloud agents' addresses that are public by number only. */
-const SPECIAL_4 = [
+export const SPECIAL_4: readonly string[] = [
   '0.0.0.0/8',
   '10.0.0.0/8',
   '100.64.0.0/10',
@@ -53,7 +57,7 @@ const SPECIAL_4 = [
   '240.0.0.0/4',
   '168.63.129.16/32',
 ];
-const SPECIAL_6 = [
+export const SPECIAL_6: readonly string[] = [
   '::/128',
   '::1/128',
   '100::/64',
@@ -65,6 +69,9 @@ const SPECIAL_6 = [
   '3fff::/20',
   '5f00::/16',
 ];
+
+/** Where addresses carry others, private ones too: mapped, compatible, translated, NAT64, Teredo, 6to4. */
+export const CARRYING: readonly string[] = ['::/96', '::ffff:0:0:0/96', '64:ff9b::/96', '64:ff9b:1::/48', '2001::/32', '2002::/16'];
 
 const special = ((): BlockList => {
   const list = new BlockList();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LAW_RUNS } from '../_laws.ts';
-import { addressNumber, canonicalCidr, contains, covers, parseCidr } from './cidr.ts';
+import { addressNumber, canonicalCidr, contains, covers, parseCidr, specialPart } from './cidr.ts';
 
 const four = fc.array(fc.nat(255), { minLength: 4, maxLength: 4 });
 const dotted = (bytes: readonly number[]): string => bytes.join('.');
@@ -51,8 +51,22 @@ describe('a network', () => {
     '2001:db8::1/32',
     '2001:db8::/129',
     '10.0.0.0/',
+    '10.0.0.0/08',
     '0x0a.0.0.0/8',
   ])('refuses %j', (text) => {
     expect(() => parseCidr(text)).toThrow(expect.objectContaining({ code: 'cidr.invalid' }));
   });
+});
+
+describe('what is special in a network', () => {
+  it.each([
+    ['8.8.8.0/24', [], undefined],
+    ['10.1.0.0/16', [], '10.1.0.0/16'],
+    ['8.0.0.0/5', [], '10.0.0.0/8'],
+    ['8.0.0.0/5', ['10.0.0.0/8'], undefined],
+    ['8.0.0.0/5', ['10.0.0.0/9'], '10.0.0.0/8'],
+    ['2606:4700::/32', [], undefined],
+    ['2000::/3', ['2001:db8::/32', '3fff::/20'], '2001::/32'],
+    ['64:ff9b::/32', ['64:ff9b::/96'], '64:ff9b::/32'],
+  ] as const)('%s without %j: %s', (cidr, except, part) => expect(specialPart(cidr, except)).toBe(part));
 });

@@ -1,7 +1,7 @@
 /** Networks by number, IPv4 and IPv6: one canonical text, and containment by comparing numbers. */
 import { isIPv4 } from 'node:net';
 import { CordonError } from '../errors.ts';
-import { canonicalAddress, hextetsOf } from './address.ts';
+import { canonicalAddress, CARRYING, hextetsOf, isPrivateAddress, SPECIAL_4, SPECIAL_6 } from './address.ts';
 
 /** An address as a number with its width; 32 and 128 never mix. */
 export interface AddressNumber {
@@ -36,7 +36,7 @@ export const parseCidr = (text: string): Network => {
   };
   if (address === undefined || more.length > 0) return refuse('is not a network such as 192.0.2.0/24 or 2001:db8::/32');
   const prefix = length === undefined ? address.bits : Number(length);
-  if (length !== undefined && (!/^\d{1,3}$/.test(length) || prefix > address.bits))
+  if (length !== undefined && (!/^(?:0|[1-9]\d{0,2})$/.test(length) || prefix > address.bits))
     return refuse(`has a length that is not between 0 and ${address.bits}`);
   const host = BigInt(address.bits - prefix);
   if (address.value !== (address.value >> host) << host)
@@ -58,3 +58,13 @@ export const contains = (network: Network, address: AddressNumber): boolean =>
 
 /** Whether every address of `inner` lies in `outer`. */
 export const covers = (outer: Network, inner: Network): boolean => outer.length <= inner.length && contains(outer, inner);
+
+const SPECIAL = [...SPECIAL_4, ...SPECIAL_6, ...CARRYING].map((text) => ({ text, network: parseCidr(text) }));
+
+/** @returns what of a network, outside its exceptions, is private, local or special. @throws CordonError `cidr.invalid` */
+export const specialPart = (cidr: string, except: readonly string[]): string | undefined => {
+  const network = parseCidr(cidr);
+  if (isPrivateAddress(cidr.split('/')[0] ?? '')) return canonicalCidr(cidr);
+  const holes = except.map(parseCidr);
+  return SPECIAL.find((part) => covers(network, part.network) && !holes.some((hole) => covers(hole, part.network)))?.text;
+};

@@ -29,6 +29,9 @@ describe('a canonical host', () => {
 
   it.each([
     ['b\u00fccher.example', 'xn--bcher-kva.example'],
+    ['bu\u0308cher.example', 'xn--bcher-kva.example'],
+    ['B\u00dcCHER.example', 'xn--bcher-kva.example'],
+    ['stra\u00dfe.example', 'xn--strae-oqa.example'],
     ['[::1]', '::1'],
     ['::FFFF:10.0.0.1', '10.0.0.1'],
     ['2001:DB8:0:0:0:0:0:1', '2001:db8::1'],
@@ -60,6 +63,9 @@ describe('a canonical host', () => {
     'a\u0000.com',
     '%61.com',
     'exa\u00admple.com.0x1',
+    'exa\u00admple.com',
+    '\uff45xample.com',
+    'example\u3002com',
     'a'.repeat(254),
   ])('refuses %j', (text) => {
     expect(() => canonicalHost(text)).toThrow(expect.objectContaining({ code: 'host.invalid' }));

@@ -1,5 +1,5 @@
 /** The one canonical form of a host and the one matching function, used by the parser, the resolver and the egress proxy. */
-import { domainToASCII } from 'node:url';
+import { domainToASCII, domainToUnicode } from 'node:url';
 import { CordonError } from '../errors.ts';
 import { canonicalAddress } from './address.ts';
 
@@ -23,8 +23,8 @@ export const canonicalHost = (text: string): string => {
   const ascii = domainToASCII(lower);
   const labels = ascii.split('.');
   if (ascii === '' || !labels.every((label) => LABEL.test(label))) refuse(text, 'is not a host name or address');
-  // UTS 46 maps full-width digits and ideographic stops; a name that changed otherwise than by punycode was not what it seemed.
-  if (/^[\u0020-\u007e]*$/.test(lower) ? ascii !== lower : canonicalAddress(ascii) !== undefined)
+  // UTS 46 maps full-width letters and drops what nobody sees; a name that changed otherwise than by punycode was not what it seemed.
+  if (/^[\u0020-\u007e]*$/.test(lower) ? ascii !== lower : domainToUnicode(ascii) !== lower.normalize('NFC'))
     refuse(text, `is written in a way that reads as ${ascii}; write that`);
   if (/^(?:0x[0-9a-f]*|[0-9]+)$/.test(labels.at(-1) ?? '')) refuse(text, 'ends in a number: some resolvers would read it as an address');
   return ascii;
