@@ -95,6 +95,14 @@ spec:
     );
   });
 
+  it('says where an alias stands, and what breaks two words of the language only once', () => {
+    expect(issuesOf(policy('allow: { environment: &a [LANG] }\nlimit: { environment: *a }'))).toMatchObject([
+      { code: 'policy.alias', line: 5, column: 28 },
+      { code: 'policy.alias', line: 6, column: 25 },
+    ]);
+    expect(issuesOf(policy('deny: { run: yes }'))).toMatchObject([{ code: 'policy.value', pointer: '/spec/deny/run' }]);
+  });
+
   it('gives more errors than a validator counts at a time', () => {
     const hosts = Array.from({ length: 40 }, (_, i) => `{ host: h${i}.example, ports: [0] }`).join(', ');
     expect(issuesOf(policy(`allow: { network: { hosts: [${hosts}] } }`)).filter(({ code }) => code === 'policy.value')).toHaveLength(40);
@@ -110,7 +118,10 @@ spec:
     ['too large', `# ${'x'.repeat(262_145)}`, 'policy.too-large'],
     ['a list', '[]', 'policy.value'],
     ['nothing', '', 'policy.value'],
-    ['a tag that is code elsewhere', 'apiVersion: !!js/function "x"', 'policy.missing-key'],
+    ['an anchor that nobody uses', 'a: &x [1]', 'policy.alias'],
+    ['a tag that is code elsewhere', 'apiVersion: !!js/function "x"', 'policy.tag'],
+    ['a tag that hides what a map holds', policy('!!omap [deny: { run: true }]'), 'policy.tag'],
+    ['half a character', policy('allow: { filesystem: { read: ["/a\\ud800"] } }'), 'policy.syntax'],
   ])('is refused when it is %s', (_what, text, code) => {
     expect(issuesOf(text).map((issue) => issue.code)).toContain(code);
   });

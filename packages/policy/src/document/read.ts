@@ -1,7 +1,7 @@
 /** Text to document, strictly: YAML 1.2 or JSON, every error with its place. For policies and manifests alike. */
 import type { Static, TSchema } from 'typebox';
 import type { Validator } from 'typebox/compile';
-import { isMap, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
+import { isAlias, isMap, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import type { Finding } from './check.ts';
 import { expected, knownKeys } from './expected.ts';
 import { nearest, PolicyErrors, type PolicyIssue } from './issues.ts';
@@ -68,6 +68,29 @@ const repeatedKeys = (yaml: Document.Parsed): number[] => {
   return places.toSorted((a, b) => a - b);
 };
 
+interface Foreign {
+  readonly place: number;
+  readonly code: 'alias' | 'tag' | 'syntax';
+  readonly message: string;
+}
+
+/** What YAML has and a policy has not. A tag would make of a map something in which nobody finds the rules. */
+const foreignParts = (yaml: Document.Parsed): Foreign[] => {
+  const found: Foreign[] = [];
+  visit(yaml, {
+    Node: (_, node) => {
+      const place = node.range?.[0] ?? 0;
+      if (isAlias(node) || node.anchor !== undefined)
+        found.push({ place, code: 'alias', message: 'anchors and aliases are not understood; write the value where it is meant' });
+      else if (node.tag !== undefined)
+        found.push({ place, code: 'tag', message: `the tag ${node.tag} is not understood; write the value without it` });
+      else if (isScalar(node) && typeof node.value === 'string' && !node.value.isWellFormed())
+        found.push({ place, code: 'syntax', message: 'the text holds half a character (a lone surrogate)' });
+    },
+  });
+  return found.toSorted((a, b) => a.place - b.place);
+};
+
 const valueAt = (value: unknown, path: Path): unknown =>
   path.reduce<unknown>((at, part) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[part] : undefined), value);
 
@@ -114,7 +137,12 @@ export const issuesOf = <S extends TSchema>(language: Language<S>, value: unknow
   const parents = new Set<string>();
   while (!validator.Check(copy.value)) {
     const found = complaints(language, copy.value);
-    const news = found.filter(({ at, key }) => key !== undefined || !parents.has(pointerOf(copy.original(at))));
+    const seen = new Set<string>();
+    const isNew = ({ at, key, message }: Complaint): boolean => {
+      const said = JSON.stringify([at, key, message]); // one value can break two words of the schema
+      return !seen.has(said) && seen.add(said) && (key !== undefined || !parents.has(pointerOf(copy.original(at))));
+    };
+    const news = found.filter(isNew);
     for (const { code, at, message, key } of news) report(code, at, message, key);
     const places = new Map(found.map(({ at, key }) => (key === undefined ? at : [...at, key])).map((path) => [pointerOf(path), path]));
     for (const path of places.values()) parents.add(pointerOf(copy.original(path).slice(0, -1)));
@@ -133,7 +161,7 @@ const depthOf = (value: unknown, depth = 0): number => {
 };
 
 /**
- * @param text YAML or JSON, one document, no aliases
+ * @param text YAML or JSON, one document, no aliases and no tags
  * @throws PolicyErrors (code `KIND.invalid`) with every issue: JSON pointer, line, column, what was expected
  */
 export const readDocument = <S extends TSchema>(
@@ -155,25 +183,23 @@ export const readDocument = <S extends TSchema>(
     prettyErrors: false,
     stringKeys: true,
   });
-  const errors =
+  const errors: readonly Foreign[] =
     yaml.errors.length > 0
-      ? yaml.errors.map(({ pos, message }) => ({ place: pos[0], message }))
-      : repeatedKeys(yaml).map((place) => ({ place, message: 'Map keys must be unique' }));
+      ? yaml.errors.map(({ pos, message }) => ({ place: pos[0], code: 'syntax', message }))
+      : [
+          ...repeatedKeys(yaml).map((place) => ({ place, code: 'syntax', message: 'Map keys must be unique' }) as const),
+          ...foreignParts(yaml),
+        ];
   if (errors.length > 0) {
     throw new PolicyErrors(
-      errors.slice(0, MAX_ISSUES).map(({ place, message }) => {
+      errors.slice(0, MAX_ISSUES).map(({ place, code, message }) => {
         const { line, col } = lines.linePos(place);
-        return { code: `${kind}.syntax`, pointer: '', line, column: col, message };
+        return { code: `${kind}.${code}`, pointer: '', line, column: col, message };
       }),
       kind,
     );
   }
-  let value: unknown;
-  try {
-    value = yaml.toJS({ maxAliasCount: 0 });
-  } catch {
-    return fail('alias', 'anchors and aliases are not understood; write the value where it is meant');
-  }
+  const value: unknown = yaml.toJS({ maxAliasCount: 0 });
   if (depthOf(value) > MAX_DEPTH) fail('too-deep', `a ${kind} has at most ${MAX_DEPTH} levels`);
   const locate = locator(yaml, lines);
   const issues = issuesOf(language, value, locate).toSorted((a, b) => a.line - b.line || a.column - b.column);
