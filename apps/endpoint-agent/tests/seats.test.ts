@@ -49,6 +49,7 @@ it('is not used when one of its processes was ended', async () => {
   await expect.poll(() => processesWith(test.helpers.executor)).toEqual([]);
   await succeeds();
   expect(places()).not.toContain(gone);
+  await expect.poll(() => processesWith(gone), { timeout: 10_000 }).toEqual([]);
 });
 
 it('may begin twenty times at once', async () => {

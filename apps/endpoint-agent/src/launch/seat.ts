@@ -11,7 +11,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { DENY_ALL, type Egress } from '../egress/egress.ts';
 import { laterDescriptor, type Owner } from './descriptors.ts';
-import { isAlive, startTimeOf } from './gate.ts';
+import { endProcess, isAlive, startTimeOf } from './gate.ts';
 import type { Helpers } from './helpers.ts';
 import type { Outputs, Pipes } from './pipes.ts';
 import { PROXY_PORT } from './start-script.ts';
@@ -122,8 +122,11 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress }: SeatOption
   for (const fd of [request.given, filter, start.given]) fs.closeSync(fd);
   const streams: readonly (Readable | Writable | null | undefined)[] = child.stdio;
   const [, , , begin, , , status, gate, , lifeline] = streams;
+  let bridge: { readonly pid: number; readonly startTime: string } | undefined;
   const end = (): void => {
     for (const stream of [begin, gate, lifeline]) stream?.destroy();
+    // Whoever ended the shell that waits on the lifeline has not ended this.
+    if (bridge !== undefined) endProcess(bridge.pid, bridge.startTime);
   };
   const discard = (): void => {
     end();
@@ -133,7 +136,8 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress }: SeatOption
     if (!(begin instanceof Writable) || !(status instanceof Readable) || !(gate instanceof Writable) || !(lifeline instanceof Readable))
       throw new CordonError('launch.setup-failed', 'the run has no gate');
     for (const stream of [begin, gate]) stream.on('error', () => stream.destroy());
-    const bridge = root ? await bridgeOf(child, lifeline) : undefined;
+    const opened = root ? await bridgeOf(child, lifeline) : undefined;
+    bridge = opened;
     return {
       name,
       socket,
@@ -141,18 +145,18 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress }: SeatOption
       outputs,
       status,
       gate,
-      network: bridge && fs.readlinkSync(`/proc/${bridge.pid}/ns/net`),
+      network: opened && fs.readlinkSync(`/proc/${opened.pid}/ns/net`),
       // Its end may not have been told yet.
       usable: () =>
         !hasEnded(child) &&
         isAlive(child.pid ?? 0, startTime) &&
         egress.pid() === server &&
-        (bridge === undefined || isAlive(bridge.pid, bridge.startTime)),
+        (opened === undefined || isAlive(opened.pid, opened.startTime)),
       begin: (owner, text, script) => {
         outputs.give(owner);
         request.fill(text, owner);
         start.fill(script, owner);
-        begin.end(`${bridge?.pid ?? 0} ${owner?.uid ?? 0} ${owner?.gid ?? 0}\n`);
+        begin.end(`${opened?.pid ?? 0} ${owner?.uid ?? 0} ${owner?.gid ?? 0}\n`);
       },
       end,
       discard,
