@@ -23,6 +23,7 @@ const NAMES: Record<string, readonly string[]> = {
   'nat64.example': ['64:ff9b::7f00:1'],
   'mixed.example': ['127.0.0.1', '192.0.2.1'],
   'down.example': ['127.0.0.1'],
+  'reader.example': ['127.0.0.1'],
 };
 
 let folder: string;
@@ -69,6 +70,7 @@ beforeAll(async () => {
       - { host: mapped.example, ${all} }
       - { host: nat64.example, ${all} }
       - { host: 1.1.1.1 }
+      - { host: reader.example, ${all}, private: true, methods: [GET, HEAD], paths: [/public] }
 deny: { network: { hosts: [{ host: denied.example }] } }`),
   );
   proxy = createProxy({
@@ -360,6 +362,30 @@ describe('what is refused', () => {
     expect(bodyOf(await say(get(at('public.example'))))).toMatchObject({ error: 'egress.private' }); // this machine's own
     NAMES['public.example'] = ['127.0.0.1'];
     expect(bodyOf(await say(get(at('public.example'))))).toMatchObject({ error: 'egress.private' });
+  });
+
+  it('what a rule allows by method and path is allowed in plain HTTP, and never opens a tunnel', async () => {
+    const asking = async (method: string, rest: string): Promise<number> =>
+      statusOf(await say(`${method} ${at('reader.example', rest)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`));
+    for (const rest of ['/public', '/public/', '/public/a?b=/../c']) expect(await asking('GET', rest), rest).toBe(200);
+    for (const rest of [
+      '/',
+      '/publicity',
+      '/private',
+      '/public/a/../b',
+      '/public/../private',
+      '/public/%2e%2e/private',
+      '/public/%2E./private',
+      '/public/..%2fprivate',
+      '/public/%252e%252e/private',
+      '/public/..;/private',
+      '/public/..%5cprivate',
+      '/public//../../private',
+      '/public/%00',
+    ])
+      expect(await asking('GET', rest), rest).toBe(403);
+    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) expect(await asking(method, '/public'), method).toBe(403);
+    for (const authority of [`reader.example:${ports.web}`, 'reader.example:443']) expect((await open(authority)).status).toBe(403);
   });
 
   it('an address is reached only by a rule that names it', async () => {
