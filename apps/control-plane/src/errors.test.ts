@@ -46,6 +46,26 @@ describe('a failure as an answer', () => {
       expect(JSON.stringify(describeError(error))).not.toMatch(/hunter2|secret/);
   });
 
+  it('names what may stand where another value stood, once for each place', () => {
+    const validation = [
+      ...['include', 'exclude'].map((allowedValue) => ({
+        instancePath: '/mode',
+        message: 'must be equal to constant',
+        params: { allowedValue },
+      })),
+      { instancePath: '/mode', message: 'must match a schema in anyOf', params: {} },
+      { instancePath: '/state', message: 'must be equal to one of the allowed values', params: { allowedValues: ['Stale', 'Error'] } },
+      { instancePath: '/limit', message: 'must be <= 500', params: { limit: 500 } },
+    ];
+    const { detail, errors } = describeError(Object.assign(new Error('x'), { validation, validationContext: 'body', statusCode: 400 }));
+    expect(detail).toBe('body/mode must be one of "include", "exclude"');
+    expect(errors).toEqual([
+      { pointer: '/mode', message: 'must be one of "include", "exclude"' },
+      { pointer: '/state', message: 'must be one of "Stale", "Error"' },
+      { pointer: '/limit', message: 'must be <= 500' },
+    ]);
+  });
+
   it('names of an id no more than an id can be', () =>
     expect(describeError(notFound('device', 'x'.repeat(5000))).detail.length).toBeLessThan(120));
 });

@@ -92,13 +92,34 @@ interface Described {
   readonly errors?: Problem['errors'];
 }
 
+type Validation = NonNullable<FastifyErrorLike['validation']>;
+
+/** What may stand at each place where something else stood: the validator names the values of a choice one by one. */
+const allowedValues = (validation: Validation): Map<string, readonly string[]> => {
+  const allowed = new Map<string, readonly string[]>();
+  for (const { instancePath, params } of validation) {
+    const [one, several] = [params?.['allowedValue'], params?.['allowedValues']];
+    const values = Array.isArray(several) ? several : one === undefined ? [] : [one];
+    if (values.length > 0)
+      allowed.set(instancePath, [...(allowed.get(instancePath) ?? []), ...values.map((value) => JSON.stringify(value))]);
+  }
+  return allowed;
+};
+
 /** The places that the schema refused, in the words of JSON pointers. */
-const fromValidation = (error: { validation: NonNullable<FastifyErrorLike['validation']>; validationContext?: string }): Described => {
+const fromValidation = (error: { validation: Validation; validationContext?: string }): Described => {
   const where = error.validationContext ?? 'request';
-  const errors = error.validation.map(({ instancePath, message, params }) => {
+  const allowed = allowedValues(error.validation);
+  const errors = error.validation.flatMap(({ instancePath, message, params }) => {
     const extra = params?.['additionalProperty'];
-    const pointer = typeof extra === 'string' ? `${instancePath}/${extra.slice(0, 64)}` : instancePath;
-    return { pointer, message: typeof extra === 'string' ? 'is not known here; remove it or mend its name' : (message ?? 'is not valid') };
+    if (typeof extra === 'string')
+      return { pointer: `${instancePath}/${extra.slice(0, 64)}`, message: 'is not known here; remove it or mend its name' };
+    const values = allowed.get(instancePath);
+    if (values === undefined) return { pointer: instancePath, message: message ?? 'is not valid' };
+    allowed.set(instancePath, []);
+    return values.length === 0
+      ? []
+      : { pointer: instancePath, message: `must be ${values.length === 1 ? '' : 'one of '}${values.join(', ')}` };
   });
   const [first] = errors;
   return { status: 400, code: 'request.invalid', detail: `${where}${first?.pointer ?? ''} ${first?.message ?? 'is not valid'}`, errors };

@@ -61,6 +61,18 @@ describe('a policy that is', () => {
     expect((await post('/policies', { yaml: `# \0\n${POLICY}` })).status).toBe(400));
 });
 
+describe('a filter with a word that nothing is called', () => {
+  it.each([
+    ['/telemetry/events?kind=egres', '/kind', '"egress"'],
+    ['/telemetry/events?verdict=deneid', '/verdict', '"denied"'],
+    ['/devices?state=compliant', '/state', '"Compliant"'],
+  ])('%s is refused, and the words that there are are named', async (url, pointer, word) => {
+    const answer = await test.admin<Problem>('GET', url);
+    expect(refusal(answer)).toEqual([400, 'request.invalid']);
+    expect(answer.body.errors).toEqual([{ pointer, message: expect.stringContaining(word) as unknown }]);
+  });
+});
+
 describe('text that the database cannot hold', () => {
   it('is refused with a code, wherever it stands', async () => {
     const nul = 'a\0b';

@@ -1,5 +1,6 @@
 /** What runs accessed or were denied, newest received first. */
 import { Type, type Static } from 'typebox';
+import type { TelemetryEvent as Sent } from '@cordon/policy/protocol/events.ts';
 import type { Feature } from '../context.ts';
 import type { TelemetryEvent } from '../db/generated/client.ts';
 import { badRequest } from '../errors.ts';
@@ -28,12 +29,37 @@ const Event = Type.Object(
   },
   closed,
 );
+type Outcome =
+  | Extract<Sent, { verdict: unknown }>['verdict']
+  | Extract<Sent, { reason: unknown }>['reason']
+  | Extract<Sent, { state: unknown }>['state'];
+/** A word that is mistyped would find nothing, which reads as if nothing had happened. */
+const KINDS: Readonly<Record<Sent['kind'], true>> = {
+  'run.started': true,
+  'run.ended': true,
+  'launch.refused': true,
+  egress: true,
+  policy: true,
+  dropped: true,
+};
+const VERDICTS: Readonly<Record<Outcome, true>> = {
+  allowed: true,
+  denied: true,
+  exited: true,
+  killed: true,
+  timeout: true,
+  'setup-failed': true,
+  activated: true,
+  rejected: true,
+  stale: true,
+  expired: true,
+};
 const Filter = Type.Object(
   {
     device: Type.Optional(Type.String({ maxLength: 64 })),
     run: Type.Optional(Type.String({ maxLength: 64 })),
-    kind: Type.Optional(Type.String({ maxLength: 32 })),
-    verdict: Type.Optional(Type.String({ maxLength: 32 })),
+    kind: Type.Optional(Type.Enum(Object.keys(KINDS))),
+    verdict: Type.Optional(Type.Enum(Object.keys(VERDICTS))),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
     cursor: Type.Optional(Type.String({ maxLength: 512, pattern: '^[A-Za-z0-9_-]+$' })),
   },
