@@ -3,6 +3,15 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { readConfig } from './config.ts';
 import { createControlPlane } from './start.ts';
 
+const words = process.argv.slice(2);
+if (words.length > 0) {
+  const isAsked = words.includes('--help') || words.includes('-h');
+  (isAsked ? process.stdout : process.stderr).write(
+    'The control plane takes no arguments: it is configured by environment (CORDON_STATE, CORDON_ADMIN_PORT, DATABASE_URL, …); docs/operator.md lists it all.\n',
+  );
+  process.exit(isAsked ? 0 : 2);
+}
+
 try {
   const plane = await createControlPlane(readConfig());
   let stopping = false;

@@ -18,6 +18,7 @@ import { writeDurably } from './durable.ts';
 import { createHub } from './gateway/hub.ts';
 import { readTls } from './http-server.ts';
 import { startJobs } from './jobs/jobs.ts';
+import { loggedError } from './logged-error.ts';
 import { checkSigner, ensureOrganisation } from './organisation/setup.ts';
 import { Published } from './publishing/published.ts';
 import { renewCheckpoint } from './publishing/publish.ts';
@@ -89,7 +90,9 @@ export const createControlPlane = async (
   config: Config,
   { clock = () => new Date(), owner: given }: StartOptions = {},
 ): Promise<ControlPlane> => {
-  const { log } = Fastify({ logger: config.logLevel === 'silent' ? false : { level: config.logLevel, base: null } });
+  const { log } = Fastify({
+    logger: config.logLevel === 'silent' ? false : { level: config.logLevel, base: null, serializers: { err: loggedError } },
+  });
   const stops: (() => Promise<unknown>)[] = [];
   /** Every part is stopped, whatever an earlier one says: a database left running or a lock left behind keeps the next start from working. */
   const close = async (): Promise<void> => {

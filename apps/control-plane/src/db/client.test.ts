@@ -31,6 +31,19 @@ describe('a pool', () => {
   });
 });
 
+describe('a pool that ends', () => {
+  it('tells nothing of connections that break while they are let go', async () => {
+    const broken: Error[] = [];
+    const pool = createPool(poolConfig(inject('database').superuser, 1), (error) => broken.push(error));
+    const client = await pool.connect();
+    const ending = pool.end();
+    client.emit('error', new Error('terminating connection due to administrator command'));
+    client.release();
+    await ending;
+    expect(broken).toEqual([]);
+  });
+});
+
 describe('a database URL', () => {
   it('is taken apart, with what is escaped in it', () =>
     expect(parseDatabaseUrl('postgresql://own%40er:p%2Fw%3A@db.example:5433/my%20db?sslmode=require')).toEqual({

@@ -54,7 +54,8 @@ export const poolConfig = (access: DatabaseAccess, max: number): pg.PoolConfig =
  */
 export const createPool = (config: pg.PoolConfig, onError: (error: Error) => void): pg.Pool => {
   const pool = new pg.Pool(config);
-  pool.on('connect', (client) => client.on('error', onError));
+  // A pool that ends lets go of its connections before they are closed: what breaks then was wanted.
+  pool.on('connect', (client) => client.on('error', (error) => void (pool.ending || onError(error))));
   pool.on('error', () => undefined); // an idle client: told above already
   return pool;
 };
