@@ -9,6 +9,8 @@ const USAGE = `cordon: contains AI agents under your organisation's policy
   cordon status [--json]                           what is enforced here
   cordon why PATH|HOST[:PORT] [--write] [--json]   allowed or denied, and by which rule
   cordon policy check FILE... [--json]             what is wrong with policies, and where
+  cordon policy diff OLD NEW [--agent ID] [--os OS] [--json]
+                                                   what a change gives and takes; status 3 when it may give anything
   cordon manifest build ENTRY [--out FILE]         the manifest of an agent, from its source
   cordon manifest check FILE... [--json]           what is wrong with manifests, and where
   cordon verify --state DIR [--now TIME] ...       what a device with this state says of a state (docs/verifier.md)

@@ -92,6 +92,63 @@ describe('cordon policy check', () => {
   });
 });
 
+describe('cordon policy diff', () => {
+  const spec = (allow: string, rest = ''): string =>
+    `${POLICY}spec:\n  match: { agents: [codex] }\n  allow: { filesystem: { read: [${allow}] } }\n${rest}`;
+  const older = (): string => write('older.yaml', spec('/srv/a, /srv/b', '  deny: { filesystem: { access: [/srv/a/keys] } }\n'));
+
+  it('names what is gained and lost and by which rule, and ends with 3 when anything is gained', () => {
+    const newer = write('newer.yaml', spec('/srv/a, /srv/c'));
+    const { status, stdout, stderr } = cordon('policy', 'diff', older(), newer);
+    expect([status, stderr]).toEqual([3, '']);
+    expect(stdout.split('\n').map((line) => line.split(': ')[0]?.replaceAll(/ +/g, ' '))).toEqual([
+      'for agent codex of user some-user on linux:',
+      '+ filesystem.read /srv/a/keys deny-dropped',
+      '+ filesystem.read /srv/c allow-added',
+      '- filesystem.read /srv/b allow-dropped',
+      'wider',
+      '',
+    ]);
+    const told = JSON.parse(cordon('policy', 'diff', '--json', '--os', 'macos', older(), newer).stdout) as object;
+    expect(told).toMatchObject({
+      subject: { os: 'macos' },
+      gained: [
+        { target: '/srv/a/keys', cause: 'deny-dropped' },
+        { target: '/srv/c', cause: 'allow-added', by: { revision: 2 } },
+      ],
+      lost: [{ target: '/srv/b', cause: 'allow-dropped', by: { revision: 1 } }],
+      narrower: { verdict: 'no' },
+    });
+  });
+
+  it('ends with 0 when the new one is proven to give nothing, to anyone', () => {
+    const narrower = write(
+      'narrower.yaml',
+      spec('/srv/a', '  deny: { filesystem: { access: [/srv/a/keys] } }\n  limit: { resources: { timeout: 1h } }\n'),
+    );
+    expect(cordon('policy', 'diff', older(), narrower)).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('narrower or the same') as string,
+    });
+    expect(cordon('policy', 'diff', older(), older())).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('no difference of power') as string,
+    });
+    const home = write(
+      'home.yaml',
+      spec('"${home}/a", /srv/a', '  deny: { filesystem: { access: [/srv/a/keys] } }\n').replace('codex', 'codex, aider'),
+    );
+    expect(cordon('policy', 'diff', home, narrower)).toMatchObject({ status: 0 });
+  });
+
+  it('says which of the two is wrong, and how it is called', () => {
+    const wrong = write('wrong.yaml', `${POLICY}spec: { alow: {} }\n`);
+    expect(cordon('policy', 'diff', older(), wrong).stderr).toContain('did you mean "allow"?');
+    expect(cordon('policy', 'diff', older()).stderr).toContain('cordon policy diff OLD NEW');
+    expect(cordon('policy', 'diff', older(), older(), '--os', 'beos').stderr).toContain('[cli.usage]');
+  });
+});
+
 describe('cordon manifest', () => {
   it('build writes what check finds valid, the same every time', () => {
     write('agent/package.json', '{ "name": "@acme/weather-agent" }');
