@@ -143,7 +143,7 @@ describe('cordon policy diff', () => {
 
   it('says which of the two is wrong, and how it is called', () => {
     const wrong = write('wrong.yaml', `${POLICY}spec: { alow: {} }\n`);
-    expect(cordon('policy', 'diff', older(), wrong).stderr).toContain('did you mean "allow"?');
+    expect(cordon('policy', 'diff', older(), wrong).stderr).toMatch(/wrong\.yaml: .*did you mean "allow"\?/);
     expect(cordon('policy', 'diff', older()).stderr).toContain('cordon policy diff OLD NEW');
     expect(cordon('policy', 'diff', older(), older(), '--os', 'beos').stderr).toContain('[cli.usage]');
   });

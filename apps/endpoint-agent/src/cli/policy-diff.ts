@@ -6,6 +6,7 @@ import { usualLaunch } from '@cordon/policy/delta/sets/valuations.ts';
 import { parsePolicy } from '@cordon/policy/document/parse.ts';
 import { preparePolicy } from '@cordon/policy/document/prepare.ts';
 import type { PreparedPolicy } from '@cordon/policy/document/prepared.ts';
+import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
 import type { OperatingSystem, Subject } from '@cordon/policy/effective.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { resolve } from '@cordon/policy/resolve.ts';
@@ -21,8 +22,17 @@ export interface DiffOptions {
   readonly json: boolean;
 }
 
+const parsedOf = (text: string, file: string): PolicyDocument => {
+  try {
+    return parsePolicy(text).document;
+  } catch (cause) {
+    if (!(cause instanceof CordonError)) throw cause;
+    throw new CordonError(cause.code, `${file}: ${cause.message}`, { place: file, cause });
+  }
+};
+
 const prepared = (file: string, revision: number, maxBytes: number): PreparedPolicy => {
-  const { document } = parsePolicy(readDocumentFile(file, maxBytes, 'followed'));
+  const document = parsedOf(readDocumentFile(file, maxBytes, 'followed'), file);
   return preparePolicy({ policy: 'pol_compared', name: document.metadata.name, revision, document, because: [] });
 };
 
