@@ -18,6 +18,7 @@ import {
   type PathVariables,
   type Subject,
 } from './effective.ts';
+import { canonicalPath } from './match/path.ts';
 import { resolve } from './resolve.ts';
 
 type Spec = PolicyDocument['spec'];
@@ -88,7 +89,10 @@ const pathsOf = (os: OperatingSystem): readonly string[] => {
     `${workspace}/.git/x`,
   ];
   const outside = os === 'windows' ? ['C:\\Other', 'C:\\Windows\\x', 'C:\\data\\abc'] : ['/other', '/usr/bin/x', '/srv/abc', '/etc/app/f'];
-  return [...new Set([...places, ...places.map((place) => `${place}/f`), ...also].map((path) => separated(path, os))), ...outside];
+  return [
+    ...new Set([...places, ...places.map((place) => `${place}/f`), ...also].map((path) => separated(path, os))),
+    ...outside.map((path) => canonicalPath(path, os)),
+  ];
 };
 
 /** One inside the other, so that what a rule gives, hides and protects often meets. */

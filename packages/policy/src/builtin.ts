@@ -116,9 +116,7 @@ export const SYSTEM_PLACES: BySystem = {
 };
 
 /** Folders of sockets and devices, which act for whoever reaches them: naming one in an allow is an error. */
-export const SOCKET_PLACES: readonly string[] = list(
-  '/run, /var/run, /private/var/run, /tmp/.X11-unix, /tmp/.ICE-unix, /dev/shm, /proc, /sys',
-);
+export const SOCKET_PLACES: readonly string[] = list('/run, /var/run, /tmp/.X11-unix, /tmp/.ICE-unix, /dev, /proc, /sys');
 
 /** Names that change what a program loads or runs, or whom it speaks for: never passed on, whoever allows them. */
 const LOADER_VARIABLES: ReadonlySet<string> = new Set(

@@ -4,7 +4,7 @@ import { CordonError } from '../errors.ts';
 import { isPrivateAddress } from '../match/address.ts';
 import { parseCidr, canonicalCidr, covers, specialPart } from '../match/cidr.ts';
 import { canonicalHost, canonicalHostPattern } from '../match/host.ts';
-import { isWithin } from '../match/path.ts';
+import { canonicalPath, isWithin } from '../match/path.ts';
 import { isPublicSuffix, publicSuffixBelow } from '../match/public-suffix.ts';
 import { canonicalUrlPath } from '../match/url-path.ts';
 import type { CidrEntry, HostEntry, PolicyDocument } from './schema.ts';
@@ -49,14 +49,45 @@ export const liesIn = (inner: PathTemplate, outer: PathTemplate, compared: 'linu
   if (inner.kind === 'variable' && outer.kind === 'variable')
     return inner.variable === outer.variable && isWithin(inner.rest === '' ? '/' : inner.rest, outer.rest, compared);
   if (inner.kind === 'variable' || outer.kind === 'variable') return false;
-  return inner.kind === outer.kind && isWithin(inner.text, outer.text, inner.kind === 'windows' ? 'windows' : compared);
+  if (inner.kind !== outer.kind) return false;
+  if (inner.kind === 'windows') return isWithin(inner.text, outer.text, 'windows');
+  return isWithin(canonicalPath(inner.text, compared), canonicalPath(outer.text, compared), compared);
+};
+
+/** Somebody's home is a home, written out or not. */
+const HOMES = [/^\/(?:home|Users|var\/home)\/[^/]+(\/.*)$/i, /^\/(?:private\/var\/)?root(\/.*)$/i, /^[A-Z]:\\Users\\[^\\]+(\\.*)$/i];
+const inHome = (template: PathTemplate): PathTemplate => {
+  if (template.kind === 'variable') return template;
+  const rest = HOMES.map((home) => home.exec(template.text)?.[1]).find((found) => found !== undefined);
+  return rest === undefined ? template : { kind: 'variable', variable: 'home', rest: rest.replaceAll('\\', '/') };
+};
+
+/** Second names that Windows keeps for old programs: short ones, and links beside what they lead to. */
+const OLD_NAME = /^[^.~]{1,6}~\d{1,6}(?:\.[^.]{0,3})?$/;
+const OLD_LINK = /^(?:\/(?:Application Data|Local Settings)|[A-Z]:\\(?:Documents and Settings|Users\\All Users))(?:[\\/]|$)/i;
+const checkOldNames = (text: string, template: PathTemplate): void => {
+  if (template.kind === 'posix') return;
+  const place = template.kind === 'variable' ? template.rest : template.text;
+  if (OLD_LINK.test(place) || place.split(/[\\/]/).some((name) => OLD_NAME.test(name)))
+    throw new CordonError('path.old-name', `${text} holds a second name that Windows keeps for old programs; write the true one`);
+};
+
+/** One rule serves every system, so that its names must be names on Windows too: nothing could be resolved there. */
+const checkPortable = (text: string): void => {
+  const template = parsePathText(text);
+  if (template.kind === 'variable' && template.rest.split('/').some((name) => /[. ]$|:/.test(name)))
+    throw new CordonError(
+      'path.invalid',
+      `${text} holds a name that Windows reads as another: it ends in a dot or space, or holds a colon; name the folder above it, or say which systems the policy is for`,
+    );
 };
 
 const checkAllowedPath = (text: string): void => {
   const template = parsePathText(text);
-  const found = never.find((candidate) => liesIn(template, candidate.template));
+  checkOldNames(text, template);
+  const found = never.find((candidate) => liesIn(template, candidate.template) || liesIn(inHome(template), candidate.template));
   if (found !== undefined) throw new CordonError('path.never-granted', `${text} lies in ${found.text}, which no policy can grant`);
-  const sockets = template.kind === 'posix' ? SOCKET_PLACES.find((place) => isWithin(template.text, place, 'linux')) : undefined;
+  const sockets = SOCKET_PLACES.find((place) => liesIn(template, parsePathText(place)));
   if (sockets !== undefined)
     throw new CordonError(
       'path.sockets',
@@ -126,18 +157,26 @@ const each = <T>(
 ): Finding[] =>
   (list ?? []).flatMap((item, index) => attempt(field === undefined ? [...place, index] : [...place, index, field], () => check(item)));
 
-/** @param place of the section in the document */
-export const checkSection = (section: Section, verb: Verb, place: readonly string[]): Finding[] => {
+/**
+ * @param place of the section in the document
+ * @param windows whether it is for Windows too
+ */
+export const checkSection = (section: Section, verb: Verb, place: readonly string[], windows = true): Finding[] => {
   const at = (...more: readonly string[]): string[] => [...place, ...more];
+  const checkPath = (text: string): void => {
+    (verb === 'allow' ? checkAllowedPath : parsePathText)(text);
+    if (windows) checkPortable(text);
+  };
   return [
-    ...Object.entries(section.filesystem ?? {}).flatMap(([access, list]) =>
-      each(list, at('filesystem', access), verb === 'allow' ? checkAllowedPath : (text) => void parsePathText(text)),
-    ),
+    ...Object.entries(section.filesystem ?? {}).flatMap(([access, list]) => each(list, at('filesystem', access), checkPath)),
     ...each(section.network?.hosts, at('network', 'hosts'), (entry) => checkHost(entry, verb), 'host'),
     ...each(section.network?.cidrs, at('network', 'cidrs'), (entry) => checkCidr(entry, verb), 'cidr'),
     ...each(section.environment, at('environment'), (name) => checkEnvironment(name, verb)),
     ...each(section.identity?.hosts, at('identity', 'hosts'), checkIdentityHost),
-    ...each(section.workspaces, at('workspaces'), checkWorkspace),
+    ...each(section.workspaces, at('workspaces'), (text) => {
+      checkWorkspace(text);
+      if (windows) checkPortable(text);
+    }),
   ];
 };
 
@@ -145,6 +184,7 @@ export const checkSection = (section: Section, verb: Verb, place: readonly strin
 export const checkDocument = (document: PolicyDocument): Finding[] =>
   (['allow', 'deny', 'limit'] as const).flatMap((verb) => {
     // Called with what is left of a document whose other parts were refused: anything may be missing.
-    const section = (document as Partial<PolicyDocument>).spec?.[verb];
-    return section === undefined ? [] : checkSection(section, verb, ['spec', verb]);
+    const spec = (document as Partial<PolicyDocument>).spec;
+    const section = spec?.[verb];
+    return section === undefined ? [] : checkSection(section, verb, ['spec', verb], spec?.match?.os?.includes('windows') ?? true);
   });

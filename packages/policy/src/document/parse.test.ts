@@ -144,6 +144,25 @@ spec:
     ['allow: { filesystem: { write: ["/run/docker.sock"] } }', 'path.never-granted'],
     ['allow: { filesystem: { write: ["/run/anything"] } }', 'path.sockets'],
     ['allow: { filesystem: { read: ["/proc/1"] } }', 'path.sockets'],
+    ['allow: { filesystem: { read: ["/Var/Run/x"] } }', 'path.sockets'],
+    ['allow: { filesystem: { read: ["/private/tmp/.X11-unix"] } }', 'path.sockets'],
+    ['allow: { filesystem: { write: [/dev] } }', 'path.sockets'],
+    ['allow: { filesystem: { read: ["/System/Volumes/Data"] } }', 'path.too-wide'],
+    ['allow: { filesystem: { read: ["/system/volumes/data/library/keychains"] } }', 'path.never-granted'],
+    ['allow: { filesystem: { read: [/var/db/dslocal] } }', 'path.never-granted'],
+    ['allow: { filesystem: { read: [/etc/sudoers] } }', 'path.never-granted'],
+    ['allow: { filesystem: { read: [/home/ann/.ssh] } }', 'path.never-granted'],
+    ['allow: { filesystem: { read: [/root/.kube/config] } }', 'path.never-granted'],
+    ["allow: { filesystem: { read: ['c:\\users\\ann\\.AWS'] } }", 'path.never-granted'],
+    ["allow: { filesystem: { read: ['${home}/SSH~1'] } }", 'path.old-name'],
+    ["allow: { filesystem: { read: ['C:\\PROGRA~3\\Cordon'] } }", 'path.old-name'],
+    ["allow: { filesystem: { read: ['${home}/Application Data/gnupg'] } }", 'path.old-name'],
+    ["allow: { filesystem: { read: ['C:\\Users\\All Users\\ssh'] } }", 'path.old-name'],
+    ['allow: { filesystem: { read: ["//server/share"] } }', 'path.invalid'],
+    ["allow: { filesystem: { read: ['\\\\?\\C:\\Users'] } }", 'path.invalid'],
+    ['deny: { filesystem: { access: ["${home}/.ssh."] } }', 'path.invalid'],
+    ['deny: { filesystem: { access: ["${home}/.ssh::$DATA"] } }', 'path.invalid'],
+    ['limit: { workspaces: ["${home}/a "] }', 'path.invalid'],
     ['allow: { network: { hosts: [{ host: "*.com" }] } }', 'host.invalid'],
     ['allow: { network: { hosts: [{ host: "*.co.uk" }] } }', 'host.public-suffix'],
     ['allow: { network: { hosts: [{ host: "*.s3.amazonaws.com" }] } }', 'host.public-suffix'],
@@ -171,5 +190,9 @@ spec:
     ['mode: learn', 'policy.value'],
   ])('is refused for %s', (spec, code) => {
     expect(only(spec)).toContain(`${code} `);
+  });
+
+  it('may name on other systems what is no name on Windows, if it is not for Windows', () => {
+    expect(issuesOf(policy('match: { os: [linux, macos] }\nallow: { filesystem: { read: ["${home}/a:b"] } }'))).toEqual([]);
   });
 });

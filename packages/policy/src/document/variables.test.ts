@@ -30,4 +30,9 @@ describe('a path of a policy', () => {
     expect(expandPath(parsePathText('${home}/.ssh'), roots, 'macos')).toEqual(['/.ssh']);
     expect(expandPath(parsePathText('${home}'), roots, 'linux')).toEqual(['/']);
   });
+
+  it('is one place on macOS, by whichever of its names it is called', () => {
+    for (const text of ['/var/db', '/private/var/db', '/System/Volumes/Data/private/var/db'])
+      expect(expandPath(parsePathText(text), posix, 'macos')).toEqual(['/private/var/db']);
+  });
 });

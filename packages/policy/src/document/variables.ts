@@ -20,6 +20,14 @@ const WINDOWS_PATH = /^[A-Za-z]:[\\/]/;
  * @throws CordonError `path.variable`, `path.invalid`, `path.glob`, `path.too-wide`
  */
 export const parsePathText = (text: string): PathTemplate => {
+  if (/^[\\/]{2}/.test(text))
+    throw new CordonError(
+      'path.invalid',
+      `${JSON.stringify(text)} is a network share or a device on Windows; name a folder of the machine`,
+      {
+        place: text,
+      },
+    );
   if (/[*?[\]]/.test(text))
     throw new CordonError('path.glob', `${JSON.stringify(text)} holds a glob; name the folder itself: a rule covers everything below it`, {
       place: text,
@@ -37,7 +45,7 @@ export const parsePathText = (text: string): PathTemplate => {
   if (text.includes('${')) throw new CordonError('path.variable', 'a variable may stand only at the beginning', { place: text });
   const kind = WINDOWS_PATH.test(text) ? 'windows' : 'posix';
   const canonical = canonicalPath(text, kind === 'windows' ? 'windows' : 'linux');
-  if (canonical === '/' || /^[A-Z]:\\$/.test(canonical))
+  if (kind === 'windows' ? /^[A-Z]:\\$/.test(canonical) : canonicalPath(canonical, 'macos') === '/')
     throw new CordonError('path.too-wide', `${text} is everything; name the folders that are needed`, { place: text });
   return { kind, text: canonical };
 };
@@ -56,7 +64,7 @@ export const valuesOf = (variable: Variable, variables: PathVariables, os: Opera
     case 'agent':
       return variables.agent;
     case 'system':
-      return os === 'windows' ? SYSTEM_READ.windows.map((path) => canonicalPath(path, os)) : SYSTEM_READ[os];
+      return os === 'linux' ? SYSTEM_READ[os] : SYSTEM_READ[os].map((path) => canonicalPath(path, os));
   }
 };
 

@@ -64,6 +64,16 @@ describe('a canonical path', () => {
     expect(canonicalPath('c:/Users/a b/x', 'windows')).toBe('C:\\Users\\a b\\x');
   });
 
+  it('is one for both names that macOS has for a place', () => {
+    expect(canonicalPath('/var/db/x', 'macos')).toBe('/private/var/db/x');
+    expect(canonicalPath('/private/var/db/x', 'macos')).toBe('/private/var/db/x');
+    expect(canonicalPath('/TMP', 'macos')).toBe('/private/TMP');
+    expect(canonicalPath('/variety', 'macos')).toBe('/variety');
+    expect(canonicalPath('/System/Volumes/Data/Users/u', 'macos')).toBe('/Users/u');
+    expect(canonicalPath('/System/Volumes/Data/etc/x', 'macos')).toBe('/private/etc/x');
+    expect(canonicalPath('/var/db/x', 'linux')).toBe('/var/db/x');
+  });
+
   it('compares Unicode forms only where the system does', () => {
     expect(isWithin('/caf\u00e9/x', '/cafe\u0301', 'macos')).toBe(true);
     expect(isWithin('/caf\u00e9/x', '/cafe\u0301', 'linux')).toBe(false);

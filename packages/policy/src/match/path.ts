@@ -9,8 +9,16 @@ const refuse = (path: string, why: string): never => {
 /** macOS keeps names in whatever Unicode form and compares them in one; Linux and Windows compare what is written. */
 const normalised = (text: string, os: OperatingSystem): string => (os === 'macos' ? text.normalize('NFC') : text);
 
+/** Where macOS has two names for one place, its own: the data volume is merged into the root, and three folders of the root are links. */
+const ownNames = (segments: readonly string[]): readonly string[] => {
+  const at = (i: number): string => (segments[i] ?? '').toLowerCase();
+  if (at(0) === 'system' && at(1) === 'volumes' && at(2) === 'data') return ownNames(segments.slice(3));
+  return ['etc', 'tmp', 'var'].includes(at(0)) ? ['private', ...segments] : segments;
+};
+
 /**
- * Canonical form: absolute, no empty or dot segment, no trailing separator. Windows paths keep their drive in upper case and use `\`.
+ * Canonical form: absolute, no empty or dot segment, no trailing separator. Windows paths keep their drive in upper case and use `\`;
+ * on macOS `/etc`, `/tmp`, `/var` and what is below them lie in `/private`.
  * @throws CordonError `path.invalid` for relative paths, `..` and control characters
  */
 export const canonicalPath = (text: string, os: OperatingSystem): string => {
@@ -29,7 +37,9 @@ export const canonicalPath = (text: string, os: OperatingSystem): string => {
   // Windows drops trailing dots and spaces of a name, and reads what follows a colon as a stream of the file.
   if (windows && segments.some((segment) => /[. ]$|:/.test(segment)))
     refuse(text, 'holds a name that Windows reads as another: it ends in a dot or space, or holds a colon');
-  return windows ? `${drive?.[1]?.toUpperCase() ?? ''}:\\${segments.join('\\')}` : `/${segments.join('/')}`;
+  return windows
+    ? `${drive?.[1]?.toUpperCase() ?? ''}:\\${segments.join('\\')}`
+    : `/${(os === 'macos' ? ownNames(segments) : segments).join('/')}`;
 };
 
 /** The form in which the system compares paths: case does not count on macOS and Windows (their default). */
