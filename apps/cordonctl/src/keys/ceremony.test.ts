@@ -4,6 +4,7 @@ import path from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { verifyFloor } from '@cordon/policy/trust/floor.ts';
 import { openSeeds } from '@cordon/policy/trust/sealed-seeds.ts';
+import { ROLE_NAMES } from '@cordon/policy/trust/founding.ts';
 import { keyPairFromSeed } from '@cordon/policy/trust/keys.ts';
 import { holdCeremony } from './init.ts';
 import { openKey } from './key-file.ts';
@@ -110,6 +111,22 @@ describe('a change of the root', () => {
     });
     expect(await raiseEpoch({ ...from, with: [key('root-1.key', next('v2')), key('root-2.key', next('v2'))], out: next('v3') })).toBe(3);
     expect((await readOrganisation(organisation(next('v3')), NOW)).trusted.document.epoch).toBe(1);
+  });
+
+  it('of any role is one that a server takes: the floor is signed by keys that the newest root names, and says what it said', async () => {
+    const before = await readOrganisation(organisation(out), NOW);
+    const { version, document } = await verifyFloor(before.floor, before.trusted);
+    for (const role of ROLE_NAMES) {
+      await rotate(role, {
+        organisation: organisation(out),
+        with: [key('root-1.key'), key('root-2.key')],
+        out: next(role),
+        days: 365,
+        now: NOW,
+      });
+      const after = await readOrganisation(organisation(next(role)), NOW);
+      expect(await verifyFloor(after.floor, after.trusted), role).toEqual({ version: version + (role === 'floor' ? 1 : 0), document });
+    }
   });
 
   it('needs a file that cordonctl wrote', async () => {

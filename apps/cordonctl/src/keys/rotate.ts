@@ -3,7 +3,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { CordonError } from '@cordon/policy/errors.ts';
-import { nextRoot, ROLE_NAMES, signRoot, type RootChange } from '@cordon/policy/trust/founding.ts';
+import { nextRoot, ROLE_NAMES, signFloor, signRoot, type RootChange } from '@cordon/policy/trust/founding.ts';
+import { verifyFloor } from '@cordon/policy/trust/floor.ts';
 import type { RoleName } from '@cordon/policy/trust/root.ts';
 import { verifyRootChain } from '@cordon/policy/trust/root.ts';
 import { emptyFolder, writeNew } from '../files.ts';
@@ -22,12 +23,17 @@ export interface Rotation {
   readonly now: Date;
 }
 
+type Key = ReturnType<typeof makeKey>;
+
+interface Change {
+  readonly changes: readonly Pick<RootChange, 'role' | 'keys' | 'raiseEpoch'>[];
+  /** Of the new keys: those that sign the root, and those that sign the floor. */
+  readonly signers?: readonly Key[];
+  readonly floorSigners?: readonly Key[];
+}
+
 /** The online keys lie in one file: rotating one of them makes all three anew. */
-const changeFor = (
-  role: RoleName,
-  { trusted }: Organisation,
-  folder: string,
-): { readonly changes: readonly Pick<RootChange, 'role' | 'keys'>[]; readonly signers: ReturnType<typeof makeKey>[] } => {
+const changeFor = (role: RoleName, { trusted }: Organisation, folder: string): Change => {
   if (role === 'policy' || role === 'checkpoint' || role === 'identity') {
     const server = path.join(folder, 'server');
     fs.mkdirSync(server, { mode: 0o700 });
@@ -37,20 +43,21 @@ const changeFor = (
         role: name,
         keys: { threshold: 1, keys: [online[name].jwk] },
       })),
-      signers: [],
     };
   }
   const { threshold, keys } = trusted.document.roles[role];
   const made = keys.map((_, i) => makeKey(path.join(folder, keys.length === 1 ? `${role}.key` : `${role}-${i + 1}.key`)));
-  return { changes: [{ role, keys: { threshold, keys: made.map(({ jwk }) => jwk) } }], signers: role === 'root' ? made : [] };
+  const changes = [{ role, keys: { threshold, keys: made.map(({ jwk }) => jwk) } }];
+  return { changes, ...(role === 'root' && { signers: made }), ...(role === 'floor' && { floorSigners: made }) };
 };
 
-const write = async (
-  organisation: Organisation,
-  changes: readonly Pick<RootChange, 'role' | 'keys' | 'raiseEpoch'>[],
-  newSigners: ReturnType<typeof makeKey>[],
-  rotation: Rotation,
-): Promise<number> => {
+/** The floor says what it said, signed by keys that the next root names. */
+const signAgain = async ({ org, floor, trusted }: Organisation, signers: readonly Key[]): Promise<string> => {
+  const { version, document } = await verifyFloor(floor, trusted);
+  return signFloor(org, version + 1, document, signers);
+};
+
+const write = async (organisation: Organisation, { changes, signers = [], floorSigners }: Change, rotation: Rotation): Promise<number> => {
   const { document } = organisation.trusted;
   const expiresAt = new Date(rotation.now.getTime() + rotation.days * DAY_MS);
   const changed = changes.reduce(
@@ -58,14 +65,12 @@ const write = async (
     document,
   );
   const old = rotation.with.map(openKey);
-  const roots = [
-    ...organisation.roots,
-    await signRoot(changed, [...new Map([...old, ...newSigners].map((key) => [key.kid, key])).values()]),
-  ];
+  const roots = [...organisation.roots, await signRoot(changed, [...new Map([...old, ...signers].map((key) => [key.kid, key])).values()])];
+  const floor = floorSigners === undefined ? organisation.floor : await signAgain(organisation, floorSigners);
   // What is written is what every device will accept: too few keys, or the wrong ones, are found here.
-  await verifyRootChain(roots, organisation.fingerprint, rotation.now);
+  await verifyFloor(floor, await verifyRootChain(roots, organisation.fingerprint, rotation.now));
   fs.mkdirSync(path.join(rotation.out, 'server'), { recursive: true, mode: 0o700 });
-  writeNew(path.join(rotation.out, 'server', 'organisation.json'), organisationText({ ...organisation, roots }));
+  writeNew(path.join(rotation.out, 'server', 'organisation.json'), organisationText({ ...organisation, roots, floor }));
   return changed.version;
 };
 
@@ -83,16 +88,13 @@ const orNothing = async <T>(folder: string, work: () => Promise<T>): Promise<T> 
 /** @throws CordonError `root.threshold` when the keys given do not suffice, `files.*`, `keys.sealed` */
 export const rotate = async (role: RoleName, rotation: Rotation): Promise<number> => {
   const organisation = await readOrganisation(rotation.organisation, rotation.now);
-  return orNothing(rotation.out, () => {
-    const { changes, signers } = changeFor(role, organisation, rotation.out);
-    return write(organisation, changes, signers, rotation);
-  });
+  return orNothing(rotation.out, () => write(organisation, changeFor(role, organisation, rotation.out), rotation));
 };
 
 /** @throws CordonError as above */
 export const raiseEpoch = async (rotation: Rotation): Promise<number> => {
   const organisation = await readOrganisation(rotation.organisation, rotation.now);
-  return orNothing(rotation.out, () => write(organisation, [{ raiseEpoch: true }], [], rotation));
+  return orNothing(rotation.out, () => write(organisation, { changes: [{ raiseEpoch: true }] }, rotation));
 };
 
 const rotationFrom = (args: readonly string[]): { readonly rotation: Rotation; readonly words: readonly string[] } => {
