@@ -12,22 +12,21 @@ if (words.length > 0) {
   process.exit(isAsked ? 0 : 2);
 }
 
+// Listened to before anything is started: a stop that comes meanwhile waits for the start, and a database that was left alone would live on.
+const asked = new Promise<void>((resolve) => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+});
 try {
   const plane = await createControlPlane(readConfig());
-  let stopping = false;
-  const stop = (status: number): void => {
-    if (stopping) return;
-    stopping = true;
-    void plane.close().then(
-      () => process.exit(status),
+  void asked
+    .then(() => plane.close())
+    .then(
+      () => process.exit(0),
       (error: unknown) => {
         plane.context.log.error({ err: error }, 'stopping failed');
         process.exit(1);
       },
     );
-  };
-  process.once('SIGTERM', () => stop(0));
-  process.once('SIGINT', () => stop(0));
 } catch (error) {
   if (!(error instanceof CordonError)) throw error;
   process.stderr.write(`cordon: ${error.message} (${error.code})\n`);

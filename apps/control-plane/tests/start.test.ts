@@ -1,3 +1,5 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -201,5 +203,45 @@ describe('the embedded database', () => {
     await expect.poll(() => said.filter((message) => message.includes('starting it again')).length).toBe(2);
     await first.close();
     expect(await ask()).toBeNull();
+  });
+});
+
+describe('the service', () => {
+  it('that is told to stop while it starts leaves no database running', async () => {
+    const state = makeStateDir();
+    fs.chmodSync(state, 0o711);
+    onTestFinished(() => fs.rmSync(state, { recursive: true, force: true }));
+    const main = path.join(import.meta.dirname, '../src/main.ts');
+    const service = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
+      env: { PATH: process.env['PATH'], CORDON_STATE: state, CORDON_ADMIN_PORT: '0', CORDON_DEVICE_PORT: '0' },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    const ended = once(service, 'exit');
+    const pidFile = path.join(state, 'postgres/postmaster.pid');
+    await expect.poll(() => fs.existsSync(pidFile), { timeout: 30_000 }).toBe(true);
+    const pid = Number(fs.readFileSync(pidFile, 'utf8').split('\n')[0]);
+    service.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    expect(() => process.kill(pid, 0)).toThrow(expect.objectContaining({ code: 'ESRCH' }));
+    expect(fs.existsSync(pidFile)).toBe(false);
+  });
+
+  it('takes no arguments, and says so without making anything', async () => {
+    const state = path.join(makeStateDir(), 'none');
+    const main = path.join(import.meta.dirname, '../src/main.ts');
+    for (const [word, status] of [
+      ['--help', 0],
+      ['--port=7', 2],
+    ] as const) {
+      const ended = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', main, word], {
+        env: { CORDON_STATE: state },
+        encoding: 'utf8',
+      });
+      expect({ status: ended.status, said: ended.stdout + ended.stderr }).toEqual({
+        status,
+        said: expect.stringContaining('CORDON_STATE') as unknown,
+      });
+    }
+    expect(fs.existsSync(state)).toBe(false);
   });
 });
