@@ -131,6 +131,12 @@ describe('resolution', () => {
     );
   });
 
+  it('knows an account by any case where the system does', () => {
+    const policies = [applied(1, documentOf('p', { match: { users: ['Alice'] }, deny: { run: true } }))];
+    const code = (os: Subject['os']) => resolved(policies, { agent: { id: 'x', proof: 'proven' }, user: 'alice', os }).refused?.code;
+    expect([code('macos'), code('linux')]).toEqual(['launch.denied', 'launch.no-policy']);
+  });
+
   it('takes the floor for what it narrows only: an allow in it grants nothing', () => {
     const floor = prepareFloor(documentOf('floor', { allow: { filesystem: { read: ['/srv'] } } }), 1);
     const subject: Subject = { agent: { id: 'x', proof: 'proven' }, user: 'u', os: 'linux' };

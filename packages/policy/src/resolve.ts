@@ -16,10 +16,14 @@ export interface ResolveInput {
   readonly variables: PathVariables;
 }
 
+/** Linux alone tells accounts apart by case. */
+const hasAccount = (users: ReadonlySet<string>, { user, os }: Subject): boolean =>
+  users.has(user) || (os !== 'linux' && [...users].some((name) => name.toLowerCase() === user.toLowerCase()));
+
 /** Whether a policy's match is met: `proven`, `possible` (a non-match is not proven), or `no`. */
 const matchOf = ({ match: { agents, users, os } }: PreparedPolicy, subject: Subject): 'proven' | 'possible' | 'no' => {
   if (!os.has(subject.os)) return 'no';
-  if (!users.has('*') && !users.has(subject.user)) return 'no';
+  if (!users.has('*') && !hasAccount(users, subject)) return 'no';
   if (agents.has('*')) return 'proven';
   if (subject.agent.proof === 'proven') return agents.has(subject.agent.id) ? 'proven' : 'no';
   // A claim is no proof either way: it neither gains an allow nor escapes a deny.
@@ -58,6 +62,9 @@ const BUILTIN: Readonly<Record<Subject['os'], readonly PreparedPath[]>> = {
   macos: builtin('macos'),
   windows: builtin('windows'),
 };
+
+/** The private tmp is the sandbox's and granted already: a grant of it would bring the place of the same name of the host. */
+const isElsewhere = ({ template }: PreparedPath): boolean => template.kind !== 'variable' || template.variable !== 'tmp';
 
 /** Hosts that may receive the run's identity: what the allows name, within every limit, without what is denied. */
 const identityOf = (granting: readonly PreparedPolicy[], narrowing: readonly PreparedPolicy[]): readonly HostRule[] => {
@@ -109,7 +116,9 @@ const resolveAll = (policies: readonly PreparedPolicy[], { floor, subject, varia
   const paths: PathRule[] = [];
   // A directory that may not be a workspace is granted nothing as one, and stays protected as one.
   expand(BUILTIN[os], given, os, paths);
-  for (const policy of granting) expand(policy.allowedPaths, variables, os, paths);
+  const grants: PathRule[] = [];
+  for (const policy of granting) expand(policy.allowedPaths.filter(isElsewhere), variables, os, grants);
+  paths.push(...grants.filter(({ path }) => path !== given.tmp));
   for (const policy of narrowing) expand(policy.deniedPaths, given, os, paths);
   return {
     subject,

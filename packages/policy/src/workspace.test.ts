@@ -35,6 +35,8 @@ describe('a workspace', () => {
     '/',
     '/etc/x',
     '/usr/bin',
+    '/usr',
+    '/tmp',
     '/home/u/.ssh',
     '/home/u/.aws/x',
     '/home/u/.config',
@@ -42,6 +44,7 @@ describe('a workspace', () => {
     '/run/user/1000',
     '/var/lib/cordon/x',
     '/sys/fs',
+    '/usr/local',
   ])('is never %s', (place) => {
     const effective = workspaceOf(place);
     expect(effective.workspace.allowed).toBe(false);

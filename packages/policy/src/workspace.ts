@@ -20,10 +20,16 @@ export const workspaceRefusal = (
   denied: readonly PathRule[],
   limits: readonly PathLimit[],
 ): string | undefined => {
-  const { workspace, home } = variables;
+  const { workspace, home, tmp } = variables;
   if (workspace === undefined) return 'there is no working directory that could be one';
   if (isWithin(home, workspace, os)) return 'it is or contains the home directory: start in a project folder below it';
-  if (SYSTEM_PLACES[os].some((place) => isWithin(workspace, canonicalPath(place, os), os))) return 'it is a folder of the system';
+  if (isWithin(tmp, workspace, os)) return 'it is or contains the temporary folder: start in a project folder';
+  if (
+    SYSTEM_PLACES[os]
+      .map((place) => canonicalPath(place, os))
+      .some((place) => isWithin(workspace, place, os) || isWithin(place, workspace, os))
+  )
+    return 'it is, lies in or contains a folder of the system: start in a project folder';
   const credentials = CREDENTIALS[os]
     .flatMap((template) => expandPath(template, variables, os))
     .find((place) => isWithin(place, workspace, os) || isWithin(workspace, place, os));

@@ -42,6 +42,14 @@ describe('compiled for bubblewrap', { timeout: LAW_TIMEOUT_MS }, () => {
     );
   });
 
+  it("never brings the host's temporary folder for the private one", () => {
+    const { readonlyPaths, readwritePaths } = lists({
+      allow: { filesystem: { read: ['${tmp}/q'], write: ['${tmp}', '/tmp', '${workspace}'] } },
+    });
+    expect([...readonlyPaths, ...readwritePaths].filter(isPrivate)).toEqual([]);
+    expect(readwritePaths).toContain(workspace);
+  });
+
   it('reaches nothing denied where places are missing, or says so', () => {
     fc.assert(
       fc.property(arbitraryPolicies, fc.constantFrom('cgroup' as const, 'rlimit' as const, 'none' as const), (policies, limits) => {

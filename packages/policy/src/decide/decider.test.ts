@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { applied, documentOf, resolved } from '../_small-world.ts';
+import { effectiveOf } from '../_arbitrary-policy.ts';
 import type { PolicyDocument } from '../document/schema.ts';
-import type { Subject } from '../effective.ts';
+import type { OperatingSystem, Subject } from '../effective.ts';
 import { allowedVariables, createDecider, type Decider } from './decider.ts';
 
 const subject: Subject = { agent: { id: 'claude-code', proof: 'proven' }, user: 'u', os: 'linux' };
@@ -114,6 +115,29 @@ describe('rights and names', () => {
       'denied',
     ]);
     expect(allowedVariables(decider.effective)).toEqual(['LANG']);
+  });
+});
+
+describe('a name of a variable', () => {
+  it('is compared as the system compares it', () => {
+    const specs = [
+      { allow: { environment: ['API_KEY', 'LANG'] } },
+      { deny: { environment: ['api_key'] }, limit: { environment: ['Lang', 'API_KEY'] } },
+    ];
+    const policies = specs.map((spec, i) => applied(i, documentOf(`p${i}`, spec)));
+    const on = (os: OperatingSystem): readonly string[] => {
+      const effective = effectiveOf(policies, os);
+      const decider = createDecider(effective);
+      const names = ['API_KEY', 'LANG'].filter((name) => decider.variable(name).verdict === 'allowed');
+      expect(allowedVariables(effective)).toEqual(names);
+      return names;
+    };
+    expect(on('windows')).toEqual(['LANG']);
+    expect(on('linux')).toEqual(['API_KEY']);
+  });
+
+  it('that changes what programs load is not passed on, even if a policy that was never checked allows it', () => {
+    expect(allowedVariables(under({ allow: { environment: ['LD_PRELOAD', 'LANG'] } }).effective)).toEqual(['LANG']);
   });
 });
 

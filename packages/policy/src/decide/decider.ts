@@ -1,5 +1,6 @@
 /** An effective policy made ready for many questions: the egress proxy, `cordon why`, the simulation and the control plane ask the same thing. */
-import type { EffectivePolicy, Explanation, Right } from '../effective.ts';
+import { isLoaderVariable } from '../builtin.ts';
+import type { EffectivePolicy, Explanation, OperatingSystem, Right } from '../effective.ts';
 import { canonicalHost } from '../match/host.ts';
 import { canonicalPath } from '../match/path.ts';
 import { indexEgress, type EgressIndex, type HttpRequest } from './egress.ts';
@@ -24,17 +25,25 @@ const once = <T>(make: () => T): (() => T) => {
   return () => (made ??= make());
 };
 
-/** @returns names of the caller's variables that may be passed on */
-export const allowedVariables = ({ environment, environmentLimits, refused }: EffectivePolicy): readonly string[] => {
+/** Windows compares names of variables without case, so a deny of one spelling is a deny of all. */
+const comparedNames = (os: OperatingSystem): ((name: string) => string) =>
+  os === 'windows' ? (name) => name.toUpperCase() : (name) => name;
+
+/** @returns names of the caller's variables that may be passed on; never one that changes what programs load or run, even if a policy slipped through with it */
+export const allowedVariables = ({ subject, environment, environmentLimits, refused }: EffectivePolicy): readonly string[] => {
   if (refused !== undefined) return [];
-  const denied = new Set(environment.filter(({ effect }) => effect === 'deny').map(({ name }) => name));
-  const limits = environmentLimits.map(({ names }) => new Set(names));
+  const compared = comparedNames(subject.os);
+  const denied = new Set(environment.filter(({ effect }) => effect === 'deny').map(({ name }) => compared(name)));
+  const limits = environmentLimits.map(({ names }) => new Set(names.map(compared)));
   const allowed = new Set(environment.filter(({ effect }) => effect === 'allow').map(({ name }) => name));
-  return [...allowed].filter((name) => !denied.has(name) && limits.every((limit) => limit.has(name)));
+  return [...allowed].filter(
+    (name) => !isLoaderVariable(name) && !denied.has(compared(name)) && limits.every((limit) => limit.has(compared(name))),
+  );
 };
 
 export const createDecider = (effective: EffectivePolicy): Decider => {
   const { subject, refused, rights, rightLimits, environment, environmentLimits } = effective;
+  const compared = comparedNames(subject.os);
   // Made when first asked for: a launch asks about names and rights alone.
   const paths = once(() => indexPaths(effective));
   const egress = once(() => indexEgress(effective));
@@ -77,13 +86,18 @@ export const createDecider = (effective: EffectivePolicy): Decider => {
           .map(({ origin }) => origin),
         allows: rights.filter((rule) => rule.right === right && rule.effect === 'allow').map(({ origin }) => origin),
       }),
-    variable: (name) =>
-      refusal(name) ??
-      judge({
-        target: name,
-        denies: environment.filter((rule) => rule.name === name && rule.effect === 'deny').map(({ origin }) => origin),
-        brokenLimits: environmentLimits.filter(({ names }) => !names.includes(name)).map(({ origin }) => origin),
-        allows: environment.filter((rule) => rule.name === name && rule.effect === 'allow').map(({ origin }) => origin),
-      }),
+    variable: (name) => {
+      const is = (other: string): boolean => compared(other) === compared(name);
+      const said = environment.filter((rule) => is(rule.name));
+      return (
+        refusal(name) ??
+        judge({
+          target: name,
+          denies: said.filter(({ effect }) => effect === 'deny').map(({ origin }) => origin),
+          brokenLimits: environmentLimits.filter(({ names }) => !names.some(is)).map(({ origin }) => origin),
+          allows: said.filter(({ effect }) => effect === 'allow').map(({ origin }) => origin),
+        })
+      );
+    },
   };
 };
