@@ -4,9 +4,19 @@
  * without it takes twice as long. A cache is code, so it lies only where no run can ever write: in the daemon's state folder or the account's own runtime
  * folder, both of the never-grant set, and only if nobody else can write there. Anywhere else the command starts without one.
  */
-import { enableCompileCache } from 'node:module';
+import module from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+
+/** Kept equal to `engines` of the repository; an older Node cannot read the first file of the command. */
+const NEEDED = 24;
+if (Number.parseInt(process.versions.node, 10) < NEEDED) {
+  const pinned = path.join(import.meta.dirname ?? '.', '../../../node_modules/node/bin/node');
+  process.stderr.write(
+    `cordon: this is Node ${process.versions.node}, and Node ${NEEDED} is needed: start it with the one that npm installed, ${pinned} [cordon.node]\n`,
+  );
+  process.exit(125);
+}
 
 // An import of node:fs would load its streams and promises too.
 const { lstatSync, mkdirSync } = process.getBuiltinModule('node:fs');
@@ -34,5 +44,5 @@ const cacheFolder = () => {
 };
 
 const cache = cacheFolder();
-if (cache !== undefined) enableCompileCache(cache);
+if (cache !== undefined) module.enableCompileCache(cache);
 await import('../src/main.ts');

@@ -1,5 +1,6 @@
 /** What the `cordon` command prints and how it ends. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Explanation } from '@cordon/policy/effective.ts';
@@ -155,6 +156,15 @@ describe('the command itself', () => {
     const unknown = await installation.cordon(['uninstall']);
     expect(unknown).toMatchObject({ status: 2, stdout: '' });
     expect(unknown.stderr).toContain('cordon run');
+  });
+
+  it('says which Node it needs, and where it is, on one that is too old', () => {
+    const old = 'data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.20.2"}})';
+    const bin = path.join(import.meta.dirname, '../bin/cordon.js');
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', old, bin, 'status'], { encoding: 'utf8' });
+    expect({ status, stdout }).toEqual({ status: 125, stdout: '' });
+    expect(stderr).toMatch(/^cordon: this is Node 20\.20\.2, and Node 24 is needed: [^\n]+ \[cordon\.node\]\n$/);
+    expect(fs.existsSync(/(\S+) \[/.exec(stderr)?.[1] ?? '')).toBe(true);
   });
 
   it('run without a command, or without its separator, starts nothing', async () => {
