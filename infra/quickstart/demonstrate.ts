@@ -90,7 +90,7 @@ const judge = (show: Show, world: World, results: Results, allowed: Site, forbid
   fails('daemon-environment', "reading the daemon's environment", !everything.includes('CORDON_CANARY'));
 };
 
-export const demonstrate = async ({ world, show, plane, api, onStop }: Setting): Promise<void> => {
+export const demonstrate = async ({ world, show, plane, api, onStop }: Setting): Promise<Endpoint> => {
   const allowed = await createSite('a package\n');
   const forbidden = await createSite('an upload\n');
   onStop(allowed.close);
@@ -166,4 +166,5 @@ export const demonstrate = async ({ world, show, plane, api, onStop }: Setting):
   });
 
   await showProof(show, api, FORBIDDEN_HOST);
+  return endpoint;
 };

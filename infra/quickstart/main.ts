@@ -30,13 +30,24 @@ show.line(`Cordon quickstart: the agent runs as ${world.account.name}, everythin
 show.line('The keys made here are thrown away with it: a real organisation keeps root and floor keys offline.');
 let failure: unknown;
 try {
-  const plane = await show.step('1. Starting the control plane with its embedded database', () => startControlPlane(world));
-  stops.push(() => plane.service.stop());
-  await demonstrate({ world, show, plane, api: createApi(plane.adminUrl, plane.token), onStop: (stop) => stops.push(stop) });
+  const plane = await show.step('1. Starting the control plane with its embedded database', () =>
+    startControlPlane(world, (service) => stops.push(() => service.stop())),
+  );
+  const endpoint = await demonstrate({
+    world,
+    show,
+    plane,
+    api: createApi(plane.adminUrl, plane.token),
+    onStop: (stop) => stops.push(stop),
+  });
   show.line(`\n${show.counts.held} expectations held, ${show.counts.failed} failed`);
   if (!leave) {
     show.line(`\nThe control plane stays up: ${plane.adminUrl}/api/v1 (OpenAPI: /api/v1/openapi.json)`);
-    show.line(`Owner token: ${plane.token()}\nEnd it with Ctrl-C.`);
+    show.line(`Owner token: ${plane.token()}`);
+    show.line(`The endpoint stays up too; ask it, from another terminal:\n  export CORDON_AGENT_RUNTIME=${endpoint.runtimeDir}`);
+    const as = process.getuid?.() === 0 ? `--user ${world.account.name} ` : '';
+    for (const words of ['status', `why ${as}${world.credential}`, `run ${as}-- ls /`]) show.line(`  npm run -s cordon -- ${words}`);
+    show.line('End it with Ctrl-C.');
   }
 } catch (error) {
   failure = error;

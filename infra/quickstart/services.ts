@@ -19,7 +19,8 @@ export interface ControlPlane {
   readonly log: string;
 }
 
-export const startControlPlane = async (world: World): Promise<ControlPlane> => {
+/** @param onStart told of the service before it is ready: whoever stops everything meanwhile stops it too */
+export const startControlPlane = async (world: World, onStart: (service: Service) => void = () => undefined): Promise<ControlPlane> => {
   const state = path.join(world.root, 'control-plane');
   const log = path.join(world.root, 'control-plane.log');
   const adminPort = await freePort(7400);
@@ -32,6 +33,7 @@ export const startControlPlane = async (world: World): Promise<ControlPlane> => 
     NODE_COMPILE_CACHE: path.join(repository, '.cache/compile'),
   };
   const service = supervise('control plane', program('apps/control-plane/src/main.ts'), env, log);
+  onStart(service);
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   try {
     await until('the control plane is ready', 60_000, async () => ((await fetch(`${adminUrl}/readyz`)).ok ? true : undefined));
