@@ -183,16 +183,45 @@ spec:
     ['allow: { environment: [node_options] }', 'environment.loader'],
     ['allow: { environment: [GIT_SSH_COMMAND] }', 'environment.loader'],
     ['allow: { environment: [BASH_ENV] }', 'environment.loader'],
+    ...[
+      'PYTHONBREAKPOINT',
+      'GIT_SSL_NO_VERIFY',
+      'NODE_COMPILE_CACHE',
+      'ELECTRON_RUN_AS_NODE',
+      'KUBE_EDITOR',
+      'GLIBC_TUNABLES',
+      'RUSTFLAGS',
+      'LUA_PATH',
+      'rsync_proxy',
+    ].map((name) => [`limit: { environment: [${name}] }`, 'environment.loader'] as const),
     ['allow: { environment: [GIT_CONFIG_COUNT] }', 'environment.loader'],
     ['allow: { identity: { hosts: ["*.example.com"] } }', 'host.invalid'],
     ['limit: { workspaces: ["${workspace}"] }', 'path.variable'],
     ['allow: { profileOverride: x }', 'policy.unknown-key'],
     ['mode: learn', 'policy.value'],
+    ['match: { users: ["contractor-*"] }', 'policy.value'],
+    ["match: { users: ['ann '] }", 'policy.value'],
   ])('is refused for %s', (spec, code) => {
     expect(only(spec)).toContain(`${code} `);
   });
 
   it('may name on other systems what is no name on Windows, if it is not for Windows', () => {
     expect(issuesOf(policy('match: { os: [linux, macos] }\nallow: { filesystem: { read: ["${home}/a:b"] } }'))).toEqual([]);
+  });
+
+  it('may pass on what programs only read', () => {
+    const names = [
+      'LANG',
+      'TERM',
+      'CI',
+      'NODE_ENV',
+      'GIT_AUTHOR_NAME',
+      'GIT_COMMITTER_EMAIL',
+      'JAVA_HOME',
+      'API_KEY',
+      'GITHUB_SHA',
+      'VIRTUAL_ENV',
+    ];
+    expect(issuesOf(policy(`allow: { environment: [${names.join(', ')}] }`))).toEqual([]);
   });
 });

@@ -30,11 +30,15 @@ export const Match = Type.Object(
       }),
     ),
     users: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
-        minItems: 1,
-        maxItems: 1000,
-        description: 'Accounts of the operating system',
-      }),
+      // No account has a star, so one inside a name is a pattern that would match nobody.
+      Type.Array(
+        Type.String({
+          pattern: '^(\\*|[^*\\s]([^*]*[^*\\s])?)$',
+          maxLength: 64,
+          description: 'The name of an account, or "*"; a name is no pattern',
+        }),
+        { minItems: 1, maxItems: 1000, description: 'Accounts of the operating system' },
+      ),
     ),
     os: Type.Optional(Type.Array(oneOf(['linux', 'macos', 'windows'], 'Operating system'), { minItems: 1, maxItems: 3 })),
   },
