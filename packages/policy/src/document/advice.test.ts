@@ -15,6 +15,7 @@ const advised = (spec: Spec): readonly string[] =>
 describe('advice', () => {
   it.each<[string, Spec, readonly string[]]>([
     ['nothing to say', { allow: { filesystem: { write: ['${workspace}'] }, network: { hosts: [{ host: 'a.test' }] } } }, []],
+    ['an agent that nothing is', { match: { agents: ['claude-code', 'claude-cod', '*'] } }, ['advice.unknown-agent match.agents.1']],
     [
       'every public address',
       { allow: { network: { hosts: [{ host: 'a.test' }, { host: '*' }] } } },

@@ -1,7 +1,9 @@
 /** What a valid policy says that its author may not have meant, or that is weaker than it looks. Nothing here makes a policy invalid. */
+import { PROFILES } from '../agents/profiles.ts';
 import { parseCidr, covers } from '../match/cidr.ts';
 import { canonicalHostPattern, hostMatches } from '../match/host.ts';
 import { liesIn, type Finding } from './check.ts';
+import { nearest } from './issues.ts';
 import type { HostEntry, PolicyDocument } from './schema.ts';
 import { parsePathText } from './variables.ts';
 
@@ -11,6 +13,17 @@ type Path = readonly (string | number)[];
 const advice = (code: string, path: Path, message: string): Finding => ({ code: `advice.${code}`, path, message });
 
 const readsHttp = ({ methods, paths }: HostEntry): boolean => methods !== undefined || paths !== undefined;
+
+const AGENTS = PROFILES.map(({ id }) => id);
+
+const aboutAgents = ({ match }: Spec): Finding[] =>
+  (match?.agents ?? []).flatMap((id, i) => {
+    if (id === '*' || AGENTS.includes(id)) return [];
+    const near = nearest(id, AGENTS);
+    const hint = near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
+    const what = `no profile is called ${JSON.stringify(id)}, so no program is ever proven to be it${hint}`;
+    return [advice('unknown-agent', ['spec', 'match', 'agents', i], what)];
+  });
 
 const aboutHosts = ({ allow }: Spec): Finding[] =>
   (allow?.network?.hosts ?? []).flatMap((entry, i) => {
@@ -117,6 +130,7 @@ const shadowedNames = ({ allow, deny }: Spec): Finding[] =>
 
 /** @param document valid: what parsePolicy returned */
 export const advise = ({ spec }: PolicyDocument): readonly Finding[] => [
+  ...aboutAgents(spec),
   ...aboutHosts(spec),
   ...aboutFiles(spec),
   ...shadowedPaths(spec),

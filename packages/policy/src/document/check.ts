@@ -84,6 +84,8 @@ const checkPortable = (text: string): void => {
 
 const checkAllowedPath = (text: string): void => {
   const template = parsePathText(text);
+  if (template.kind === 'variable' && template.variable === 'system')
+    throw new CordonError('path.variable', `${text} is what programs need to start: readable without a rule, and given by none`);
   checkOldNames(text, template);
   const found = never.find((candidate) => liesIn(template, candidate.template) || liesIn(inHome(template), candidate.template));
   if (found !== undefined) throw new CordonError('path.never-granted', `${text} lies in ${found.text}, which no policy can grant`);

@@ -147,6 +147,7 @@ spec:
     ['allow: { filesystem: { read: ["/Var/Run/x"] } }', 'path.sockets'],
     ['allow: { filesystem: { read: ["/private/tmp/.X11-unix"] } }', 'path.sockets'],
     ['allow: { filesystem: { write: [/dev] } }', 'path.sockets'],
+    ['allow: { filesystem: { read: ["${system}"] } }', 'path.variable'],
     ['allow: { filesystem: { read: ["/System/Volumes/Data"] } }', 'path.too-wide'],
     ['allow: { filesystem: { read: ["/system/volumes/data/library/keychains"] } }', 'path.never-granted'],
     ['allow: { filesystem: { read: [/var/db/dslocal] } }', 'path.never-granted'],
