@@ -2,8 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { afterEach, beforeAll, afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { parseToken } from '@cordon/policy/trust/token.ts';
 import { startControlPlane, type ControlPlane } from './_control-plane.ts';
 import { enrol, install, type Installation } from './_daemon.ts';
@@ -79,6 +81,22 @@ describe('cordon enroll', () => {
     expect(stderr).toBe(`cordon: the test refuses: enroll.token-${state} [enroll.token-${state}]\n`);
     expect(fs.existsSync(stored('enrollment.json'))).toBe(false);
     expect((await enrol(installation, world, plane.url, plane.token())).status).toBe(0); // with a better one it works
+  });
+
+  it('says so when the port is that for administrators, and has sent nothing but a question', async () => {
+    const seen: string[] = [];
+    const admins = http.createServer((request, response) => {
+      seen.push(`${request.method} ${request.url}`);
+      response.writeHead(404, { 'content-type': 'application/problem+json' });
+      response.end(JSON.stringify({ status: 404, code: 'request.not-found', detail: 'there is no GET /agent/v1/root' }));
+    });
+    await new Promise<void>((resolve) => admins.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void admins.close());
+    const { port } = admins.address() as AddressInfo;
+    const { status, stderr } = await enrol(installation, world, `http://127.0.0.1:${port}`, plane.token());
+    expect(status).toBe(125);
+    expect(stderr).toMatch(/does not serve devices: name the port for devices, 7401 .* \[server\.not-device\]\n$/);
+    expect(seen).toEqual(['GET /agent/v1/root']);
   });
 
   it('joins once: a device leaves only when its organisation retires it', async () => {

@@ -2,8 +2,23 @@
 import { visible } from '@cordon/policy/visible.ts';
 import { readConfig } from '../config.ts';
 import { ask } from '../local-api/client.ts';
-import { socketFor } from '../local-api/protocol.ts';
+import { socketFor, type Status } from '../local-api/protocol.ts';
 import { parseArguments } from './arguments.ts';
+
+/** What a person reads. */
+export const statusLines = (status: Status): string[] => {
+  const { enforcing, selfTest, spool } = status;
+  return [
+    `device     ${status.device} in ${status.organisation}`,
+    `server     ${status.server} (${status.connected ? 'connected' : 'not connected; the policy stays in force'})`,
+    `enforcing  ${enforcing === null ? 'nothing valid: nothing launches' : `serial ${enforcing.serial}, ${enforcing.digest.slice(0, 16)}, ${enforcing.freshness}`}`,
+    ...(enforcing?.policies ?? []).map((policy) => `           ${policy}`),
+    ...(enforcing?.policies.length === 0 ? ['           no policy is assigned to this device: nothing launches'] : []),
+    `self-test  ${selfTest === null ? 'not run' : `${selfTest.passed ? 'passed' : 'FAILED'} at ${selfTest.at}`}`,
+    `events     ${spool.waiting} waiting, ${spool.dropped} dropped`,
+    `runs       ${status.runs}`,
+  ];
+};
 
 export const statusCommand = async (args: readonly string[]): Promise<number> => {
   const { flags } = parseArguments(args, { options: [], flags: ['json'] });
@@ -14,16 +29,6 @@ export const statusCommand = async (args: readonly string[]): Promise<number> =>
     process.stdout.write(`${JSON.stringify(status, null, 2)}\n`);
     return 0;
   }
-  const { enforcing, selfTest, spool } = status;
-  const lines = [
-    `device     ${status.device} in ${status.organisation}`,
-    `server     ${status.server} (${status.connected ? 'connected' : 'not connected; the policy stays in force'})`,
-    `enforcing  ${enforcing === null ? 'nothing valid: nothing launches' : `serial ${enforcing.serial}, ${enforcing.digest.slice(0, 16)}, ${enforcing.freshness}`}`,
-    ...(enforcing?.policies ?? []).map((policy) => `           ${policy}`),
-    `self-test  ${selfTest === null ? 'not run' : `${selfTest.passed ? 'passed' : 'FAILED'} at ${selfTest.at}`}`,
-    `events     ${spool.waiting} waiting, ${spool.dropped} dropped`,
-    `runs       ${status.runs}`,
-  ];
-  process.stdout.write(`${lines.map(visible).join('\n')}\n`);
+  process.stdout.write(`${statusLines(status).map(visible).join('\n')}\n`);
   return 0;
 };

@@ -32,7 +32,12 @@ export const enroll = async ({ stateDir, server, token, facts, now }: EnrollInpu
     );
   const { id, keyPair, fingerprint } = parseToken(token);
   // 1. Whose server is this? Nothing has been sent yet but the question.
-  const { org, roots, floor } = await call(server, '/agent/v1/root', undefined, Root);
+  const { org, roots, floor } = await call(server, '/agent/v1/root', undefined, Root).catch((error: unknown) => {
+    if (!(error instanceof CordonError) || error.code !== 'request.not-found') throw error;
+    throw new CordonError('server.not-device', `${server} does not serve devices: name the port for devices, 7401 unless it was changed`, {
+      cause: error,
+    });
+  });
   const root = await verifyRootChain(roots, fingerprint, now);
   if (root.document.org !== org) throw new CordonError('root.org', 'the server names another organisation than its root');
   await verifyFloor(floor, root);

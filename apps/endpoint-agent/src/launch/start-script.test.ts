@@ -67,6 +67,18 @@ describe('startScript', () => {
     expect(sh(`exec 8</dev/null\n${script}`)[1]).toBe('closed');
   });
 
+  it('says of a program that is not there what to do, and nothing of itself', () => {
+    for (const program of ['nosuch-program', '/nowhere/program', '--', "it's", '\u001b[2J']) {
+      const { status, stdout, stderr } = spawnSync('/bin/sh', ['-c', startScript({ cwd: '/', environment: {}, argv: [program, 'x'] })], {
+        env: { PATH: '/usr/bin:/bin' },
+        encoding: 'utf8',
+      });
+      expect({ status, stdout }).toEqual({ status: 127, stdout: '' });
+      expect(stderr).toMatch(/^cordon: [^\n]+ is not there for this run: [^\n]+ \[launch\.program\]\n$/);
+      expect(stderr).not.toContain('\u001b');
+    }
+  });
+
   it('ends with 126 where its directory is not there, and runs nothing', () => {
     const script = startScript({ cwd: '/nonexistent', environment: {}, argv: ['echo', 'ran'] });
     const { status, stdout } = spawnSync('/bin/sh', ['-c', script], { env: {}, encoding: 'utf8' });

@@ -1,4 +1,5 @@
 /** The script that the constant start line reads from its private descriptor: environment and argv that no process list shows. */
+import { visible } from '@cordon/policy/visible.ts';
 
 /** Quotes one word for a POSIX shell: nothing in it is special. */
 export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
@@ -21,11 +22,21 @@ const bridgeLines = ({ socat, socket }: NonNullable<Start['bridge']>): string[] 
   'until occupied; do kill -0 $! 2>/dev/null || exit 125; sleep 0.001; done',
 ];
 
+const PATH = '/usr/local/bin:/usr/bin:/bin';
+
+/** What the shell says of a program that is not there names a line of this script; whoever started it wants to know what to do. */
+const programLine = (program: string): string => {
+  const why = `cordon: ${visible(program)} is not there for this run: it must lie where a policy lets it be read, and on PATH (${PATH}) or be named by its whole path [launch.program]`;
+  return `command -v -- ${quote(program)} >/dev/null 2>&1 || [ -e ${quote(program)} ] || { printf '%s\\n' ${quote(why)} >&2; exit 127; }`;
+};
+
 export const startScript = ({ cwd, environment, argv, bridge }: Start): string =>
   [
     ...(bridge === undefined ? [] : bridgeLines(bridge)),
     `cd ${quote(cwd)} || exit 126`,
     ...Object.entries(environment).map(([name, value]) => `export ${name}=${quote(value)}`),
+    // A program without a name is the shell's own matter.
+    ...argv.slice(0, 1).filter(Boolean).map(programLine),
     `exec ${argv.map(quote).join(' ')} 8>&-`,
     '',
   ].join('\n');
@@ -38,7 +49,7 @@ export const runEnvironment = (
   const proxy = `http://127.0.0.1:${PROXY_PORT}`;
   return {
     ...passed,
-    PATH: '/usr/local/bin:/usr/bin:/bin',
+    PATH,
     HOME: user.home,
     USER: user.name,
     LOGNAME: user.name,
