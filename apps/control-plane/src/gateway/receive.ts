@@ -2,6 +2,7 @@
 import type { Buffer } from 'node:buffer';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { Ack, CLOSE, Hello, MAX_FRAME_UP, SelfTestFrame, TelemetryFrame, type UpFrame } from '@cordon/policy/protocol/channel.ts';
+import { bodyOf } from '@cordon/policy/protocol/batch.ts';
 import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import type { FastifyBaseLogger } from 'fastify';
@@ -119,8 +120,9 @@ export const createReceiver = ({ published, push, reports, ingest, trust, clock,
         reports.selfTest(session.device, frame.result, clock());
         return;
       case 'telemetry': {
-        const fault = faultOf(frame);
-        if (fault === undefined) ingest.offer(session, frame);
+        const body = bodyOf(frame);
+        const fault = faultOf(frame, body);
+        if (fault === undefined) ingest.offer(session, frame, body);
         else refuse(session, fault, `the batch ${frame.seqFrom} to ${frame.seqTo} is not what its own numbers, times and hash say`);
       }
     }

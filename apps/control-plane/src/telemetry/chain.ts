@@ -1,5 +1,5 @@
 /** The hash chain of a device's batches within one boot: what follows, what was here before, what is missing. Pure. */
-import { batchHash, FIRST_BATCH } from '@cordon/policy/protocol/batch.ts';
+import { bodyOf, FIRST_BATCH, hashWith } from '@cordon/policy/protocol/batch.ts';
 import type { TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
 
 /** The last batch of a boot that was accepted. */
@@ -40,13 +40,13 @@ const areTimes = (texts: readonly { readonly at: string }[]): boolean => {
   });
 };
 
-/** What is wrong with a batch by itself; undefined when nothing is. */
-export const faultOf = (frame: TelemetryFrame): string | undefined => {
+/** What is wrong with a batch by itself; undefined when nothing is. @param body the text of its events, where it is known already */
+export const faultOf = (frame: TelemetryFrame, body = bodyOf(frame)): string | undefined => {
   const { seqFrom, seqTo, events, hash } = frame;
   if (seqTo > MAX_SEQ || seqTo - seqFrom + 1 !== events.length) return 'telemetry.range';
   if (!events.every(({ seq }, i) => seq === seqFrom + i)) return 'telemetry.range';
   if (!areTimes(events)) return 'telemetry.time';
-  return batchHash(frame) === hash ? undefined : 'telemetry.hash';
+  return hashWith(frame, body) === hash ? undefined : 'telemetry.hash';
 };
 
 /** @param end what was accepted last in the batch's own boot; undefined when nothing was */

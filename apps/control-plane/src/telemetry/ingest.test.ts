@@ -5,7 +5,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ChainEnd } from './chain.ts';
 import { Ingest, type Source } from './ingest.ts';
-import type { Received } from './rows.ts';
+import type { Rows } from './rows.ts';
 
 const { log } = Fastify({ logger: false });
 
@@ -51,8 +51,8 @@ const problems = ({ got }: Device): string[] => got.flatMap((frame) => (frame.ty
 
 describe('taking in telemetry', () => {
   /** What the database has: exactly the batches that it took. */
-  let table: Received[];
-  let fault: ((batches: readonly Received[]) => Error | undefined) | undefined;
+  let table: Rows[];
+  let fault: ((batches: readonly Rows[]) => Error | undefined) | undefined;
   let reading: Promise<void>;
   let ingest: Ingest;
   const endOf = (name: string): ChainEnd | undefined => {
@@ -133,7 +133,7 @@ describe('taking in telemetry', () => {
     await vi.advanceTimersByTimeAsync(20_000);
     expect(many.some(({ paused }) => paused)).toBe(false);
     // What was taken is there, whole, and acknowledged; not much more than the bound was ever held.
-    const held = table.reduce((sum, { frame }) => sum + frame.events.length, 0);
+    const held = table.reduce((sum, { events }) => sum + events, 0);
     expect(held).toBeGreaterThan(60_000);
     expect(held).toBeLessThan(70_000);
     for (const one of many) expect(acked(one).at(-1)).toBe(endOf(one.device)?.seq);

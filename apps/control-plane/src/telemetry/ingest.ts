@@ -1,9 +1,10 @@
 /** From a checked frame to a committed row and its acknowledgement: a short queue, few large transactions, and no more in memory than is bounded here. */
+import { bodyOf } from '@cordon/policy/protocol/batch.ts';
 import type { DownFrame, TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
 import type { FastifyBaseLogger } from 'fastify';
 import { isPoison } from '../db/faults.ts';
 import { endOf, judge, type ChainEnd } from './chain.ts';
-import type { Received } from './rows.ts';
+import { rowsOf, type Rows } from './rows.ts';
 import type { TelemetryStore } from './store.ts';
 
 /** How long a batch may wait for others. */
@@ -25,7 +26,7 @@ export interface Source {
   resume(): void;
 }
 
-interface Queued extends Received {
+interface Queued extends Rows {
   readonly source: Source;
 }
 
@@ -51,16 +52,16 @@ export class Ingest {
     this.#log = log;
   }
 
-  /** Takes a frame that is valid by itself. Frames of one source are taken in order. */
-  offer(source: Source, frame: TelemetryFrame): void {
+  /** Takes a frame that is valid by itself. Frames of one source are taken in order. @param body the text of its events, where it is known already */
+  offer(source: Source, frame: TelemetryFrame, body = bodyOf(frame)): void {
     const before = this.#reading.get(source);
     if (before === undefined && source.chain?.boot === frame.boot) {
-      this.#take(source, frame);
+      this.#take(source, frame, body);
       return;
     }
     // What waits behind the reading is counted nowhere: nothing more is read from the device meanwhile.
     source.pause();
-    const next = (before ?? Promise.resolve()).then(() => this.#read(source, frame));
+    const next = (before ?? Promise.resolve()).then(() => this.#read(source, frame, body));
     this.#reading.set(source, next);
     void next.then(() => {
       if (this.#reading.get(source) !== next) return;
@@ -77,20 +78,20 @@ export class Ingest {
     for (let refused = false; this.#queue.length > 0 && !refused;) refused = await this.#flush();
   }
 
-  async #read(source: Source, frame: TelemetryFrame): Promise<void> {
+  async #read(source: Source, frame: TelemetryFrame, body: string): Promise<void> {
     try {
       if (source.chain?.boot !== frame.boot) {
         source.chain = await this.#store.endOf(source.device, frame.boot);
         if (source.chain !== undefined) this.#committed.set(source, source.chain);
       }
-      this.#take(source, frame);
+      this.#take(source, frame, body);
     } catch (error) {
       this.#log.warn({ err: error, device: source.device }, 'a telemetry chain could not be read; the device sends again');
       source.send({ type: 'problem', code: 'telemetry.unavailable', detail: 'telemetry cannot be stored now; send again later' });
     }
   }
 
-  #take(source: Source, frame: TelemetryFrame): void {
+  #take(source: Source, frame: TelemetryFrame, body: string): void {
     const end = source.chain?.boot === frame.boot ? source.chain : undefined;
     switch (judge(frame, end).kind) {
       case 'duplicate': {
@@ -115,7 +116,7 @@ export class Ingest {
         return;
       case 'next':
         source.chain = endOf(frame);
-        this.#queue.push({ source, device: source.device, frame, receivedAt: this.#clock() });
+        this.#queue.push({ source, ...rowsOf({ device: source.device, frame, receivedAt: this.#clock(), body }) });
         this.#events += frame.events.length;
         if (this.#events > HIGH_WATER) {
           source.pause();
@@ -155,7 +156,7 @@ export class Ingest {
     for (const queued of this.#queue) {
       const take = count < LARGEST_WRITE && !this.#busy.has(queued.device);
       (take ? batch : rest).push(queued);
-      if (take) count += queued.frame.events.length;
+      if (take) count += queued.events;
     }
     this.#queue = rest;
     if (batch.length === 0) return false;
@@ -164,7 +165,7 @@ export class Ingest {
     const waiting = await this.#write(batch);
     for (const device of devices) this.#busy.delete(device);
     this.#queue = [...waiting, ...this.#queue];
-    this.#events -= count - waiting.reduce((sum, { frame }) => sum + frame.events.length, 0);
+    this.#events -= count - waiting.reduce((sum, { events }) => sum + events, 0);
     if (this.#events < HIGH_WATER / 2) {
       for (const source of this.#paused) source.resume();
       this.#paused.clear();

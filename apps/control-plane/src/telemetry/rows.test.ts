@@ -1,5 +1,5 @@
 import { LAW_RUNS } from '@cordon/policy/_laws.ts';
-import { batchHash, FIRST_BATCH } from '@cordon/policy/protocol/batch.ts';
+import { batchHash, bodyOf, FIRST_BATCH } from '@cordon/policy/protocol/batch.ts';
 import type { TelemetryEvent } from '@cordon/policy/protocol/events.ts';
 import fc from 'fast-check';
 import { pipeline } from 'node:stream/promises';
@@ -10,7 +10,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import '../../../../infra/vitest-database.ts';
 import { poolConfig } from '../db/client.ts';
-import { batchLine, BATCH_COPY, copyText, EVENT_COPY, eventLines, type Received } from './rows.ts';
+import { BATCH_COPY, copyText, EVENT_COPY, rowsOf, type Received } from './rows.ts';
 
 /** Everything that COPY's text format gives a meaning, and text of every other kind between it. */
 const HOSTILE = [
@@ -105,6 +105,7 @@ describe('the rows of a batch', () => {
       device: 'dev_1',
       frame: { type: 'telemetry', ...batch, hash: batchHash(batch) },
       receivedAt: new Date('2026-11-24T12:00:01.000Z'),
+      body: bodyOf(batch),
     };
   };
 
@@ -116,8 +117,10 @@ describe('the rows of a batch', () => {
         verdict text, rule text, target text, detail jsonb);`);
     const texts = [...HOSTILE, HOSTILE.join('')];
     const all = texts.map(received);
-    await copy(client, BATCH_COPY, all.map(batchLine).join(''));
-    await copy(client, EVENT_COPY, all.map(eventLines).join(''));
+    const rows = all.map(rowsOf);
+    await copy(client, BATCH_COPY, rows.map(({ batchRow }) => batchRow.toString()).join(''));
+    await copy(client, EVENT_COPY, rows.map(({ eventRows }) => eventRows.toString()).join(''));
+    expect(rows.map(({ events }) => events)).toEqual(all.map(({ frame }) => frame.events.length));
 
     const archive = await client.query<{ body: Buffer; count: number; hash: string }>('SELECT body, count, hash FROM telemetry_batch');
     expect(archive.rows).toHaveLength(texts.length);
@@ -128,11 +131,11 @@ describe('the rows of a batch', () => {
       expect(batchHash({ boot: 'boot-1', seqFrom: 1, seqTo: 6, prev: FIRST_BATCH, events })).toBe(hash);
     }
 
-    const { rows } = await client.query<Record<string, unknown>>('SELECT * FROM telemetry_event');
-    expect(rows).toHaveLength(6 * texts.length);
+    const stored = await client.query<Record<string, unknown>>('SELECT * FROM telemetry_event');
+    expect(stored.rows).toHaveLength(6 * texts.length);
     for (const [i, text] of texts.entries()) {
       const kept = text.replaceAll('\0', '\uFFFD');
-      const [started, egress, refused, ended, policy, dropped] = rows.slice(6 * i, 6 * i + 6);
+      const [started, egress, refused, ended, policy, dropped] = stored.rows.slice(6 * i, 6 * i + 6);
       expect(started).toMatchObject({ kind: 'run.started', agent: kept, os_user: kept, target: kept, verdict: null, rule: null });
       expect(egress).toMatchObject({ verdict: 'denied', rule: kept, target: `${kept}:443`, detail: { policy: kept, code: kept } });
       expect(refused).toMatchObject({ verdict: 'denied', target: kept, detail: { code: kept } });

@@ -7,6 +7,18 @@ export interface Received {
   readonly device: string;
   readonly frame: TelemetryFrame;
   readonly receivedAt: Date;
+  /** The text of its events that its hash covers. */
+  readonly body: string;
+}
+
+/** A batch as rows, ready to be sent: what waits for the database is bytes, and costs no garbage collection. */
+export interface Rows {
+  readonly device: string;
+  readonly frame: Omit<TelemetryFrame, 'events'>;
+  /** How many events. */
+  readonly events: number;
+  readonly batchRow: Buffer;
+  readonly eventRows: Buffer;
 }
 
 export const BATCH_COPY = 'COPY telemetry_batch (device_id, boot, seq_from, seq_to, received_at, prev_hash, hash, count, body) FROM STDIN';
@@ -62,7 +74,7 @@ const narrow = (event: TelemetryEvent): Narrow => {
 /** JSON escapes NUL as \u0000, which jsonb refuses. */
 const json = (value: object): string => copyText(JSON.stringify(value).replaceAll('\\u0000', '\uFFFD'));
 
-export const eventLines = ({ device, frame, receivedAt }: Received): string => {
+const eventLines = ({ device, frame, receivedAt }: Received): string => {
   const head = `${device}\t${frame.boot}\t`;
   const received = receivedAt.toISOString();
   let lines = '';
@@ -77,7 +89,18 @@ export const eventLines = ({ device, frame, receivedAt }: Received): string => {
 /** The fastest level is also the smallest on batches of similar events. */
 const COMPRESSION = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } };
 
-export const batchLine = ({ device, frame, receivedAt }: Received): string => {
-  const body = zlib.zstdCompressSync(JSON.stringify(frame.events), COMPRESSION).toString('hex');
+const batchLine = ({ device, frame, receivedAt, body: text }: Received): string => {
+  const body = zlib.zstdCompressSync(text, COMPRESSION).toString('hex');
   return `${device}\t${frame.boot}\t${frame.seqFrom}\t${frame.seqTo}\t${receivedAt.toISOString()}\t${frame.prev}\t${frame.hash}\t${frame.events.length}\t\\\\x${body}\n`;
+};
+
+export const rowsOf = (received: Received): Rows => {
+  const { events, ...frame } = received.frame;
+  return {
+    device: received.device,
+    frame,
+    events: events.length,
+    batchRow: Buffer.from(batchLine(received)),
+    eventRows: Buffer.from(eventLines(received)),
+  };
 };

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { PrismaClient, TelemetryEvent } from '../db/generated/client.ts';
 import type { ChainEnd } from './chain.ts';
-import { BATCH_COPY, batchLine, EVENT_COPY, eventLines, type Received } from './rows.ts';
+import { BATCH_COPY, EVENT_COPY, type Rows } from './rows.ts';
 
 const MOVE = `
 UPDATE telemetry_cursor c SET seq = n.seq, hash = n.hash, at = $6
@@ -19,24 +19,12 @@ ON CONFLICT DO NOTHING RETURNING device_id AS device, boot`;
 
 const keyOf = (device: string, boot: string): string => `${device} ${boot}`;
 
-/** Batches whose rows are made and sent at once: the database works on them while the next are made. */
-const PIECE = 20;
-
-const copy = async <T>(client: pg.PoolClient, statement: string, items: readonly T[], lineOf: (item: T) => string): Promise<void> => {
-  const pieces = function* (): Generator<Buffer> {
-    for (let from = 0; from < items.length; from += PIECE)
-      yield Buffer.from(
-        items
-          .slice(from, from + PIECE)
-          .map(lineOf)
-          .join(''),
-      );
-  };
-  await pipeline(Readable.from(pieces()), client.query(copyFrom(statement)));
+const copy = async (client: pg.PoolClient, statement: string, rows: readonly Buffer[]): Promise<void> => {
+  await pipeline(Readable.from([Buffer.concat(rows)]), client.query(copyFrom(statement)));
 };
 
 /** Each chain's first predecessor and last end within these batches, which are in the order of their chains. */
-const steps = (batches: readonly Received[]): Map<string, { device: string; boot: string; prev: string; seq: number; hash: string }> => {
+const steps = (batches: readonly Rows[]): Map<string, { device: string; boot: string; prev: string; seq: number; hash: string }> => {
   const chains = new Map<string, { device: string; boot: string; prev: string; seq: number; hash: string }>();
   for (const { device, frame } of batches) {
     const key = keyOf(device, frame.boot);
@@ -45,7 +33,7 @@ const steps = (batches: readonly Received[]): Map<string, { device: string; boot
   return chains;
 };
 
-const moveCursors = async (client: pg.PoolClient, batches: readonly Received[], at: Date): Promise<Set<string>> => {
+const moveCursors = async (client: pg.PoolClient, batches: readonly Rows[], at: Date): Promise<Set<string>> => {
   const moved = new Set<string>();
   const [first, later] = [
     [...steps(batches).values()].filter(({ prev }) => prev === FIRST_BATCH),
@@ -72,7 +60,7 @@ const moveCursors = async (client: pg.PoolClient, batches: readonly Received[], 
 
 export interface TelemetryStore {
   /** @returns those that were committed; the others do not follow what the database has (another replica was faster) */
-  write(batches: readonly Received[], at: Date): Promise<readonly Received[]>;
+  write(batches: readonly Rows[], at: Date): Promise<readonly Rows[]>;
   endOf(device: string, boot: string): Promise<ChainEnd | undefined>;
 }
 
@@ -80,7 +68,7 @@ export interface TelemetryStore {
 const isPartitionMissing = (error: unknown): boolean => error instanceof pg.DatabaseError && error.code === '23514';
 
 export const createTelemetryStore = (pool: pg.Pool): TelemetryStore => {
-  const write = async (batches: readonly Received[], at: Date): Promise<readonly Received[]> => {
+  const write = async (batches: readonly Rows[], at: Date): Promise<readonly Rows[]> => {
     const client = await pool.connect();
     let broken: Error | undefined;
     try {
@@ -88,8 +76,16 @@ export const createTelemetryStore = (pool: pg.Pool): TelemetryStore => {
       const moved = await moveCursors(client, batches, at);
       const fitting = batches.filter(({ device, frame }) => moved.has(keyOf(device, frame.boot)));
       if (fitting.length > 0) {
-        await copy(client, EVENT_COPY, fitting, eventLines);
-        await copy(client, BATCH_COPY, fitting, batchLine);
+        await copy(
+          client,
+          EVENT_COPY,
+          fitting.map(({ eventRows }) => eventRows),
+        );
+        await copy(
+          client,
+          BATCH_COPY,
+          fitting.map(({ batchRow }) => batchRow),
+        );
       }
       await client.query('COMMIT');
       return fitting;

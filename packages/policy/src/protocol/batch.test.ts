@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { canonicalJson } from '../trust/canonical-json.ts';
+import { sha256Hex } from '../trust/digest.ts';
 import { EVENTS } from './_samples.ts';
 import { batchHash, FIRST_BATCH, type Batch } from './batch.ts';
 
@@ -21,6 +23,12 @@ describe("a batch's hash", () => {
       { ...BATCH, events: [policy, egress, dropped] },
     ];
     expect(new Set(others.map(batchHash)).size).toBe(others.length);
+  });
+
+  it('is over the canonical form of the whole batch', () => {
+    const whole = withEvents(...Object.values(EVENTS));
+    expect(batchHash(whole)).toBe(sha256Hex(canonicalJson({ ...whole })));
+    expect(batchHash({ ...whole, boot: '"é\\\u0001' })).toBe(sha256Hex(canonicalJson({ ...whole, boot: '"é\\\u0001' })));
   });
 
   it('covers every field of every kind of event', () => {

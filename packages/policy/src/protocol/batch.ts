@@ -19,6 +19,14 @@ export interface Batch {
 export const ordered = (event: TelemetryEvent): TelemetryEvent =>
   Object.fromEntries(Object.entries(event).sort(([a], [b]) => (a < b ? -1 : 1))) as TelemetryEvent;
 
+/** The canonical text of a batch's events: nearly all of what its hash covers. */
+export const bodyOf = ({ events }: Pick<Batch, 'events'>): string => canonicalJson(events);
+
+/** SHA-256 over the canonical form of a batch, hex, where the text of its events is known. */
+export const hashWith = ({ boot, seqFrom, seqTo, prev }: Omit<Batch, 'events'>, body: string): string =>
+  sha256Hex(
+    `{"boot":${canonicalJson(boot)},"events":${body},"prev":${canonicalJson(prev)},"seqFrom":${canonicalJson(seqFrom)},"seqTo":${canonicalJson(seqTo)}}`,
+  );
+
 /** SHA-256 over the canonical form, hex. */
-export const batchHash = ({ boot, seqFrom, seqTo, prev, events }: Batch): string =>
-  sha256Hex(canonicalJson({ boot, events, prev, seqFrom, seqTo }));
+export const batchHash = (batch: Batch): string => hashWith(batch, bodyOf(batch));
