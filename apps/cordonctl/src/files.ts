@@ -1,5 +1,6 @@
 /** Files of a ceremony: never overwritten, readable by their owner alone. */
 import fs from 'node:fs';
+import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
 
 /** @throws CordonError `files.exists`: keys that are there are somebody's */
@@ -51,9 +52,18 @@ export const readSecret = (file: string): Buffer => {
   return Buffer.from(text);
 };
 
-/** @throws CordonError `files.not-empty` */
-export const emptyFolder = (folder: string): void => {
+/**
+ * What is made in a folder of its own, or nothing: keys of a change that failed are of no use, and in the way of the next try.
+ * @throws CordonError `files.not-empty`
+ */
+export const inNewFolder = async <T>(folder: string, work: () => Promise<T>): Promise<T> => {
   fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (fs.readdirSync(folder).length > 0)
     throw new CordonError('files.not-empty', `${folder} is not empty: choose a new folder for the keys`, { place: folder });
+  try {
+    return await work();
+  } catch (error) {
+    for (const name of fs.readdirSync(folder)) fs.rmSync(path.join(folder, name), { recursive: true });
+    throw error;
+  }
 };

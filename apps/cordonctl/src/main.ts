@@ -1,5 +1,6 @@
 /** The `cordonctl` command, for administrators and auditors. Each subcommand is loaded when it is asked for. */
 import { CordonError } from '@cordon/policy/errors.ts';
+import { systemFault } from '@cordon/policy/system-fault.ts';
 import { visible } from '@cordon/policy/visible.ts';
 
 const USAGE = `cordonctl: keys and proofs of a Cordon organisation
@@ -27,7 +28,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 
 /** What Node's own parser of options refuses is a call that is not understood, like any other. */
 const told = (error: unknown): { readonly code: string; readonly message: string } => {
-  if (error instanceof CordonError) return error;
+  const known = error instanceof CordonError ? error : systemFault(error);
+  if (known !== undefined) return known;
   const message = error instanceof Error ? error.message : String(error);
   const isUsage = error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
   return { code: isUsage ? 'cli.usage' : 'cordonctl.failed', message };

@@ -76,6 +76,27 @@ describe('the ceremony of a new organisation', () => {
     ).rejects.toMatchObject({ code: 'files.not-empty' });
   });
 
+  it('leaves nothing of a ceremony that could not be ended', async () => {
+    const place = path.join(folder, 'refused');
+    await expect(
+      holdCeremony({
+        out: place,
+        rootKeys: 1,
+        rootThreshold: 1,
+        approvers: 1,
+        days: 1,
+        now: NOW,
+        floor: {
+          apiVersion: 'cordon/v1',
+          kind: 'ContainmentPolicy',
+          metadata: { name: 'floor' },
+          spec: { allow: { environment: ['LANG'] } },
+        },
+      }),
+    ).rejects.toMatchObject({ code: 'floor.allow' });
+    expect(fs.readdirSync(place)).toEqual([]);
+  });
+
   it('refuses a key file that others can read', () => {
     fs.chmodSync(`${key('root-1.key')}.passphrase`, 0o644);
     expect(() => openKey(key('root-1.key'))).toThrow(expect.objectContaining({ code: 'files.open' }));

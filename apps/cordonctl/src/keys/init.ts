@@ -8,7 +8,7 @@ import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { firstRoot, signFloor, signRoot } from '@cordon/policy/trust/founding.ts';
 import { rootFingerprint } from '@cordon/policy/trust/root.ts';
-import { emptyFolder, readText, writeNew } from '../files.ts';
+import { inNewFolder, readText, writeNew } from '../files.ts';
 import { makeKey, makeOnlineKeys } from './key-file.ts';
 import { organisationText } from './organisation-file.ts';
 
@@ -38,17 +38,12 @@ export const count = (name: string, text: string, least: number, most: number): 
   throw new CordonError('cli.usage', `--${name} is a number from ${least} to ${most}, not ${text}`);
 };
 
-/** @returns the root's fingerprint and where the files lie */
-export const holdCeremony = async ({
-  out,
-  rootKeys,
-  rootThreshold,
-  approvers,
-  floor,
-  days,
-  now,
-}: Ceremony): Promise<{ readonly fingerprint: string; readonly server: string }> => {
-  emptyFolder(out);
+interface Held {
+  readonly fingerprint: string;
+  readonly server: string;
+}
+
+const makeAll = async ({ out, rootKeys, rootThreshold, approvers, floor, days, now }: Ceremony): Promise<Held> => {
   const server = path.join(out, 'server');
   fs.mkdirSync(server, { mode: 0o700 });
   const named = (name: string, number: number) =>
@@ -73,6 +68,9 @@ export const holdCeremony = async ({
   writeNew(path.join(server, 'organisation.json'), organisationText({ org, roots: [root], floor: await signFloor(org, 1, floor, floors) }));
   return { fingerprint: rootFingerprint(root), server };
 };
+
+/** @returns the root's fingerprint and where the files lie */
+export const holdCeremony = (ceremony: Ceremony): Promise<Held> => inNewFolder(ceremony.out, () => makeAll(ceremony));
 
 export const initCommand = async (args: readonly string[]): Promise<number> => {
   const { values } = parseArgs({

@@ -7,7 +7,7 @@ import { nextRoot, ROLE_NAMES, signFloor, signRoot, type RootChange } from '@cor
 import { verifyFloor } from '@cordon/policy/trust/floor.ts';
 import type { RoleName } from '@cordon/policy/trust/root.ts';
 import { verifyRootChain } from '@cordon/policy/trust/root.ts';
-import { emptyFolder, writeNew } from '../files.ts';
+import { inNewFolder, writeNew } from '../files.ts';
 import { count } from './init.ts';
 import { makeKey, makeOnlineKeys, openKey } from './key-file.ts';
 import { organisationText, readOrganisation, type Organisation } from './organisation-file.ts';
@@ -74,27 +74,16 @@ const write = async (organisation: Organisation, { changes, signers = [], floorS
   return changed.version;
 };
 
-/** Keys that no root names are of no use, and in the way of the next try. */
-const orNothing = async <T>(folder: string, work: () => Promise<T>): Promise<T> => {
-  emptyFolder(folder);
-  try {
-    return await work();
-  } catch (error) {
-    for (const name of fs.readdirSync(folder)) fs.rmSync(path.join(folder, name), { recursive: true });
-    throw error;
-  }
-};
-
 /** @throws CordonError `root.threshold` when the keys given do not suffice, `files.*`, `keys.sealed` */
 export const rotate = async (role: RoleName, rotation: Rotation): Promise<number> => {
   const organisation = await readOrganisation(rotation.organisation, rotation.now);
-  return orNothing(rotation.out, () => write(organisation, changeFor(role, organisation, rotation.out), rotation));
+  return inNewFolder(rotation.out, () => write(organisation, changeFor(role, organisation, rotation.out), rotation));
 };
 
 /** @throws CordonError as above */
 export const raiseEpoch = async (rotation: Rotation): Promise<number> => {
   const organisation = await readOrganisation(rotation.organisation, rotation.now);
-  return orNothing(rotation.out, () => write(organisation, { changes: [{ raiseEpoch: true }] }, rotation));
+  return inNewFolder(rotation.out, () => write(organisation, { changes: [{ raiseEpoch: true }] }, rotation));
 };
 
 const rotationFrom = (args: readonly string[]): { readonly rotation: Rotation; readonly words: readonly string[] } => {

@@ -1,10 +1,11 @@
 /** What commands print: foreign text harmless, errors with code and advice. */
 import { CordonError } from '@cordon/policy/errors.ts';
+import { systemFault } from '@cordon/policy/system-fault.ts';
 import { visible } from '@cordon/policy/visible.ts';
 
 export const printError = (error: unknown): void => {
-  const { code, message } =
-    error instanceof CordonError ? error : { code: 'cordon.failed', message: error instanceof Error ? error.message : String(error) };
+  const known = error instanceof CordonError ? error : systemFault(error);
+  const { code, message } = known ?? { code: 'cordon.failed', message: error instanceof Error ? error.message : String(error) };
   process.stderr.write(`cordon: ${visible(message)} [${visible(code)}]\n`);
 };
 
