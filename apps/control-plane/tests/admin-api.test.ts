@@ -86,6 +86,27 @@ describe('groups', () => {
 });
 
 describe('policies', () => {
+  it('answer with what is valid but worth a second look, and where it stands', async () => {
+    interface Warned {
+      readonly id: string;
+      readonly warnings: readonly { readonly code: string; readonly pointer: string; readonly line: number }[];
+    }
+    const yaml = POLICY.replace('coding-agents', 'broad');
+    const made = await test.admin<Warned>('POST', '/policies', { body: { yaml } });
+    expect(made.body.warnings).toEqual([]);
+    const broad = yaml.replace('api.example.com', '"*"');
+    const { body } = await test.admin<Warned>('POST', `/policies/${made.body.id}/revisions`, { body: { yaml: broad } });
+    expect(body.warnings).toEqual([
+      {
+        code: 'advice.broad-host',
+        pointer: '/spec/allow/network/hosts/0/host',
+        line: broad.split('\n').findIndex((line) => line.includes('"*"')) + 1,
+        column: expect.any(Number) as unknown,
+        message: expect.stringContaining('every public address') as unknown,
+      },
+    ]);
+  });
+
   it('have immutable revisions; the same content adds none', async () => {
     const made = await test.admin<{ id: string; name: string; revision: number }>('POST', '/policies', { body: { yaml: POLICY } });
     expect([made.status, made.body.name, made.body.revision]).toEqual([201, 'coding-agents', 1]);

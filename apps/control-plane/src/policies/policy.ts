@@ -1,10 +1,22 @@
 /** Policies and revisions as an admin sees them. Pure. */
+import { advise } from '@cordon/policy/document/advice.ts';
+import type { parsePolicy } from '@cordon/policy/document/parse.ts';
+import { pointerOf } from '@cordon/policy/document/read.ts';
 import { PolicyDocument } from '@cordon/policy/document/schema.ts';
 import { canonicalJson } from '@cordon/policy/trust/canonical-json.ts';
 import { sha256Hex } from '@cordon/policy/trust/digest.ts';
 import { Type, type Static } from 'typebox';
 
 const closed = { additionalProperties: false } as const;
+
+export const Warning = Type.Object(
+  { code: Type.String(), pointer: Type.String(), line: Type.Integer(), column: Type.Integer(), message: Type.String() },
+  closed,
+);
+
+/** What is valid but worth a second look, as `cordon policy check` says it. */
+export const warningsOf = ({ document, locate }: ReturnType<typeof parsePolicy>): Static<typeof Warning>[] =>
+  advise(document).map(({ code, path, message }) => ({ code, pointer: pointerOf(path), ...locate(path), message }));
 
 export const PolicyView = Type.Object(
   {

@@ -8,7 +8,17 @@ import { badRequest, conflict, notFound, onDuplicate } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { ById, checkMatch, decodeNumber, etagOf, Page, PageQuery, pageOf } from '../paging.ts';
 import { isInForce } from '../publishing/in-force.ts';
-import { documentDigest, PolicyView, RevisionSummary, RevisionView, showPolicy, showRevision, summariseRevision } from './policy.ts';
+import {
+  documentDigest,
+  PolicyView,
+  RevisionSummary,
+  RevisionView,
+  showPolicy,
+  showRevision,
+  summariseRevision,
+  Warning,
+  warningsOf,
+} from './policy.ts';
 import { requirePolicy } from './policies.ts';
 import {
   advanceVersion,
@@ -27,7 +37,7 @@ const Source = Type.Object(
   { yaml: Type.String({ minLength: 1, maxLength: 524_288, description: 'YAML or JSON; metadata.name is the name of the policy' }) },
   closed,
 );
-const Written = Type.Object({ id: Type.String(), name: Type.String(), revision: Type.Integer() }, closed);
+const Written = Type.Object({ id: Type.String(), name: Type.String(), revision: Type.Integer(), warnings: Type.Array(Warning) }, closed);
 const MAX_REVISION = 999_999_999;
 
 const taken = (name: string, id: string | undefined, archived: boolean): ReturnType<typeof conflict> =>
@@ -47,7 +57,8 @@ export const registerPolicies: Feature = (app, { prisma, clock }) => {
     },
     async (request, reply) => {
       const source = request.body.yaml;
-      const { document } = parsePolicy(source);
+      const parsed = parsePolicy(source);
+      const { document } = parsed;
       const { name } = document.metadata;
       const at = clock();
       const id = newId('pol');
@@ -62,7 +73,10 @@ export const registerPolicies: Feature = (app, { prisma, clock }) => {
           await appendAudit(tx, { actor: createdBy, action: 'policy.create', subject: id, detail: { name, revision: 1, digest }, at });
         })
         .catch(onDuplicate(taken(name, undefined, false)));
-      return reply.code(201).header('etag', etagOf(1)).send({ id, name, revision: 1 });
+      return reply
+        .code(201)
+        .header('etag', etagOf(1))
+        .send({ id, name, revision: 1, warnings: warningsOf(parsed) });
     },
   );
 
@@ -112,7 +126,8 @@ export const registerPolicies: Feature = (app, { prisma, clock }) => {
     async (request, reply) => {
       const { id } = request.params;
       const source = request.body.yaml;
-      const { document } = parsePolicy(source);
+      const parsed = parsePolicy(source);
+      const { document } = parsed;
       const digest = documentDigest(document);
       const at = clock();
       const written = await prisma.$transaction(async (tx) => {
@@ -143,7 +158,7 @@ export const registerPolicies: Feature = (app, { prisma, clock }) => {
       return reply
         .code(written.isNew ? 201 : 200)
         .header('etag', etagOf(written.version))
-        .send({ id, name: document.metadata.name, revision: written.revision });
+        .send({ id, name: document.metadata.name, revision: written.revision, warnings: warningsOf(parsed) });
     },
   );
 
