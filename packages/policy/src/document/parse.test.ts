@@ -100,6 +100,7 @@ spec:
       { code: 'policy.alias', line: 5, column: 28 },
       { code: 'policy.alias', line: 6, column: 25 },
     ]);
+    expect(issuesOf(`a: 1\nb: ${'['.repeat(20)}${']'.repeat(20)}`)).toMatchObject([{ code: 'policy.too-deep', line: 2, column: 20 }]);
     expect(issuesOf(policy('deny: { run: yes }'))).toMatchObject([{ code: 'policy.value', pointer: '/spec/deny/run' }]);
   });
 

@@ -155,9 +155,15 @@ export const issuesOf = <S extends TSchema>(language: Language<S>, value: unknow
   return issues;
 };
 
-const depthOf = (value: unknown, depth = 0): number => {
-  if (depth > MAX_DEPTH || typeof value !== 'object' || value === null) return depth;
-  return Math.max(depth, ...Object.values(value).map((member) => depthOf(member, depth + 1)));
+/** The first place that lies deeper than any of the language, if there is one. */
+const tooDeep = (value: unknown, path: Path = []): Path | undefined => {
+  if (path.length > MAX_DEPTH) return path;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [key, member] of Object.entries(value)) {
+    const found = tooDeep(member, [...path, key]);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 };
 
 /**
@@ -169,10 +175,10 @@ export const readDocument = <S extends TSchema>(
   language: Language<S>,
 ): { readonly document: Static<S>; readonly locate: Locate } => {
   const { kind, validator, maxBytes = MAX_TEXT } = language;
-  const fail = (code: string, message: string, line = 1, column = 1): never => {
-    throw new PolicyErrors([{ code: `${kind}.${code}`, pointer: '', line, column, message }], kind);
+  const refuse = (code: string, message: string, pointer = '', at = { line: 1, column: 1 }): never => {
+    throw new PolicyErrors([{ code: `${kind}.${code}`, pointer, ...at, message }], kind);
   };
-  if (Buffer.byteLength(text) > maxBytes) fail('too-large', `a ${kind} has at most ${maxBytes} bytes`);
+  if (Buffer.byteLength(text) > maxBytes) refuse('too-large', `a ${kind} has at most ${maxBytes} bytes`);
   const lines = new LineCounter();
   const yaml = parseDocument(text, {
     version: '1.2',
@@ -200,8 +206,9 @@ export const readDocument = <S extends TSchema>(
     );
   }
   const value: unknown = yaml.toJS({ maxAliasCount: 0 });
-  if (depthOf(value) > MAX_DEPTH) fail('too-deep', `a ${kind} has at most ${MAX_DEPTH} levels`);
   const locate = locator(yaml, lines);
+  const deep = tooDeep(value);
+  if (deep !== undefined) refuse('too-deep', `a ${kind} has at most ${MAX_DEPTH} levels`, pointerOf(deep), locate(deep));
   const issues = issuesOf(language, value, locate).toSorted((a, b) => a.line - b.line || a.column - b.column);
   if (issues.length > 0 || !validator.Check(value)) throw new PolicyErrors(issues, kind);
   return { document: value, locate };
