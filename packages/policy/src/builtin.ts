@@ -23,7 +23,9 @@ export const SYSTEM_READ: BySystem = {
 const CREDENTIALS = list(
   `.ssh, .gnupg, .aws, .azure, .config/gcloud, .kube, .docker, .netrc, _netrc, .git-credentials, .config/gh, .config/glab-cli, .password-store, .npmrc,
    .yarnrc.yml, .pypirc, .cargo/credentials.toml, .cargo/credentials, .gem/credentials, .m2/settings.xml, .gradle/gradle.properties, .vault-token,
-   .terraform.d/credentials.tfrc.json, .config/op, .config/rclone, .databrickscfg, .pgpass, .my.cnf, .local/state/cordon`,
+   .terraform.d/credentials.tfrc.json, .config/op, .config/rclone, .databrickscfg, .pgpass, .my.cnf, .config/git/credentials,
+   .config/containers/auth.json, .pki, .minikube, .oci, .aliyun, .tsh, .config/doctl, .config/hub, .config/sops, .config/age, .terraformrc, .lima, .rd, .colima,
+   .local/state/cordon`,
   HOME,
 );
 
@@ -33,12 +35,14 @@ export const NEVER_GRANT: BySystem = {
     ...CREDENTIALS,
     ...list(
       `.local/share/keyrings, .local/share/kwalletd, .mozilla, .config/google-chrome, .config/chromium, .config/BraveSoftware, .config/microsoft-edge,
-       .config/vivaldi, .config/opera, .thunderbird`,
+       .config/vivaldi, .config/opera, .thunderbird, .config/1Password, .config/Bitwarden, snap/firefox, snap/chromium, .var/app/org.mozilla.firefox,
+       .var/app/com.google.Chrome, .var/app/org.chromium.Chromium`,
       HOME,
     ),
     ...list(
       `/run/docker.sock, /var/run/docker.sock, /run/containerd, /run/podman, /run/crio, /run/user, /run/dbus, /run/cordon, /run/libvirt, /run/snapd.socket,
-       /var/lib/cordon, /etc/shadow, /etc/gshadow, /etc/ssl/private, /etc/sudoers, /etc/sudoers.d, /etc/krb5.keytab, /root/.ssh, /root/.gnupg, /root/.aws`,
+       /var/lib/cordon, /etc/shadow, /etc/gshadow, /etc/ssl/private, /etc/sudoers, /etc/sudoers.d, /etc/krb5.keytab, /var/lib/docker, /var/lib/containerd, /var/lib/kubelet,
+       /root/.ssh, /root/.gnupg, /root/.aws`,
     ),
   ],
   macos: [
@@ -47,7 +51,8 @@ export const NEVER_GRANT: BySystem = {
       `Library/Keychains, Library/Cookies, Library/Safari, Library/Containers/com.apple.Safari, Library/Application Support/Google/Chrome,
        Library/Application Support/Chromium, Library/Application Support/Firefox, Library/Application Support/BraveSoftware,
        Library/Application Support/Microsoft Edge, Library/Application Support/Arc, Library/Application Support/com.apple.TCC, Library/Group Containers,
-       Library/Mail, Library/Messages, .orbstack, .colima`,
+       Library/Application Support/Vivaldi, Library/Application Support/com.operasoftware.Opera, Library/Application Support/1Password,
+       Library/Application Support/Bitwarden, Library/Containers/com.docker.docker, Library/Mail, Library/Messages, .orbstack`,
       HOME,
     ),
     ...list(
@@ -60,10 +65,13 @@ export const NEVER_GRANT: BySystem = {
     ...list(
       `Roaming/Microsoft/Credentials, Local/Microsoft/Credentials, Roaming/Microsoft/Protect, Roaming/Microsoft/Crypto, Local/Microsoft/Vault,
        Roaming/Microsoft/SystemCertificates, Local/Google/Chrome/User Data, Local/Chromium/User Data, Local/Microsoft/Edge/User Data, Local/BraveSoftware,
-       Roaming/Mozilla/Firefox, Roaming/gcloud, Roaming/GitHub CLI, Roaming/gnupg, Local/Cordon`,
+       Roaming/Mozilla/Firefox, Roaming/gcloud, Roaming/GitHub CLI, Roaming/gnupg, Local/Vivaldi/User Data,
+       Roaming/Opera Software, Local/1Password, Roaming/Bitwarden, Local/Docker, Local/Cordon`,
       `${HOME}AppData/`,
     ),
-    ...list('C:/Windows/System32/config, C:/Windows/NTDS, C:/ProgramData/Cordon, C:/ProgramData/Microsoft/Crypto, C:/ProgramData/ssh'),
+    ...list(
+      'C:/Windows/System32/config, C:/Windows/Sysnative/config, C:/Windows/NTDS, C:/ProgramData/Cordon, C:/ProgramData/Microsoft/Crypto, C:/ProgramData/ssh',
+    ),
   ],
 };
 

@@ -155,6 +155,8 @@ spec:
     ['allow: { filesystem: { read: [/etc/sudoers] } }', 'path.never-granted'],
     ['allow: { filesystem: { read: [/home/ann/.ssh] } }', 'path.never-granted'],
     ['allow: { filesystem: { read: [/root/.kube/config] } }', 'path.never-granted'],
+    ['allow: { filesystem: { read: ["${home}/.config/git/credentials"] } }', 'path.never-granted'],
+    ['allow: { filesystem: { write: ["${home}/.lima/default/sock"] } }', 'path.never-granted'],
     ["allow: { filesystem: { read: ['c:\\users\\ann\\.AWS'] } }", 'path.never-granted'],
     ["allow: { filesystem: { read: ['${home}/SSH~1'] } }", 'path.old-name'],
     ["allow: { filesystem: { read: ['C:\\PROGRA~3\\Cordon'] } }", 'path.old-name'],
