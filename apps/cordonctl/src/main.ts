@@ -44,6 +44,8 @@ const main = async (): Promise<number> => {
     (asked ? process.stdout : process.stderr).write(USAGE);
     return asked ? 0 : 2;
   }
+  // Whoever read has read enough, as a pager does: 141 is how shells tell of SIGPIPE.
+  process.stdout.on('error', () => process.exit(141));
   try {
     return await (
       await load()

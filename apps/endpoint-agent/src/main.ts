@@ -31,6 +31,9 @@ const commands: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   'proof-check': async () => (await import('./cli/checks.ts')).proofCheckCommand,
 };
 
+/** As shells tell of a program that was ended by SIGPIPE. */
+const NOBODY_READS = 141;
+
 const main = async (): Promise<number> => {
   const [name = '', ...args] = process.argv.slice(2);
   if (name === '--version') {
@@ -44,6 +47,8 @@ const main = async (): Promise<number> => {
     (isAsked ? process.stdout : process.stderr).write(USAGE);
     return isAsked ? 0 : 2;
   }
+  // Whoever read has read enough, as a pager does. A run has more to end than this process.
+  if (name !== 'run') process.stdout.on('error', () => process.exit(NOBODY_READS));
   try {
     return await (
       await load()

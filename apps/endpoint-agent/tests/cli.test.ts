@@ -158,6 +158,13 @@ describe('the command itself', () => {
     expect(unknown.stderr).toContain('cordon run');
   });
 
+  it('ends without a word when nobody reads any more', () => {
+    const main = path.join(import.meta.dirname, '../src/main.ts');
+    const script = '{ "$0" --disable-warning=ExperimentalWarning "$@" manifest check /nowhere/a /nowhere/b; echo "status $?" >&2; } | true';
+    const { stderr } = spawnSync('sh', ['-c', script, process.execPath, main], { encoding: 'utf8' });
+    expect(stderr).toBe('status 141\n');
+  });
+
   it('says which Node it needs, and where it is, on one that is too old', () => {
     const old = 'data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.20.2"}})';
     const bin = path.join(import.meta.dirname, '../bin/cordon.js');

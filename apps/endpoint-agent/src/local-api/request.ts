@@ -52,6 +52,9 @@ export const parseRequest = (payload: Buffer): Request => {
     throw new CordonError('local.request', 'not JSON', { cause });
   }
   if (!validator.Check(value))
-    throw new CordonError('local.request', 'not a request that this daemon knows; command and daemon may be of different versions');
+    throw new CordonError(
+      'local.request',
+      'not a request that this daemon knows: look at the ids and names that were given; if they are right, command and daemon are of different versions',
+    );
   return value;
 };
