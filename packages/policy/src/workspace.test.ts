@@ -25,8 +25,9 @@ const workspaceOf = (
   });
 
 describe('a workspace', () => {
-  it.each(['/home/u/project', '/srv/project', '/home/u/.config/myapp', '/var/tmp/x'])('may be %s', (place) =>
-    expect(workspaceOf(place).workspace.allowed).toBe(true),
+  it.each(['/home/u/project', '/srv/project', '/home/u/.config/myapp', '/var/tmp/x', '/srv/app.git', '/srv/.github', '/tmp/x'])(
+    'may be %s',
+    (place) => expect(workspaceOf(place).workspace.allowed).toBe(true),
   );
 
   it.each([
@@ -45,6 +46,8 @@ describe('a workspace', () => {
     '/var/lib/cordon/x',
     '/sys/fs',
     '/usr/local',
+    '/srv/app/.git',
+    '/srv/app/.git/hooks',
   ])('is never %s', (place) => {
     const effective = workspaceOf(place);
     expect(effective.workspace.allowed).toBe(false);

@@ -23,6 +23,9 @@ export const workspaceRefusal = (
   const { workspace, home, tmp } = variables;
   if (workspace === undefined) return 'there is no working directory that could be one';
   if (isWithin(home, workspace, os)) return 'it is or contains the home directory: start in a project folder below it';
+  // Protected by their place in a workspace, hooks and configuration would not be in one that is below it.
+  if (/[\\/]\.git(?:[\\/]|$)/i.test(workspace))
+    return 'it is or lies in a .git folder, from which git runs programs: start in the project folder above it';
   if (isWithin(tmp, workspace, os)) return 'it is or contains the temporary folder: start in a project folder';
   if (
     SYSTEM_PLACES[os]
