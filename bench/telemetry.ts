@@ -11,7 +11,7 @@ import { figure, type BenchOptions, type Figure, type Round } from './figure.ts'
 import { startPlane } from './plane.ts';
 import { micros, startPeer } from './wire.ts';
 
-const BATCHES = 10;
+const BATCHES = 20;
 const EVENTS = 50;
 const COPY_CONNECTIONS = 4;
 const COPY_ROWS = 2500;
