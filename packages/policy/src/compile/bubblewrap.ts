@@ -31,13 +31,17 @@ const pins = ({ write, readOnly, hidden }: HostGrants): string[] => {
   return above.filter((place) => within.covering(place) === undefined);
 };
 
+/** @param sorted each once, in order */
+const joined = (sorted: readonly string[], more: readonly string[]): string[] =>
+  more.length === 0 ? [...sorted] : [...new Set([...sorted, ...more])].sort();
+
 const requestOf = (grants: HostGrants): NativeRequest => ({
   version: '1.0.0',
   containment: 'bubblewrap',
   process: { commandLine: START_LINE, env: ['PATH=/usr/bin:/bin'] },
   filesystem: {
-    readonlyPaths: [...new Set([...grants.read, ...grants.readOnly])].sort(),
-    readwritePaths: [...new Set([...grants.write, ...pins(grants)])].sort(),
+    readonlyPaths: joined(grants.read, grants.readOnly),
+    readwritePaths: joined(grants.write, pins(grants)),
     deniedPaths: [...(grants.hidden.some((place) => isWithin(INIT, place, 'linux')) ? [] : [INIT]), ...grants.hidden],
   },
   network: { egress: { default: 'deny' } },

@@ -26,11 +26,8 @@ export interface Surroundings {
   readonly grantsTmp: boolean;
 }
 
-/** All that is said of one place. */
-interface Said {
-  readonly path: string;
-  /** Some allow names it, whatever the limits leave of that. */
-  asked: boolean;
+/** What holds at a place: what is said of it at first, and when it was walked over, with what holds above it. */
+interface Standing {
   read: boolean;
   write: boolean;
   hiddenBy: RuleOrigin | undefined;
@@ -38,14 +35,27 @@ interface Said {
   masked: boolean;
   frozen: boolean;
   baseline: boolean;
-}
-
-/** What holds at a place, from itself and all above it. */
-interface Standing extends Omit<Said, 'path' | 'asked'> {
   /** A mask over it or above it is emitted already. */
-  readonly covered: boolean;
+  covered: boolean;
 }
-const NOWHERE: Standing = { read: false, write: false, hiddenBy: undefined, masked: false, frozen: false, baseline: false, covered: false };
+const nothingSaid = (): Standing => ({
+  read: false,
+  write: false,
+  hiddenBy: undefined,
+  masked: false,
+  frozen: false,
+  baseline: false,
+  covered: false,
+});
+
+interface Place {
+  readonly path: string;
+  /** The path as the system compares it. */
+  readonly key: string;
+  /** Some allow names it, whatever the limits leave of that. */
+  asked: boolean;
+  readonly here: Standing;
+}
 
 /** What is left of `paths` when each must lie in one of `limit`: itself, or those parts of it that do. */
 const intersect = (paths: readonly string[], limit: readonly string[], os: OperatingSystem): string[] => {
@@ -53,47 +63,41 @@ const intersect = (paths: readonly string[], limit: readonly string[], os: Opera
   return paths.flatMap((path) => (inside.covering(path) === undefined ? limit.filter((part) => isWithin(part, path, os)) : [path]));
 };
 
-/** @returns everything that is said of each place, every place after those that it lies in, and each with a key that begins with theirs */
-const placesIn = (
-  effective: EffectivePolicy,
-  { baseline, masksBaseline, grantsTmp }: Surroundings,
-): readonly (readonly [key: string, said: Said])[] => {
+/** @returns everything that is said of each place, every place after those that it lies in */
+const placesIn = (effective: EffectivePolicy, { baseline, masksBaseline, grantsTmp }: Surroundings): readonly Place[] => {
   const { os } = effective.subject;
-  const places = new Map<string, Said>();
-  const at = (path: string): Said => {
+  const places = new Map<string, Place>();
+  const at = (path: string): Place => {
     const key = folded(path, os);
     const known = places.get(key);
     if (known !== undefined) return known;
-    const said = { path, asked: false, read: false, write: false, hiddenBy: undefined, masked: false, frozen: false, baseline: false };
-    places.set(key, said);
-    return said;
+    const place = { path, key, asked: false, here: nothingSaid() };
+    places.set(key, place);
+    return place;
   };
   const reads: string[] = [];
   const writes: string[] = [];
   for (const { path, access, effect, origin } of effective.paths) {
     const builtin = origin.source === 'builtin';
     if (effect === 'deny' && access === 'access') {
-      const said = at(path);
-      said.hiddenBy ??= origin;
-      said.masked ||= masksBaseline || !builtin;
-    } else if (effect === 'deny') at(path).frozen = true;
+      const { here } = at(path);
+      here.hiddenBy ??= origin;
+      here.masked ||= masksBaseline || !builtin;
+    } else if (effect === 'deny') at(path).here.frozen = true;
     else if (!builtin) {
       at(path).asked = true;
       reads.push(path);
       if (access === 'write') writes.push(path);
-    } else if (grantsTmp && access === 'write') at(path).write = true; // no limit takes it away: nothing would start
+    } else if (grantsTmp && access === 'write') at(path).here.write = true; // no limit takes it away: nothing would start
   }
   const left = (paths: readonly string[], access: 'read' | 'write'): readonly string[] =>
     effective.pathLimits
       .filter((limit) => limit.access === 'read' || access === 'write')
       .reduce<readonly string[]>((some, limit) => intersect(some, limit.paths, os), paths);
-  for (const path of left(reads, 'read')) at(path).read = true;
-  for (const path of left(writes, 'write')) at(path).write = true;
-  for (const path of baseline) at(path).baseline = true;
-  const separator = os === 'windows' ? '\\' : '/';
-  // No name holds a zero, and none sorts before it: what lies in a place follows it at once.
-  const keyed = [...places].map(([key, said]) => [key.replaceAll(separator, '\0'), said] as const);
-  return keyed.sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const path of left(reads, 'read')) at(path).here.read = true;
+  for (const path of left(writes, 'write')) at(path).here.write = true;
+  for (const path of baseline) at(path).here.baseline = true;
+  return [...places.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 };
 
 const NOTHING: Grants = { read: [], write: [], hidden: [], readOnly: [], shadowed: [] };
@@ -106,37 +110,37 @@ export const grantsOf = (effective: EffectivePolicy, surroundings: Surroundings)
   const hidden: string[] = [];
   const readOnly: string[] = [];
   const shadowed: { path: string; by: RuleOrigin }[] = [];
-  const above: { readonly key: string; readonly here: Standing }[] = [];
-  for (const [key, said] of placesIn(effective, surroundings)) {
+  const separator = effective.subject.os === 'windows' ? '\\' : '/';
+  const outside = nothingSaid();
+  // Whose keys the current one begins with, as text: `/a` is kept at `/a-b`, which sorts before `/a/b` and does not lie in it.
+  const above: Place[] = [];
+  for (const place of placesIn(effective, surroundings)) {
+    const { path, key, asked, here } = place;
     while (above.length > 0 && !key.startsWith(above.at(-1)?.key ?? '')) above.pop();
-    const parent = above.at(-1)?.here ?? NOWHERE;
-    const { path } = said;
-    const hiddenBy = parent.hiddenBy ?? said.hiddenBy;
-    const masked = parent.masked || said.masked;
-    const frozen = parent.frozen || said.frozen;
-    const baseline = parent.baseline || said.baseline;
+    const parent = above.findLast((upper) => upper.key.endsWith(separator) || key[upper.key.length] === separator)?.here ?? outside;
+    const hiddenBy = parent.hiddenBy ?? here.hiddenBy;
+    const masked = parent.masked || here.masked;
+    const baseline = parent.baseline || here.baseline;
     const granted = parent.read || parent.write;
     // A mask is emitted at a hidden place that something shows, or at a folder of the baseline in one.
     const covers =
-      hiddenBy !== undefined && !parent.covered && (said.hiddenBy !== undefined || said.baseline) && (granted || (baseline && masked));
+      hiddenBy !== undefined && !parent.covered && (here.hiddenBy !== undefined || here.baseline) && (granted || (baseline && masked));
     if (covers) hidden.push(path);
-    if (hiddenBy !== undefined && said.asked) shadowed.push({ path, by: hiddenBy });
-    const writes = said.write && !frozen && hiddenBy === undefined;
-    const reads = said.read && hiddenBy === undefined;
+    if (hiddenBy !== undefined && asked) shadowed.push({ path, by: hiddenBy });
+    const writes = here.write && !(parent.frozen || here.frozen) && hiddenBy === undefined;
+    const reads = here.read && hiddenBy === undefined;
     if (writes && !parent.write) write.push(path);
     else if (reads && !granted) read.push(path);
     // A read-only mount inside a hidden place would bring it back.
-    if (said.frozen && !parent.frozen && parent.write && hiddenBy === undefined) readOnly.push(path);
-    const here = {
-      read: parent.read || reads,
-      write: parent.write || writes,
-      hiddenBy,
-      masked,
-      frozen,
-      baseline,
-      covered: parent.covered || covers,
-    };
-    above.push({ key: `${key}\0`, here });
+    if (here.frozen && !parent.frozen && parent.write && hiddenBy === undefined) readOnly.push(path);
+    here.read = parent.read || reads;
+    here.write = parent.write || writes;
+    here.hiddenBy = hiddenBy;
+    here.masked = masked;
+    here.frozen ||= parent.frozen;
+    here.baseline = baseline;
+    here.covered = parent.covered || covers;
+    above.push(place);
   }
   return { read, write, hidden, readOnly, shadowed };
 };
