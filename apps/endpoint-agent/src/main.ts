@@ -7,7 +7,8 @@ const USAGE = `cordon: contains AI agents under your organisation's policy
   cordon run [--agent ID] [--user NAME] [--manifest FILE] -- COMMAND
                                                    run a command, contained (root names the account that runs it)
   cordon status [--json]                           what is enforced here
-  cordon why PATH|HOST[:PORT] [--write] [--json]   allowed or denied, and by which rule
+  cordon why PATH|HOST[:PORT]|CONTROL|'$NAME' [--write] [--json]
+                                                   allowed or denied, and by which rule
   cordon policy check FILE... [--json]             what is wrong with policies, and where
   cordon policy diff OLD NEW [--agent ID] [--os OS] [--json]
                                                    what a change gives and takes; status 3 when it may give anything

@@ -26,6 +26,8 @@ beforeAll(async () => {
   plane.publish(`allow:
   filesystem: { read: ["${shared}"], write: ["\${workspace}"] }
   network: { hosts: [{ host: allowed.example }, { host: "*.wide.example", ports: [443, 8443] }] }
+  environment: [TEAM_NAME]
+  ui: { clipboard: read }
 deny:
   filesystem: { access: ["${shared}/private"] }
   network: { hosts: [{ host: evil.wide.example }] }`);
@@ -63,6 +65,12 @@ describe('cordon why', () => {
     [['evil.wide.example'], 3, 'DENIED'],
     [['127.0.0.1:443'], 3, 'DENIED'],
     [['[::1]:443'], 3, 'DENIED'],
+    [['ui.clipboard.read'], 0, 'ALLOWED'],
+    [['ui.clipboard.write'], 3, 'DENIED'],
+    [['network.ingress'], 3, 'DENIED'],
+    [['ui.clipboard.read:443'], 3, 'DENIED'],
+    [['$TEAM_NAME'], 0, 'ALLOWED'],
+    [['$AWS_SECRET_ACCESS_KEY'], 3, 'DENIED'],
   ])('%j ends with %i', async (words, status, verdict) => {
     const args = words.map((word) => word.replace('${shared}', path.join(world.root, 'shared')));
     const text = await installation.cordon(['why', ...args]);

@@ -1,4 +1,4 @@
-/** `cordon why PATH|HOST[:PORT] [--write] [--json]`: the verdict and its reason, offline too. Status 0 means allowed, 3 denied. */
+/** `cordon why PATH|HOST[:PORT]|CONTROL|$NAME [--write] [--json]`: the verdict and its reason, offline too. Status 0 means allowed, 3 denied. */
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { RuleOrigin } from '@cordon/policy/effective.ts';
 import { visible } from '@cordon/policy/visible.ts';
@@ -18,7 +18,7 @@ export const whyCommand = async (args: readonly string[]): Promise<number> => {
   const { options, flags, words } = parseArguments(args, { options: ['agent', 'user', 'manifest'], flags: ['write', 'json'] });
   const [target] = words;
   if (target === undefined || words.length > 1)
-    throw new CordonError('cli.usage', 'cordon why PATH|HOST[:PORT] [--write] [--agent ID] [--manifest FILE] [--json]');
+    throw new CordonError('cli.usage', 'cordon why PATH|HOST[:PORT]|CONTROL|$NAME [--write] [--agent ID] [--manifest FILE] [--json]');
   const [agent, user] = [options.get('agent'), options.get('user')];
   const manifest = await manifestText(options.get('manifest'));
   const request = {

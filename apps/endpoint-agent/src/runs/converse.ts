@@ -1,11 +1,11 @@
 /** One local conversation: a run with its bytes, a why, or a status. */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import type { Explanation } from '@cordon/policy/effective.ts';
+import { createDecider } from '@cordon/policy/decide/decider.ts';
+import { RIGHTS, type Explanation } from '@cordon/policy/effective.ts';
 import type { NewEvent } from '@cordon/policy/protocol/events.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
-import { explainHost, explainPath } from '@cordon/policy/explain.ts';
 import type { Launcher, Run } from '../launch/launcher.ts';
 import { accountNamed, type Account } from '../local-api/accounts.ts';
 import { encode, KIND, type Request, type Status } from '../local-api/protocol.ts';
@@ -41,20 +41,27 @@ const accountFor = (caller: Account, named: string | undefined): Account => {
   return account;
 };
 
-/** A path holds a slash or begins with a dot or a tilde, and nothing else is written to; everything else is a host. */
+/** The name of a control, a variable with `$` before it, or a path: it holds a slash or begins with a dot or a tilde, and nothing else is written to. Everything else is a host. */
 const explainTarget = async (services: Services, request: WhyRequest, account: Account): Promise<Explanation> => {
   const { target, access, cwd, agent } = request;
   const manifest = await readManifest(request.manifest);
   const asked = { agent: { id: agent ?? 'unknown', proof: 'claimed' }, user: account.name, os: 'linux' } as const;
   const subject = claimedBy(manifest, asked, agent);
   const effective = underManifest(effectiveFor(services.state(), subject, cwd, account), manifest, cwd, account);
+  const decider = createDecider(effective);
+  const right = RIGHTS.find((name) => name === target);
+  if (right !== undefined) return decider.right(right);
+  if (target.startsWith('$')) return decider.variable(target.slice(1));
   if ((target.includes('/') && !target.includes('://')) || /^[.~]/.test(target) || access === 'write')
-    return explainPath(effective, path.resolve(cwd, target.replace(/^~(?=\/|$)/, account.home)), access);
+    return decider.path(path.resolve(cwd, target.replace(/^~(?=\/|$)/, account.home)), access);
   const match = /^(\[[^\]]*\]|[^:]+)(?::(\d{1,5}))?$/.exec(target);
   const port = Number(match?.[2] ?? 443);
   if (match === null || port < 1 || port > 65_535)
-    throw new CordonError('why.target', `${target} is neither a path nor a host with an optional port, such as github.com:443`);
-  return explainHost(effective, match[1] ?? '', port);
+    throw new CordonError(
+      'why.target',
+      `${target} is neither a path, a host with an optional port such as github.com:443, a control such as ui.windows, nor a variable such as $LANG`,
+    );
+  return decider.host(match[1] ?? '', port);
 };
 
 const relay = ({ socket }: Caller, run: Run): void => {
