@@ -62,6 +62,22 @@ describe('the book of reports', () => {
     expect(written).toHaveLength(1);
   });
 
+  it('does not write in the middle of a stream of reports, but never waits long for its end', async () => {
+    for (let i = 0; i < 20; i += 1) {
+      book.ack(`dev_${i}`, ackOf(1), at(1));
+      await vi.advanceTimersByTimeAsync(5);
+    }
+    expect(written).toEqual([]);
+    await vi.advanceTimersByTimeAsync(20);
+    expect(written.map((part) => part.size)).toEqual([20]);
+    for (let i = 0; i < 200; i += 1) {
+      book.ack(`dev_${i}`, ackOf(2), at(2));
+      await vi.advanceTimersByTimeAsync(5);
+    }
+    expect(written.length).toBeGreaterThan(3);
+    expect(Math.max(...written.map((part) => part.size))).toBeLessThan(60);
+  });
+
   it('keeps what could not be written and writes it again, with its own time', async () => {
     refuse = () => new Error('gone');
     book.ack('dev_1', ackOf(1), at(1));

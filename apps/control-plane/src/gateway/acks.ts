@@ -1,4 +1,4 @@
-/** Acknowledgements and self-tests, written in batches: one statement every 50 ms at most, whatever the number of devices. */
+/** Acknowledgements and self-tests, written in batches: one statement every 50 ms at most, whatever the number of devices, and none in the middle of a stream of them. */
 import type { Ack, SelfTest } from '@cordon/policy/protocol/channel.ts';
 import type { FastifyBaseLogger } from 'fastify';
 import { isPoison } from '../db/faults.ts';
@@ -15,6 +15,9 @@ export interface ReportStore {
 }
 
 const FLUSH_MS = 50;
+/** As long as the next report comes within this time of the last, the writing of them waits: after a publish the channel needs the processor more than the database does. */
+const STREAM_MS = 10;
+const LATEST_MS = 250;
 const RETRY_MS = 1000;
 /** Rows in one statement. */
 const CHUNK = 5000;
@@ -25,6 +28,9 @@ export class ReportBook {
   readonly #onStored: (devices: readonly string[]) => void;
   #waiting = new Map<string, Report>();
   #timer: NodeJS.Timeout | undefined;
+  /** When the first and the last of what waits was reported. */
+  #since = 0;
+  #newest = 0;
   #flushing: Promise<void> | undefined;
   #closed = false;
 
@@ -35,14 +41,14 @@ export class ReportBook {
   }
 
   ack(device: string, ack: Omit<Ack, 'type'>, at: Date): void {
+    this.#arrived();
     this.#waiting.set(device, { ack, at, selfTest: this.#waiting.get(device)?.selfTest });
-    this.#schedule(FLUSH_MS);
   }
 
   selfTest(device: string, selfTest: SelfTest, at: Date): void {
     const known = this.#waiting.get(device);
+    this.#arrived();
     this.#waiting.set(device, { ack: known?.ack, at: known?.at ?? at, selfTest });
-    this.#schedule(FLUSH_MS);
   }
 
   /** Writes what waits. What could not be written waits on, unless something newer has come. */
@@ -107,6 +113,18 @@ export class ReportBook {
 
   #schedule(ms: number): void {
     if (this.#closed || this.#timer !== undefined || this.#flushing !== undefined) return;
-    this.#timer = setTimeout(() => void this.flush(), ms);
+    this.#timer = setTimeout(() => this.#due(), ms);
+  }
+
+  #arrived(): void {
+    this.#newest = performance.now();
+    if (this.#waiting.size === 0) this.#since = this.#newest;
+    this.#schedule(FLUSH_MS);
+  }
+
+  #due(): void {
+    const now = performance.now();
+    if (now - this.#newest < STREAM_MS && now - this.#since < LATEST_MS) this.#timer = setTimeout(() => this.#due(), STREAM_MS);
+    else void this.flush();
   }
 }
