@@ -12,7 +12,7 @@ const LINGER_MS = 20;
 /** Events in one transaction, and in memory before devices are no longer read from. */
 const LARGEST_WRITE = 5000;
 /** Transactions at once: rows of one are made while the database works on another. A device is never in two. */
-const WRITERS = 2;
+const WRITERS = 3;
 const HIGH_WATER = 60_000;
 const RETRY_MS = 500;
 
