@@ -1,7 +1,7 @@
 /** Whether a database can carry a control plane, asked before anything is changed in it: each answer says what to do. */
 import { CordonError } from '@cordon/policy/errors.ts';
 import pg from 'pg';
-import { poolConfig, type DatabaseAccess } from './client.ts';
+import { createClient, poolConfig, type DatabaseAccess } from './client.ts';
 
 const OLDEST = 150_000;
 
@@ -32,9 +32,7 @@ const connect = async (client: pg.Client, { host, port, user, database }: Databa
 
 /** @param owner as whom migrations are applied. @throws CordonError db.unreachable, db.credentials, db.missing, db.version, db.rights */
 export const checkDatabase = async (owner: DatabaseAccess): Promise<void> => {
-  const client = new pg.Client(poolConfig(owner, 1));
-  // A connection that breaks later fails the query that is under way, and that is what is reported.
-  client.on('error', () => undefined);
+  const client = createClient(poolConfig(owner, 1));
   await connect(client, owner);
   try {
     const { rows } = await client.query<{ version: number; roles: boolean; schema: boolean }>(

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import '../../../../infra/vitest-database.ts';
-import { createPool, parseDatabaseUrl, poolConfig } from './client.ts';
+import { createClient, createPool, parseDatabaseUrl, poolConfig } from './client.ts';
 
 describe('a pool', () => {
   it('survives connections that break, idle and in use, and connects again', async () => {
@@ -28,6 +28,22 @@ describe('a pool', () => {
     await expect.poll(() => broken.length, { timeout: 5000 }).toBeGreaterThanOrEqual(3);
     for (const client of [waiting, busy]) client.release(true);
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  });
+});
+
+describe('a connection', () => {
+  it('that breaks between two queries does not end the process; the next query fails and says so', async () => {
+    const { superuser } = inject('database');
+    const client = createClient(poolConfig(superuser, 1));
+    await client.connect();
+    const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    const other = createClient(poolConfig(superuser, 1));
+    await other.connect();
+    onTestFinished(() => other.end());
+    await other.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+    await ended;
+    await expect(client.query('SELECT 1')).rejects.toThrow(/not queryable|closed|terminated/i);
   });
 });
 

@@ -47,6 +47,13 @@ export const poolConfig = (access: DatabaseAccess, max: number): pg.PoolConfig =
   connectionTimeoutMillis: 10_000,
 });
 
+/** One connection for a short piece of work. When it breaks, the query under way fails and says so; broken between two, it does not end the process. */
+export const createClient = (config: pg.ClientConfig): pg.Client => {
+  const client = new pg.Client(config);
+  client.on('error', () => undefined);
+  return client;
+};
+
 /**
  * A pool whose broken connections never end the process: the driver's own pool listens only to idle clients, so one that breaks while it is checked
  * out would be an uncaught exception, beside the failure of its query.

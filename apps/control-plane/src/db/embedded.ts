@@ -5,8 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CordonError } from '@cordon/policy/errors.ts';
-import pg from 'pg';
-import { poolConfig, type DatabaseAccess } from './client.ts';
+import { createClient, poolConfig, type DatabaseAccess } from './client.ts';
 import { dataFolder, postgresAccount, programFolder, type Account } from './postgres-files.ts';
 import { choosePort, endLeftOver, ENVIRONMENT, startServer, type Server, type ServerOptions } from './postgres-process.ts';
 
@@ -67,7 +66,7 @@ const initialise = (programs: string, data: string, password: string, account: A
 };
 
 const ensureDatabase = async (superuser: DatabaseAccess, ownerPassword: string): Promise<void> => {
-  const client = new pg.Client(poolConfig(superuser, 1));
+  const client = createClient(poolConfig(superuser, 1));
   await client.connect();
   try {
     const known = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [OWNER]);

@@ -5,8 +5,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CordonError } from '@cordon/policy/errors.ts';
-import pg from 'pg';
-import { poolConfig, type DatabaseAccess } from './client.ts';
+import { createClient, poolConfig, type DatabaseAccess } from './client.ts';
 import type { Account } from './postgres-files.ts';
 
 /** Nothing of this process's environment reaches the database. */
@@ -88,7 +87,7 @@ export interface Server {
 const lastLines = (file: string): string => fs.readFileSync(file, 'utf8').trimEnd().split('\n').slice(-6).join('\n');
 
 const answers = async (access: DatabaseAccess): Promise<boolean> => {
-  const client = new pg.Client({ ...poolConfig(access, 1), connectionTimeoutMillis: 2000 });
+  const client = createClient({ ...poolConfig(access, 1), connectionTimeoutMillis: 2000 });
   try {
     await client.connect();
     await client.query('SELECT 1');

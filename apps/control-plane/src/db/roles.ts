@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import pg from 'pg';
 import { runMigrations } from 'bullmq';
-import { poolConfig, type DatabaseAccess } from './client.ts';
+import { createClient, poolConfig, type DatabaseAccess } from './client.ts';
 
 export const APPLICATION_ROLE = 'cordon_app';
 /** Where the job queues keep their tables. */
@@ -50,7 +50,7 @@ GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA ${JOBS_SCHEMA} TO ${APPLI
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ${JOBS_SCHEMA} TO ${APPLICATION_ROLE};`;
 
 const canLogIn = async (access: DatabaseAccess): Promise<boolean> => {
-  const client = new pg.Client(poolConfig(access, 1));
+  const client = createClient(poolConfig(access, 1));
   try {
     await client.connect();
     return true;
@@ -68,7 +68,7 @@ const canLogIn = async (access: DatabaseAccess): Promise<boolean> => {
  */
 export const prepareRoles = async (owner: DatabaseAccess): Promise<DatabaseAccess> => {
   const access: DatabaseAccess = { ...owner, user: APPLICATION_ROLE, password: applicationPassword(owner) };
-  const client = new pg.Client(poolConfig(owner, 1));
+  const client = createClient(poolConfig(owner, 1));
   await client.connect();
   try {
     // Replicas that start together change the same catalogue rows: one after the other.
