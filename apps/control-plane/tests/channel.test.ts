@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { poolConfig } from '../src/db/client.ts';
 import { renewCheckpoint } from '../src/publishing/publish.ts';
-import { ackOf, batchAfter, connect, enrol, hello, ticketOf, upgrade, verify, type Enrolled, type TestChannel } from './_channel.ts';
+import { ackOf, batchAfter, connect, converse, enrol, hello, ticketOf, upgrade, verify, type Enrolled, type TestChannel } from './_channel.ts';
 import { POLICY, startPlane, type TestPlane } from './_util.ts';
 
 let test: TestPlane;
@@ -291,6 +291,21 @@ describe('the channel refuses', () => {
     const flood = await greet(device);
     for (let i = 0; i < 150; i += 1) flood.send({ type: 'ack', epoch: 0, serial: 0, digest: 'a'.repeat(64), phase: 'failed' });
     expect((await flood.closed).code).toBe(4429);
+  });
+
+  it('compressed messages: it sends them, and takes none', async () => {
+    const socket = upgrade(test, ticketOf(test, device.id), { perMessageDeflate: { threshold: 0 } });
+    const channel = converse(socket);
+    await channel.next('welcome');
+    expect(socket.extensions).toBe('permessage-deflate');
+    channel.send(hello());
+    expect((await channel.closed).code).toBe(1002);
+    const quiet = upgrade(test, ticketOf(test, device.id), { perMessageDeflate: { threshold: Number.MAX_SAFE_INTEGER } });
+    const again = converse(quiet);
+    await again.next('welcome');
+    again.send(hello());
+    await verify(test, device, await again.next('state'), await again.next('membership'));
+    again.close();
   });
 
   it('an older session when a newer one of the same device comes', async () => {

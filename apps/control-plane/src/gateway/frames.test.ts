@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { PING, textFrame } from './frames.ts';
+import { COMPRESSION } from './compression.ts';
+import { deflatedFrame, PING, textFrame } from './frames.ts';
 
 /** Parsed by hand after RFC 6455 §5.2. */
 const parse = (
@@ -46,7 +47,10 @@ describe('a text frame', () => {
     expect(payload.toString()).toBe('é'.repeat(63));
   });
 
-  it('of any text is read by a WebSocket client as that text, however many follow each other', async () => {
+  it.each([
+    ['as it is', textFrame],
+    ['compressed', deflatedFrame],
+  ])('of any text, %s, is read by a WebSocket client as that text, however many follow each other', async (_, frame) => {
     const texts = [
       ...fc.sample(fc.string({ unit: 'grapheme', maxLength: 300 }), LAW_RUNS),
       ...[125, 126, 65_535, 65_536].map((n) => 'y'.repeat(n)),
@@ -54,8 +58,9 @@ describe('a text frame', () => {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false });
     onTestFinished(() => server.close());
     await once(server, 'listening');
+    server.on('headers', (headers) => headers.push(`Sec-WebSocket-Extensions: ${COMPRESSION}`));
     server.on('connection', (_channel, { socket }) => {
-      for (const text of texts) socket.write(Buffer.concat([textFrame(text), PING]));
+      for (const text of texts) socket.write(Buffer.concat([frame(text), PING]));
     });
     const seen: string[] = [];
     let pings = 0;
@@ -65,5 +70,14 @@ describe('a text frame', () => {
     await expect.poll(() => pings, { timeout: 10_000, interval: 5 }).toBe(texts.length);
     expect(seen).toEqual(texts);
     socket.terminate();
+  });
+});
+
+describe('a compressed frame', () => {
+  it('says so in its first byte, and is smaller where there is something to gain', () => {
+    const text = JSON.stringify({ rules: Array.from({ length: 200 }, (_, i) => ({ host: `host${i}.example.com` })) });
+    const frame = deflatedFrame(text);
+    expect(frame[0]).toBe(0xc1);
+    expect(frame.length).toBeLessThan(text.length / 4);
   });
 });

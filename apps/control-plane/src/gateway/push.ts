@@ -32,7 +32,7 @@ export class Push {
     this.#hub.move(session, cohort);
     const digest = cohort === undefined ? undefined : this.#published.cohorts.get(cohort)?.digest;
     if (cohort === undefined || digest === undefined) return this.#onVacant(session.device);
-    const state = this.#frames.of(cohort, session.held !== digest);
+    const state = this.#frames.of(cohort, session.held !== digest, session.inflates);
     const membership = this.#published.membershipFrame(session.device);
     if (state === undefined || membership === undefined || this.#isSlow(session)) return;
     session.write(state);
@@ -42,9 +42,10 @@ export class Push {
   /** Called when something new is in force, at a moment when trees and checkpoint agree. */
   advance({ cohorts, devices, renewed }: Advance): void {
     for (const cohort of cohorts) {
-      const frame = this.#frames.of(cohort, true);
-      if (frame === undefined) continue;
-      for (const session of this.#hub.members(cohort)) if (!devices.has(session.device) && !this.#isSlow(session)) session.write(frame);
+      for (const session of this.#hub.members(cohort)) {
+        const frame = this.#frames.of(cohort, true, session.inflates);
+        if (frame !== undefined && !devices.has(session.device) && !this.#isSlow(session)) session.write(frame);
+      }
     }
     for (const device of devices) {
       const session = this.#hub.of(device);

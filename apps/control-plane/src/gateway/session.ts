@@ -18,8 +18,10 @@ export class Channel extends WebSocket {
 export class Session {
   readonly device: string;
   readonly channel: Channel;
-  /** Below the library: complete frames are written here, the same buffer to all. Compression and fragments are never used. */
+  /** Below the library: complete frames are written here, the same buffer to all. Fragments are never used. */
   readonly socket: Duplex;
+  /** The device takes compressed frames. It sends none: those are refused. */
+  readonly inflates: boolean;
   /** Hello was received; until then it gets no state. */
   greeted = false;
   cohort: string | undefined = undefined;
@@ -34,10 +36,11 @@ export class Session {
   #tokens = BURST;
   #refilledAt: number;
 
-  constructor(device: string, channel: Channel, socket: Duplex, now: number) {
+  constructor(device: string, channel: Channel, socket: Duplex, inflates: boolean, now: number) {
     this.device = device;
     this.channel = channel;
     this.socket = socket;
+    this.inflates = inflates;
     this.openedAt = now;
     this.heardAt = now;
     this.#refilledAt = now;

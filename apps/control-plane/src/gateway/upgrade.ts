@@ -11,6 +11,7 @@ import { HEARTBEAT_SECONDS } from './heartbeat.ts';
 import type { SessionHub } from './hub.ts';
 import type { Receiver } from './receive.ts';
 import { Channel, Session } from './session.ts';
+import { COMPRESSION, takesCompression } from './compression.ts';
 import { isActive } from './store.ts';
 
 export const CHANNEL_PATH = '/agent/v1/channel';
@@ -71,6 +72,11 @@ export const createUpgrade = ({
     handleProtocols: () => SUBPROTOCOL,
   });
 
+  // The library is not told: it would take compressed frames from devices too, and what they inflate to.
+  server.on('headers', (headers, request) => {
+    if (takesCompression(request.headers['sec-websocket-extensions'])) headers.push(`Sec-WebSocket-Extensions: ${COMPRESSION}`);
+  });
+
   // Shared by all connections: nothing is closed over for each.
   const sessionOf = (channel: WebSocket): Session | undefined => (channel instanceof Channel ? channel.session : undefined);
   const onMessage = function (this: WebSocket, data: RawData, binary: boolean): void {
@@ -97,8 +103,8 @@ export const createUpgrade = ({
     if (session !== undefined) hub.remove(session);
   };
 
-  const open = (device: string, channel: Channel, socket: Duplex): void => {
-    const session = new Session(device, channel, socket, performance.now());
+  const open = (device: string, channel: Channel, socket: Duplex, inflates: boolean): void => {
+    const session = new Session(device, channel, socket, inflates, performance.now());
     channel.session = session;
     channel.on('message', onMessage);
     channel.on('pong', onPong);
@@ -126,7 +132,10 @@ export const createUpgrade = ({
         'send a fresh session ticket as Authorization: Bearer TICKET; each is good for one upgrade within 60 seconds',
       );
     if (!(await isActive(pool, redeemed.device))) return refuse(socket, 403, 'device.revoked', 'this device has no session here any more');
-    if (!socket.destroyed) server.handleUpgrade(request, socket, head, (channel) => open(redeemed.device, channel, socket));
+    if (!socket.destroyed) {
+      const inflates = takesCompression(request.headers['sec-websocket-extensions']);
+      server.handleUpgrade(request, socket, head, (channel) => open(redeemed.device, channel, socket, inflates));
+    }
   };
 
   return (request, socket, head) => {

@@ -23,7 +23,8 @@ export const openSession = async (enrollment: Enrollment, key: KeyPair, signal: 
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   const socket = new WebSocket(url, [SUBPROTOCOL], {
     headers: { authorization: `Bearer ${ticket}` },
-    perMessageDeflate: false,
+    // Only the server compresses: nothing that is sent from here reaches the threshold.
+    perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: Number.MAX_SAFE_INTEGER },
     maxPayload: MAX_FRAME_DOWN,
     handshakeTimeout: 10_000,
     followRedirects: false,

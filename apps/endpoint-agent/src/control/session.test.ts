@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { keyPairFromSeed } from '@cordon/policy/trust/keys.ts';
+import { MAX_FRAME_DOWN } from '@cordon/policy/protocol/channel.ts';
+import { SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
+import { expect, it, onTestFinished } from 'vitest';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { openSession } from './session.ts';
+
+/** A server that gives every device a session, and what it does with one. */
+const serve = async (onConnection: (channel: WebSocket, request: http.IncomingMessage) => void): Promise<string> => {
+  const later = new Date(Date.now() + 60_000).toISOString();
+  const server = http.createServer((request, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(
+      JSON.stringify(
+        request.url === '/agent/v1/session' ? { ticket: 'a'.repeat(43), expiresAt: later } : { nonce: 'b'.repeat(43), expiresAt: later },
+      ),
+    );
+  });
+  const channels = new WebSocketServer({ server, perMessageDeflate: { threshold: 0 }, handleProtocols: () => SUBPROTOCOL });
+  channels.on('connection', onConnection);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const channel of channels.clients) channel.terminate();
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+};
+
+const connect = (server: string): ReturnType<typeof openSession> =>
+  openSession(
+    { server, org: 'org_1', device: `dev_${'d'.repeat(20)}`, memberIndex: 0 } as Parameters<typeof openSession>[0],
+    keyPairFromSeed(randomBytes(32)),
+    new AbortController().signal,
+  );
+
+it('a message that inflates beyond the limit ends the channel before it is whole', async () => {
+  const socket = await connect(await serve((channel) => channel.send('x'.repeat(50 * MAX_FRAME_DOWN))));
+  const [error] = (await once(socket, 'error')) as [Error & { code: string }];
+  expect(error.code).toBe('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH');
+});
+
+it('what is sent is never compressed, however long it is', async () => {
+  const text = 'y'.repeat(100_000);
+  const received = Promise.withResolvers<{ readonly text: string; readonly bytes: number }>();
+  const server = await serve((channel, { socket: raw }) =>
+    channel.on('message', (data) => received.resolve({ text: (data as Buffer).toString(), bytes: raw.bytesRead })),
+  );
+  const socket = await connect(server);
+  expect(socket.extensions).toContain('permessage-deflate');
+  socket.send(text);
+  expect((await received.promise).text).toBe(text);
+  expect((await received.promise).bytes).toBeGreaterThanOrEqual(text.length);
+  socket.terminate();
+});
