@@ -1,3 +1,4 @@
+import { sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { alice, b64, bob, compactOf, EXPECTED, headOf, mallory, PAYLOAD, TYP } from './_jws.ts';
 import { codeOf } from './_refusal.ts';
@@ -10,6 +11,23 @@ describe('a compact JWS', () => {
   it('opens to the payload, its exact text and the key that signed', async () => {
     const opened = await openCompact(await signCompact({ b: 'é', a: [1] }, TYP, bob), EXPECTED);
     expect(opened).toEqual({ payload: { b: 'é', a: [1] }, payloadText: '{"b":"é","a":[1]}', kid: bob.kid });
+  });
+
+  it('may be signed by a key that stays where it is, and not by something that is no signature', async () => {
+    const asked: string[] = [];
+    const away = {
+      kid: bob.kid,
+      sign: async (bytes: Uint8Array) => {
+        asked.push(Buffer.from(bytes).toString());
+        return new Uint8Array(sign(null, bytes, bob.privateKey));
+      },
+    };
+    const jws = await signCompact({ a: 1 }, TYP, away);
+    expect(jws).toBe(await signCompact({ a: 1 }, TYP, bob));
+    expect(asked).toEqual([jws.split('.').slice(0, 2).join('.')]);
+    expect(await open(jws)).toBe('accepted');
+    expect(await codeOf(() => signCompact({ a: 1 }, TYP, { kid: bob.kid, sign: async () => new Uint8Array(63) }))).toBe('jws.signer');
+    expect(await open(await signCompact({ a: 1 }, TYP, { kid: bob.kid, sign: async () => new Uint8Array(64) }))).toBe('jws.signature');
   });
 
   it('opens in whatever order and with whatever white space its header was written', async () => {

@@ -2,8 +2,8 @@
  * Signed objects: JWS (RFC 7515), compact or general, `Ed25519` (RFC 9864) only. The only module that uses jose; before jose sees a byte, a strict
  * pre-parser has checked size, alphabet, canonical base64url and the exact header, because jose accepts more than that.
  */
-import { compactVerify, CompactSign, GeneralSign, generalVerify, importJWK } from 'jose';
-import type { KeyObject } from 'node:crypto';
+import { compactVerify, generalVerify, importJWK } from 'jose';
+import { sign as signWith, type KeyObject } from 'node:crypto';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { CordonError } from '../errors.ts';
@@ -21,10 +21,12 @@ export type ObjectType =
   | 'cordon-session+jws'
   | 'cordon-head+jws';
 
-export interface Signer {
-  readonly kid: string;
-  readonly privateKey: KeyObject;
-}
+/** What signs: a key at hand, or one that stays where it is (a token, a key service) and is only asked. */
+export type Signer = { readonly kid: string } & (
+  | { readonly privateKey: KeyObject }
+  /** @returns the Ed25519 signature (RFC 8032) of these bytes: 64 bytes */
+  | { sign(bytes: Uint8Array): Promise<Uint8Array> }
+);
 
 export interface Opened {
   readonly payload: unknown;
@@ -68,11 +70,23 @@ const verificationKey = async (kid: string, keys: ReadonlyMap<string, DeviceJwk>
   return importJWK({ ...checkPublicKey(jwk) }, 'Ed25519');
 };
 
-/** Signs a JSON payload. The object's members are written as they are: what is signed is what is sent. */
-export const signCompact = (payload: object, typ: ObjectType, signer: Signer): Promise<string> =>
-  new CompactSign(Buffer.from(JSON.stringify(payload)))
-    .setProtectedHeader({ alg: 'Ed25519', kid: signer.kid, typ })
-    .sign(signer.privateKey);
+/** RFC 7515 §5.1: what is signed is `protected.payload`, whoever holds the key. @throws CordonError `jws.signer` when what came back is no signature */
+const signParts = async (body: string, typ: ObjectType, signer: Signer): Promise<{ protected: string; signature: string }> => {
+  const header = Buffer.from(JSON.stringify({ alg: 'Ed25519', kid: signer.kid, typ })).toString('base64url');
+  const input = Buffer.from(`${header}.${body}`);
+  const signature = 'privateKey' in signer ? signWith(null, input, signer.privateKey) : await signer.sign(input);
+  if (signature.length !== 64) refuse('jws.signer', `the key ${signer.kid} gave ${signature.length} bytes, which is no Ed25519 signature`);
+  return { protected: header, signature: Buffer.from(signature).toString('base64url') };
+};
+
+const bodyOf = (payload: object): string => Buffer.from(JSON.stringify(payload)).toString('base64url');
+
+/** Signs a JSON payload. The object's members are written as they are: what is signed is what is sent. @throws CordonError `jws.signer` */
+export const signCompact = async (payload: object, typ: ObjectType, signer: Signer): Promise<string> => {
+  const body = bodyOf(payload);
+  const { protected: header, signature } = await signParts(body, typ, signer);
+  return `${header}.${body}.${signature}`;
+};
 
 /**
  * Opens a compact JWS: size, strict encoding, exact header, key by role, signature, strict JSON.
@@ -95,11 +109,12 @@ export const openCompact = async (
   return { ...readPayload(body, expected.maxBytes), kid };
 };
 
-/** Signs one payload by several keys: General JSON serialisation (RFC 7515 §7.2.1), as JSON text. */
+/** Signs one payload by several keys: General JSON serialisation (RFC 7515 §7.2.1), as JSON text. @throws CordonError `jws.signer` */
 export const signGeneral = async (payload: object, typ: ObjectType, signers: readonly Signer[]): Promise<string> => {
-  const sign = new GeneralSign(Buffer.from(JSON.stringify(payload)));
-  for (const { kid, privateKey } of signers) sign.addSignature(privateKey).setProtectedHeader({ alg: 'Ed25519', kid, typ });
-  return JSON.stringify(await sign.sign());
+  const body = bodyOf(payload);
+  const signatures: { protected: string; signature: string }[] = [];
+  for (const signer of signers) signatures.push(await signParts(body, typ, signer));
+  return JSON.stringify({ payload: body, signatures });
 };
 
 const GeneralJws = Type.Object(
