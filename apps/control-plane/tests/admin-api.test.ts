@@ -62,12 +62,12 @@ describe('groups', () => {
   });
 
   it('move a device to another cohort when its members change', async () => {
-    const group = (await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'movers' } })).body.id;
+    const group = (await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'movers', membership: 'open' } })).body.id;
     const policy = (await test.admin<{ id: string }>('POST', '/policies', { body: { yaml: POLICY.replace('coding-agents', 'movers') } }))
       .body.id;
     expect((await test.admin('POST', '/assignments', { body: { policyId: policy, groupId: group, mode: 'include' } })).status).toBe(201);
     expect((await test.admin('POST', '/publish', { body: { title: 'movers' } })).status).toBeLessThan(300);
-    const { token } = (await test.admin<{ token: string }>('POST', '/enrollment-tokens', { body: { name: 'movers' } })).body;
+    const { token } = (await test.admin<{ token: string }>('POST', '/enrollment-tokens', { body: { name: 'movers', membership: 'open' } })).body;
     const { device } = (await enrolDevice(test, token, newKey())).body;
     const cohort = async (): Promise<string | null> =>
       (await test.plane.context.prisma.device.findUniqueOrThrow({ where: { id: device } })).cohortId;

@@ -30,7 +30,7 @@ const actionsOn = async (subject: string): Promise<string[]> =>
 
 describe('a group', () => {
   it('goes only when nothing uses it: no assignment, nothing in force, no token', async () => {
-    const group = await make('/groups', { name: 'leaving' });
+    const group = await make('/groups', { name: 'leaving', membership: 'open' });
     const policy = await make('/policies', { yaml: policyNamed('for-leaving') });
     const device = await enrol(test, group);
     const assignment = await make('/assignments', { policyId: policy, groupId: group });
@@ -82,7 +82,7 @@ describe('a device', () => {
   });
 
   it('that moves to a policy which is older than it has its minute of grace from the move on', async () => {
-    const [from, to] = [await make('/groups', { name: 'from' }), await make('/groups', { name: 'to' })];
+    const [from, to] = [await make('/groups', { name: 'from', membership: 'open' }), await make('/groups', { name: 'to', membership: 'open' })];
     for (const [i, group] of [from, to].entries())
       await make('/assignments', { policyId: await make('/policies', { yaml: policyNamed(`grace-${i}`) }), groupId: group });
     await enrol(test, to);
@@ -108,7 +108,7 @@ describe('a device', () => {
 describe('a policy', () => {
   it('is archived when nothing uses it, cannot be assigned then, and comes back with its next revision', async () => {
     const policy = await make('/policies', { yaml: policyNamed('retiring') });
-    const group = await make('/groups', { name: 'retirement' });
+    const group = await make('/groups', { name: 'retirement', membership: 'open' });
     const assignment = await make('/assignments', { policyId: policy, groupId: group });
     const archive = (): Promise<Answer<Problem>> => test.admin('DELETE', `/policies/${policy}`);
     expect(refusal(await archive())).toEqual([409, 'policy.in-use']);
@@ -169,7 +169,7 @@ describe('a policy', () => {
 describe('publishing', () => {
   it('refuses what devices would not accept, says what to do, and leaves what was in force', async () => {
     const before = (await publish('before')).body.serial;
-    const group = await make('/groups', { name: 'too much' });
+    const group = await make('/groups', { name: 'too much', membership: 'open' });
     const device = await enrol(test, group);
     // Fourteen policies of about 160 KB each for the same devices.
     const hosts = (n: number): string =>
@@ -197,7 +197,7 @@ describe('publishing', () => {
   });
 
   it('keeps in memory only what is in force, however often it publishes', async () => {
-    const group = await make('/groups', { name: 'memory' });
+    const group = await make('/groups', { name: 'memory', membership: 'open' });
     const policy = await make('/policies', { yaml: policyNamed('memory') });
     await make('/assignments', { policyId: policy, groupId: group });
     await enrol(test, group);

@@ -10,7 +10,7 @@ let test: TestPlane;
 let group: string;
 beforeAll(async () => {
   test = await startPlane();
-  group = (await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'developers' } })).body.id;
+  group = (await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'developers', membership: 'open' } })).body.id;
 });
 afterAll(() => test.close());
 
@@ -113,7 +113,7 @@ describe('the main flow', () => {
   });
 
   it('moves a device at once when its groups change, and exclusion wins', async () => {
-    const excluded = (await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'exempt' } })).body.id;
+    const excluded = (await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'exempt', membership: 'open' } })).body.id;
     const [policy] = (await test.admin<{ items: { id: string }[] }>('GET', '/policies')).body.items;
     await test.admin('POST', '/assignments', { body: { policyId: policy?.id, groupId: excluded, mode: 'exclude' } });
     await publish('Exempt some');

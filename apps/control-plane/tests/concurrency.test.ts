@@ -17,7 +17,7 @@ const made = async (url: string, body: object): Promise<{ id: string; token: str
 
 describe('everything at once', () => {
   it('enrollments, group changes, revisions, revocations and publishes beside each other all succeed, and agree in the end', async () => {
-    const groups = await Promise.all([0, 1, 2].map((i) => made('/groups', { name: `group ${i}` })));
+    const groups = await Promise.all([0, 1, 2].map((i) => made('/groups', { name: `group ${i}`, membership: 'open' })));
     const policies: { id: string }[] = [];
     for (const i of [0, 1, 2]) policies.push(await made('/policies', { yaml: POLICY.replace('coding-agents', `policy-${i}`) }));
     for (const [i, { id }] of policies.entries()) await made('/assignments', { policyId: id, groupId: groups[i]?.id });

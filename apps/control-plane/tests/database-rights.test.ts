@@ -38,6 +38,8 @@ const RIGHTS: Readonly<Record<string, string>> = {
   organisation: 'SELECT INSERT UPDATE',
   policy: 'SELECT INSERT UPDATE',
   policy_revision: 'SELECT INSERT',
+  proposal: 'SELECT INSERT UPDATE',
+  proposal_signature: 'SELECT INSERT',
   telemetry_batch: 'SELECT INSERT',
   telemetry_cursor: 'SELECT INSERT UPDATE',
   telemetry_event: 'SELECT INSERT',

@@ -20,7 +20,7 @@ const refusal = ({ status, body }: Answer<{ code: string }>): [number, string] =
 
 describe('enrollment', () => {
   it('makes a device of token and key, in the group of the token, at the next place of the members tree', async () => {
-    const group = await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'laptops' } });
+    const group = await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'laptops', membership: 'open' } });
     const { token } = await newToken({ groupId: group.body.id, maxUses: 2 });
     const root = await test.device<{ org: string; roots: string[] }>('GET', '/root');
     await verifyRootChain(root.body.roots, parseToken(token).fingerprint, new Date());

@@ -17,7 +17,7 @@ beforeAll(async () => {
   test = await startPlane();
   superuser = new pg.Client(poolConfig(inject('database').superuser, 1));
   await superuser.connect();
-  group = (await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'all of them' } })).body.id;
+  group = (await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'all of them', membership: 'open' } })).body.id;
   policy = (await test.admin<{ id: string }>('POST', '/policies', { body: { yaml: POLICY } })).body.id;
   await test.admin('POST', '/assignments', { body: { policyId: policy, groupId: group } });
   await test.admin('POST', '/publish', { body: {} });

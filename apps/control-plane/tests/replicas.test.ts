@@ -54,7 +54,7 @@ beforeAll(async () => {
     filter: (file) => !file.endsWith('.sock'),
   });
   [test, other] = await Promise.all([startPlane({ owner, stateDir: first.stateDir }), startReplica(otherState, owner)]);
-  group = (await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'both' } })).body.id;
+  group = (await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'both', membership: 'open' } })).body.id;
   policy = (await test.admin<{ id: string }>('POST', '/policies', { body: { yaml: POLICY } })).body.id;
   await test.admin('POST', '/assignments', { body: { policyId: policy, groupId: group } });
 });

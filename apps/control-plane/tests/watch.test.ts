@@ -7,7 +7,7 @@ let test: TestPlane;
 let group: string;
 beforeAll(async () => {
   test = await startPlane();
-  group = (await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'developers' } })).body.id;
+  group = (await test.admin<{ id: string }>('POST', '/groups', { body: { name: 'developers', membership: 'open' } })).body.id;
 });
 afterAll(() => test.close());
 

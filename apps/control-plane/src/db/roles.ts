@@ -9,7 +9,7 @@ export const APPLICATION_ROLE = 'cordon_app';
 export const JOBS_SCHEMA = 'bullmq';
 
 /** Rows that may be added and read, never changed or removed; triggers refuse it to everyone else as well. */
-const APPEND_ONLY = ['audit_entry', 'policy_revision'];
+const APPEND_ONLY = ['audit_entry', 'policy_revision', 'proposal_signature'];
 const NO_DELETE = [
   'organisation',
   'api_token',
@@ -18,6 +18,7 @@ const NO_DELETE = [
   'device_status',
   'policy',
   'change_set',
+  'proposal',
   'cohort',
   'telemetry_cursor',
 ];

@@ -8,7 +8,7 @@ import { actorOf } from '../auth/guard.ts';
 import type { Feature } from '../context.ts';
 import type { EnrollmentToken } from '../db/generated/client.ts';
 import { notFound } from '../errors.ts';
-import { requireStaticGroup } from '../groups/groups.ts';
+import { requireOpenGroup } from '../groups/groups.ts';
 import { newId } from '../ids.ts';
 import { ById, Page, PageQuery, pageOf } from '../paging.ts';
 import { findToken, insertToken, listTokens, revokeToken } from './store.ts';
@@ -83,7 +83,7 @@ export const registerEnrollmentTokens: Feature = (app, { prisma, clock, organisa
       const expiresAt = new Date(at.getTime() + ttlSeconds * 1000);
       const createdBy = actorOf(request).name;
       await prisma.$transaction(async (tx) => {
-        if (groupId !== undefined) await requireStaticGroup(tx, groupId);
+        if (groupId !== undefined) await requireOpenGroup(tx, groupId);
         await insertToken(tx, {
           id,
           name,

@@ -19,6 +19,20 @@ export const requireStaticGroup = async (tx: Tx, id: string): Promise<GroupRow> 
   return group;
 };
 
+/**
+ * A group that enrollment tokens may name: its members are not approved one by one.
+ * @throws Refusal group.not-found, group.built-in, enrollment.group-listed
+ */
+export const requireOpenGroup = async (tx: Tx, id: string): Promise<GroupRow> => {
+  const group = await requireStaticGroup(tx, id);
+  if (group.membership !== 'open')
+    throw conflict(
+      'enrollment.group-listed',
+      `the members of "${group.name}" are approved one by one, and a token would put devices there unseen: open the group first (PATCH /groups/${id} with {"membership":"open"}), or leave groupId out and add the devices when they are enrolled`,
+    );
+  return group;
+};
+
 /** The caller writes the audit entry, and tells publishing after the commit. */
 export const addMember = async (tx: Tx, groupId: string, deviceId: string, at: Date): Promise<void> => {
   await insertMember(tx, groupId, deviceId, at);

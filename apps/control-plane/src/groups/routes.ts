@@ -8,7 +8,7 @@ import { newId } from '../ids.ts';
 import { ById, checkMatch, etagOf, Page, PageQuery, pageOf, requireMatch } from '../paging.ts';
 import { isInForce } from '../publishing/in-force.ts';
 import { onMembershipChanged } from '../publishing/publish.ts';
-import { ALL_DEVICES, GroupView, showGroup } from './group.ts';
+import { ALL_DEVICES, GroupView, Membership, showGroup } from './group.ts';
 import { requireGroup, requireStaticGroup } from './groups.ts';
 import {
   countDevices,
@@ -39,19 +39,21 @@ export const registerGroups: Feature = (app, context) => {
       config: { permission: 'groups.write' },
       schema: {
         tags,
-        summary: 'Make a group whose members you choose',
-        body: Type.Object({ name: Name, description: Type.Optional(Description) }, closed),
+        summary:
+          'Make a group whose members you choose: listed (approved with what it gets) unless said to be open (as tokens need it; any device may then get what it gets)',
+        body: Type.Object({ name: Name, description: Type.Optional(Description), membership: Type.Optional(Membership) }, closed),
         response: { 201: GroupView },
       },
     },
     async (request, reply) => {
-      const { name, description = '' } = request.body;
+      const { name, description = '', membership = 'listed' } = request.body;
       const at = clock();
       const id = newId('grp');
       const group = await prisma
         .$transaction(async (tx) => {
-          const made = await insertGroup(tx, { id, name, kind: 'static', description, createdAt: at });
-          await appendAudit(tx, { actor: actorOf(request).name, action: 'group.create', subject: id, detail: { name, description }, at });
+          const made = await insertGroup(tx, { id, name, kind: 'static', membership, description, createdAt: at });
+          const detail = { name, description, membership };
+          await appendAudit(tx, { actor: actorOf(request).name, action: 'group.create', subject: id, detail, at });
           return made;
         })
         .catch(onDuplicate(exists));
@@ -96,9 +98,12 @@ export const registerGroups: Feature = (app, context) => {
       config: { permission: 'groups.write' },
       schema: {
         tags,
-        summary: 'Change name or description; needs If-Match',
+        summary: 'Change name, description or membership; needs If-Match. Another membership counts from the next approved proposal on',
         params: ById,
-        body: Type.Object({ name: Type.Optional(Name), description: Type.Optional(Description) }, { ...closed, minProperties: 1 }),
+        body: Type.Object(
+          { name: Type.Optional(Name), description: Type.Optional(Description), membership: Type.Optional(Membership) },
+          { ...closed, minProperties: 1 },
+        ),
         response: { 200: GroupView },
       },
     },
@@ -110,12 +115,15 @@ export const registerGroups: Feature = (app, context) => {
           const group = await requireGroup(tx, id);
           if (id === ALL_DEVICES.id) throw conflict('group.built-in', `"${group.name}" is built in and cannot be changed`);
           requireMatch(request.headers['if-match'], group.version);
+          const { tokens } = request.body.membership === 'listed' ? await countUses(tx, id, at) : { tokens: 0 };
+          if (tokens > 0)
+            throw conflict('group.in-use', `${tokens} enrollment tokens put devices into "${group.name}" unseen: revoke them first`);
           if (!(await updateGroup(tx, id, group.version, request.body))) requireMatch('"0"', group.version + 1);
           await appendAudit(tx, {
             actor: actorOf(request).name,
             action: 'group.update',
             subject: id,
-            detail: { from: { name: group.name, description: group.description }, to: request.body },
+            detail: { from: { name: group.name, description: group.description, membership: group.membership }, to: request.body },
             at,
           });
           return requireGroup(tx, id);
@@ -164,7 +172,12 @@ export const registerGroups: Feature = (app, context) => {
     '/groups/:id/members/:deviceId',
     {
       config: { permission: 'groups.write' },
-      schema: { tags, summary: 'Add a device; it gets what the group has at once', params: Member, response: { 204: Type.Null() } },
+      schema: {
+        tags,
+        summary: 'Add a device; it gets what the group has at once, or when that is approved',
+        params: Member,
+        response: { 204: Type.Null() },
+      },
     },
     async (request, reply) => {
       const { id, deviceId } = request.params;

@@ -1,13 +1,20 @@
 import type { Tx } from '../context.ts';
 import type { PrismaClient } from '../db/generated/client.ts';
 import { after } from '../paging.ts';
-import type { GroupRow } from './group.ts';
+import type { GroupRow, Membership } from './group.ts';
 
 const include = { _count: { select: { members: true } } } as const;
 
 export const insertGroup = (
   tx: Tx,
-  group: { readonly id: string; readonly name: string; readonly kind: string; readonly description: string; readonly createdAt: Date },
+  group: {
+    readonly id: string;
+    readonly name: string;
+    readonly kind: string;
+    readonly membership: Membership;
+    readonly description: string;
+    readonly createdAt: Date;
+  },
 ): Promise<GroupRow> => tx.group.create({ data: group, include });
 
 export const findGroup = (prisma: Tx | PrismaClient, id: string): Promise<GroupRow | null> =>
@@ -28,7 +35,7 @@ export const updateGroup = async (
   tx: Tx,
   id: string,
   version: number,
-  data: { readonly name?: string; readonly description?: string },
+  data: { readonly name?: string; readonly description?: string; readonly membership?: Membership },
 ): Promise<boolean> => (await tx.group.updateMany({ where: { id, version }, data: { ...data, version: { increment: 1 } } })).count === 1;
 
 /** @returns whether it was not a member before */
@@ -59,7 +66,7 @@ export const deviceExists = async (tx: Tx, id: string): Promise<boolean> =>
 /** Once, on first start. */
 export const ensureGroup = async (
   tx: Tx,
-  group: { readonly id: string; readonly name: string; readonly kind: string; readonly description: string },
+  group: { readonly id: string; readonly name: string; readonly kind: string; readonly membership: 'all'; readonly description: string },
 ): Promise<void> => {
   await tx.group.createMany({ data: [group], skipDuplicates: true });
 };
