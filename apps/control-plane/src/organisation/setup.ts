@@ -9,6 +9,7 @@ import type { Context } from '../context.ts';
 import { ensureAllDevices } from '../groups/groups.ts';
 import { newId } from '../ids.ts';
 import { makeOrganisation, signerFiles } from '../signer/organisation.ts';
+import { offerTrialApprover } from '../signer/trial-approver.ts';
 import { goesOn, installKeys, readCeremony } from './ceremony.ts';
 import { insertOrganisation, readOrganisation, updateOrganisation, type StoredOrganisation } from './store.ts';
 
@@ -86,6 +87,7 @@ export const ensureOrganisation = async (needs: Needs, signerFolder: string, cer
       { place: signerFolder },
     );
   }
+  offerTrialApprover(signerFolder);
   const stored = await prisma.$transaction(readOrganisation);
   if (stored === undefined) throw new CordonError('organisation.missing', 'the organisation was written but cannot be read');
   const fingerprint = rootFingerprint(stored.roots[0] ?? '');
