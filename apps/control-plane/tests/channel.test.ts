@@ -3,7 +3,19 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { poolConfig } from '../src/db/client.ts';
 import { renewCheckpoint } from '../src/publishing/publish.ts';
-import { ackOf, batchAfter, connect, converse, enrol, hello, ticketOf, upgrade, verify, type Enrolled, type TestChannel } from './_channel.ts';
+import {
+  ackOf,
+  batchAfter,
+  connect,
+  converse,
+  enrol,
+  hello,
+  ticketOf,
+  upgrade,
+  verify,
+  type Enrolled,
+  type TestChannel,
+} from './_channel.ts';
 import { POLICY, startPlane, type TestPlane } from './_util.ts';
 
 let test: TestPlane;
@@ -294,13 +306,17 @@ describe('the channel refuses', () => {
   });
 
   it('compressed messages: it sends them, and takes none', async () => {
-    const socket = upgrade(test, ticketOf(test, device.id), { perMessageDeflate: { threshold: 0 } });
-    const channel = converse(socket);
+    const both = { serverNoContextTakeover: true, clientNoContextTakeover: true };
+    const talkative = upgrade(test, ticketOf(test, device.id), { perMessageDeflate: { ...both, threshold: 0 } });
+    const channel = converse(talkative);
     await channel.next('welcome');
-    expect(socket.extensions).toBe('permessage-deflate');
+    expect(talkative.extensions).toBe('permessage-deflate');
     channel.send(hello());
     expect((await channel.closed).code).toBe(1002);
-    const quiet = upgrade(test, ticketOf(test, device.id), { perMessageDeflate: { threshold: Number.MAX_SAFE_INTEGER } });
+    const usual = upgrade(test, ticketOf(test, device.id), { perMessageDeflate: true });
+    await converse(usual).next('welcome');
+    expect(usual.extensions).toBe('');
+    const quiet = upgrade(test, ticketOf(test, device.id), { perMessageDeflate: { ...both, threshold: Number.MAX_SAFE_INTEGER } });
     const again = converse(quiet);
     await again.next('welcome');
     again.send(hello());
