@@ -1,0 +1,158 @@
+/**
+ * What a device pays to verify one state: a bundle of 50 KiB in a fleet of 100,000 devices and 500 cohorts. Floor: the same signatures, hashes and proofs by
+ * node:crypto itself, with keys that are ready.
+ */
+import { createHash, createPublicKey, verify as verifySignature, type KeyObject } from 'node:crypto';
+import type { BundleContent } from '@cordon/policy/effective.ts';
+import { cohortLeafBytes, memberLeafBytes } from '@cordon/policy/trust/checkpoint.ts';
+import { documentDigest } from '@cordon/policy/trust/bundle.ts';
+import { sha256Hex } from '@cordon/policy/trust/digest.ts';
+import { openCompact } from '@cordon/policy/trust/envelope.ts';
+import { verifyFloor } from '@cordon/policy/trust/floor.ts';
+import { verifyInclusion } from '@cordon/policy/trust/merkle.ts';
+import { verifyRootChain } from '@cordon/policy/trust/root.ts';
+import { verifyState, type StateInput } from '@cordon/policy/trust/verify.ts';
+import { createWorld, FLEET, ISSUED, policyDocument, stateFor, type World } from '@cordon/policy/trust/_world.ts';
+import { figure, type Figure, type Round } from './figure.ts';
+
+const DEVICES = 100_000;
+const COHORTS = 500;
+const TIMES = 40;
+
+/** About 50 KiB of canonical JSON: twenty policies of sixty rules. */
+export const content: BundleContent = {
+  format: 'cordon-bundle/1',
+  language: 'cordon/v1',
+  policies: Array.from({ length: 20 }, (_, i) => ({
+    policy: `pol_${String(i).padStart(20, '0')}`,
+    name: `policy ${i}`,
+    revision: 1,
+    document: policyDocument(`policy-${i}`, {
+      allow: {
+        filesystem: { read: Array.from({ length: 30 }, (_unused, k) => `/srv/data/${i}/folder-${k}`) },
+        network: { hosts: Array.from({ length: 30 }, (_unused, k) => ({ host: `host${k}.team${i}.example.com` })) },
+      },
+    }),
+    because: [{ assignment: `asg_${i}`, group: 'grp_1', groupName: 'developers' }],
+  })),
+  exceptions: [],
+};
+
+const makeState = async (): Promise<{ readonly world: World; readonly input: StateInput }> => {
+  const world = await createWorld('org_bench');
+  const [first] = FLEET.cohorts;
+  const cohorts = Array.from({ length: COHORTS }, (_, i) => ({
+    id: `coh_${i}`,
+    serial: 7,
+    content: i === 123 ? content : (first?.content ?? content),
+  }));
+  const devices = Array.from({ length: DEVICES }, (_, i) => ({ id: `dev_${i}`, cohort: i % COHORTS }));
+  return { world, input: await stateFor(world, { serial: 7, at: ISSUED, cohorts, devices }, 77_123) };
+};
+
+/** The steps of the verification that are signatures, hashes and proofs, by the product's own functions. */
+const cryptography = async ({ frame, membership, ...input }: StateInput): Promise<number> => {
+  const root = await verifyRootChain(input.roots, input.fingerprint, input.now);
+  await verifyFloor(input.floor, root);
+  const open = async (jws: string, role: 'checkpoint' | 'policy', maxBytes: number): Promise<unknown> =>
+    (await openCompact(jws, { typ: role === 'policy' ? 'cordon-bundle+jws' : 'cordon-checkpoint+jws', keys: root.keys(role), maxBytes }))
+      .payload;
+  const state = (await open(frame.checkpoint, 'checkpoint', 8192)) as {
+    cohorts: { size: number; root: string };
+    members: { size: number; root: string };
+  };
+  await open(membership.checkpoint, 'checkpoint', 8192);
+  await open(frame.manifest, 'policy', 65_536);
+  const { leaf, proof } = membership.member;
+  const held =
+    verifyInclusion({ leaf: memberLeafBytes(leaf), index: leaf.index, ...state.members, proof }) &&
+    verifyInclusion({
+      leaf: cohortLeafBytes(frame.cohort.leaf),
+      index: frame.cohort.leaf.index,
+      ...state.cohorts,
+      proof: frame.cohort.proof,
+    });
+  return held ? sha256Hex(frame.bundle ?? '').length : 0;
+};
+
+interface Signed {
+  readonly key: KeyObject;
+  readonly bytes: Buffer;
+  readonly signature: Buffer;
+}
+
+/** Everything in a state that has a signature, taken apart beforehand. */
+const signaturesOf = ({ roots, floor, frame, membership }: StateInput, { root }: World): readonly Signed[] => {
+  const keys = Object.values(root.roles).flatMap((role) => role.keys.map((jwk) => createPublicKey({ key: { ...jwk }, format: 'jwk' })));
+  const taken = (header: string, payload: string, signature: string): Signed => {
+    const [bytes, sig] = [Buffer.from(`${header}.${payload}`), Buffer.from(signature, 'base64url')];
+    const key = keys.find((one) => verifySignature(null, bytes, one, sig));
+    if (key === undefined) throw new Error('a signature that no key has made');
+    return { key, bytes, signature: sig };
+  };
+  const compact = [frame.checkpoint, membership.checkpoint, frame.manifest].map((jws) => {
+    const [header = '', payload = '', signature = ''] = jws.split('.');
+    return taken(header, payload, signature);
+  });
+  const general = [...roots, floor].flatMap((text) => {
+    const { payload, signatures } = JSON.parse(text) as { payload: string; signatures: { protected: string; signature: string }[] };
+    return signatures.map((one) => taken(one.protected, payload, one.signature));
+  });
+  return [...compact, ...general];
+};
+
+/** One hash a level, and one of the leaf: what any check of a proof must do. */
+const climb = (leaf: Buffer, siblings: readonly Buffer[]): Buffer => {
+  let hash = createHash('sha256').update(leaf).digest();
+  for (const sibling of siblings) hash = createHash('sha256').update(sibling).update(hash).digest();
+  return hash;
+};
+
+const bareOf = (input: StateInput, world: World): (() => number) => {
+  const { frame, membership } = input;
+  const signed = signaturesOf(input, world);
+  const proofs = (
+    [
+      [memberLeafBytes(membership.member.leaf), membership.member.proof],
+      [cohortLeafBytes(frame.cohort.leaf), frame.cohort.proof],
+    ] as const
+  ).map(([leaf, proof]) => [leaf, proof.map((hash) => Buffer.from(hash, 'hex'))] as const);
+  const bundle = Buffer.from(frame.bundle ?? '');
+  return () => {
+    if (!signed.every(({ key, bytes, signature }) => verifySignature(null, bytes, key, signature)))
+      throw new Error('a signature does not verify');
+    for (const [leaf, siblings] of proofs) climb(leaf, siblings);
+    return createHash('sha256').update(bundle).digest().length;
+  };
+};
+
+const timed = async (work: () => unknown): Promise<number> => {
+  const start = performance.now();
+  for (let i = 0; i < TIMES; i += 1) await work();
+  return (performance.now() - start) / TIMES;
+};
+
+/** @returns `trust.verify` (signatures, hashes and proofs) and `trust.content` (everything else that a device does to a new state; floor: JSON.parse of the bundle and its documents' hashes) */
+export const verifying = async (count: number, say: (message: string) => void): Promise<readonly Figure[]> => {
+  const { world, input } = await makeState();
+  const bytes = input.frame.bundle ?? '';
+  const bare = bareOf(input, world);
+  const parse = (): unknown => (JSON.parse(bytes) as BundleContent).policies.map(({ document }) => documentDigest(document));
+  say(
+    `trust: a bundle of ${(Buffer.byteLength(bytes) / 1024).toFixed(0)} KiB among ${COHORTS} cohorts and ${DEVICES} devices, proofs of ${input.membership.member.proof.length} and ${input.frame.cohort.proof.length} hashes`,
+  );
+  const verify: Round[] = [];
+  const rest: Round[] = [];
+  for (let round = 0; round <= count; round += 1) {
+    const [whole, product, floor, parsed] = [
+      await timed(() => verifyState(input)),
+      await timed(() => cryptography(input)),
+      await timed(bare),
+      await timed(parse),
+    ];
+    if (round === 0) continue;
+    verify.push({ product, floor });
+    rest.push({ product: whole - product, floor: parsed });
+  }
+  return [figure('trust.verify', 'ms', verify), figure('trust.content', 'ms', rest)];
+};
