@@ -11,6 +11,8 @@ const USAGE = `cordonctl: keys and proofs of a Cordon organisation
                                               new keys for a role; the root signs them
   cordonctl keys raise-epoch --organisation FILE --with KEYFILE... --out DIR
                                               after a restore, or when the signer was lost
+  cordonctl keys token --module FILE --token LABEL --out FILE
+                                              describe online keys that a PKCS#11 token keeps, for --online
   cordonctl keys show FILE                    what an organisation's root says
   cordonctl audit verify FILE [--head SEQ:HASH...]
                                               check an export of the audit log, offline
@@ -22,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'keys init': async () => (await import('./keys/init.ts')).initCommand,
   'keys rotate': async () => (await import('./keys/rotate.ts')).rotateCommand,
   'keys raise-epoch': async () => (await import('./keys/rotate.ts')).raiseEpochCommand,
+  'keys token': async () => (await import('./keys/token.ts')).tokenCommand,
   'keys show': async () => (await import('./keys/show.ts')).showCommand,
   'audit verify': async () => (await import('./audit/verify.ts')).verifyCommand,
 };

@@ -2,8 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
+import { readKeyToken } from '@cordon/policy/trust/key-token.ts';
 import { keyPairFromSeed, type KeyPair } from '@cordon/policy/trust/keys.ts';
 import { openSeeds, sealSeeds, type Seeds } from '@cordon/policy/trust/sealed-seeds.ts';
+import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import { readSecret, readText, writeNew } from '../files.ts';
 
 const random = (): { salt: Buffer; iv: Buffer } => ({ salt: randomBytes(16), iv: randomBytes(12) });
@@ -24,6 +26,10 @@ export const makeKey = (file: string): KeyPair => {
   return keyPairFromSeed(seed);
 };
 
+/** Keys of one role, each for another person: `ROLE.key`, or `ROLE-1.key` and on. */
+export const makeKeys = (folder: string, role: string, number: number): KeyPair[] =>
+  Array.from({ length: number }, (_, i) => makeKey(path.join(folder, number === 1 ? `${role}.key` : `${role}-${i + 1}.key`)));
+
 /** @throws CordonError `keys.sealed`, `files.*` */
 export const openKey = (file: string): KeyPair => {
   const { key } = openSeeds(readText(file), readSecret(passphraseFile(file)));
@@ -34,8 +40,11 @@ export const openKey = (file: string): KeyPair => {
 export const ONLINE_ROLES = ['policy', 'checkpoint', 'identity'] as const;
 type OnlineRole = (typeof ONLINE_ROLES)[number];
 
+/** The public halves of the server's keys, by role. */
+export type OnlineKeys = Readonly<Record<OnlineRole, Pick<KeyPair, 'jwk'>>>;
+
 /** The three keys of the server's signer, in the one file that it reads. */
-export const makeOnlineKeys = (folder: string): Readonly<Record<OnlineRole, KeyPair>> => {
+export const makeOnlineKeys = (folder: string): OnlineKeys => {
   const seeds = { policy: randomBytes(32), checkpoint: randomBytes(32), identity: randomBytes(32) };
   writeSealed(
     path.join(folder, 'online-keys.json'),
@@ -51,4 +60,18 @@ export const makeOnlineKeys = (folder: string): Readonly<Record<OnlineRole, KeyP
     checkpoint: keyPairFromSeed(seeds.checkpoint),
     identity: keyPairFromSeed(seeds.identity),
   };
+};
+
+/**
+ * Keys that a token made and keeps: its description takes the place of sealed keys in the server's folder.
+ * @param file what `cordonctl keys token` wrote
+ * @throws CordonError `keys.token`
+ */
+export const takeOnlineKeys = (file: string, folder: string): OnlineKeys => {
+  const text = readText(file);
+  const token = readKeyToken(parseStrictJson(text, { maxBytes: 131_072, maxDepth: 4 }));
+  if (token === undefined)
+    throw new CordonError('keys.token', `${file} does not describe a token: cordonctl keys token writes such a file`, { place: file });
+  writeNew(path.join(folder, 'online-keys.json'), text);
+  return token.keys;
 };

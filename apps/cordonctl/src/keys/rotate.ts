@@ -8,8 +8,8 @@ import { verifyFloor } from '@cordon/policy/trust/floor.ts';
 import type { RoleName } from '@cordon/policy/trust/root.ts';
 import { verifyRootChain } from '@cordon/policy/trust/root.ts';
 import { inNewFolder, writeNew } from '../files.ts';
-import { count } from './init.ts';
-import { makeKey, makeOnlineKeys, openKey } from './key-file.ts';
+import { count, PIN_NEEDED } from './init.ts';
+import { makeKey, makeOnlineKeys, openKey, takeOnlineKeys } from './key-file.ts';
 import { organisationText, readOrganisation, type Organisation } from './organisation-file.ts';
 
 const DAY_MS = 86_400_000;
@@ -21,9 +21,13 @@ export interface Rotation {
   readonly out: string;
   readonly days: number;
   readonly now: Date;
+  /** For the online roles: describes a token that has the keys; otherwise they are made here. */
+  readonly online?: string | undefined;
+  /** In the same version: what older keys signed counts no more, wherever it turns up. */
+  readonly raiseEpoch?: boolean;
 }
 
-type Key = ReturnType<typeof makeKey>;
+type Key = ReturnType<typeof openKey>;
 
 interface Change {
   readonly changes: readonly Pick<RootChange, 'role' | 'keys' | 'raiseEpoch'>[];
@@ -33,11 +37,11 @@ interface Change {
 }
 
 /** The online keys lie in one file: rotating one of them makes all three anew. */
-const changeFor = (role: RoleName, { trusted }: Organisation, folder: string): Change => {
+const changeFor = (role: RoleName, { trusted }: Organisation, { out: folder, online: token }: Rotation): Change => {
   if (role === 'policy' || role === 'checkpoint' || role === 'identity') {
     const server = path.join(folder, 'server');
     fs.mkdirSync(server, { mode: 0o700 });
-    const online = makeOnlineKeys(server);
+    const online = token === undefined ? makeOnlineKeys(server) : takeOnlineKeys(token, server);
     return {
       changes: (['policy', 'checkpoint', 'identity'] as const).map((name) => ({
         role: name,
@@ -45,8 +49,12 @@ const changeFor = (role: RoleName, { trusted }: Organisation, folder: string): C
       })),
     };
   }
-  const { threshold, keys } = trusted.document.roles[role];
-  const made = keys.map((_, i) => makeKey(path.join(folder, keys.length === 1 ? `${role}.key` : `${role}-${i + 1}.key`)));
+  const before = trusted.document.roles[role];
+  const { count: number, threshold } = (role === 'witness' ? witnesses : undefined) ?? {
+    count: before?.keys.length ?? 1,
+    threshold: before?.threshold ?? 1,
+  };
+  const made = makeKeys(folder, role, number);
   const changes = [{ role, keys: { threshold, keys: made.map(({ jwk }) => jwk) } }];
   return { changes, ...(role === 'root' && { signers: made }), ...(role === 'floor' && { floorSigners: made }) };
 };
@@ -77,7 +85,10 @@ const write = async (organisation: Organisation, { changes, signers = [], floorS
 /** @throws CordonError `root.threshold` when the keys given do not suffice, `files.*`, `keys.sealed` */
 export const rotate = async (role: RoleName, rotation: Rotation): Promise<number> => {
   const organisation = await readOrganisation(rotation.organisation, rotation.now);
-  return inNewFolder(rotation.out, () => write(organisation, changeFor(role, organisation, rotation.out), rotation));
+  return inNewFolder(rotation.out, () => {
+    const { changes, ...signing } = changeFor(role, organisation, rotation);
+    return write(organisation, { ...signing, changes: rotation.raiseEpoch ? [...changes, { raiseEpoch: true }] : changes }, rotation);
+  });
 };
 
 /** @throws CordonError as above */
@@ -95,13 +106,23 @@ const rotationFrom = (args: readonly string[]): { readonly rotation: Rotation; r
       with: { type: 'string', multiple: true },
       out: { type: 'string' },
       days: { type: 'string', default: '365' },
+      online: { type: 'string' },
+      'raise-epoch': { type: 'boolean', default: false },
     },
   });
   const { organisation, out } = values;
   if (organisation === undefined || out === undefined || values.with === undefined)
     throw new CordonError('cli.usage', 'needed: --organisation FILE, --with KEYFILE for each root key that signs, and --out DIR');
   return {
-    rotation: { organisation, out, with: values.with, days: count('days', values.days, 1, 3650), now: new Date() },
+    rotation: {
+      organisation,
+      out,
+      with: values.with,
+      days: count('days', values.days, 1, 3650),
+      now: new Date(),
+      online: values.online,
+      raiseEpoch: values['raise-epoch'],
+    },
     words: positionals,
   };
 };
@@ -115,7 +136,10 @@ export const rotateCommand = async (args: readonly string[]): Promise<number> =>
   const { rotation, words } = rotationFrom(args);
   const role = ROLE_NAMES.find((name) => name === words[0]);
   if (role === undefined) throw new CordonError('cli.usage', `name one of the roles ${ROLE_NAMES.join(', ')}`);
+  if (rotation.online !== undefined && !['policy', 'checkpoint', 'identity'].includes(role))
+    throw new CordonError('cli.usage', `--online is for the online keys, and ${role} is an offline one`);
   tell(await rotate(role, rotation), rotation.out);
+  if (rotation.online !== undefined) process.stdout.write(PIN_NEEDED);
   return 0;
 };
 

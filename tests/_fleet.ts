@@ -1,0 +1,208 @@
+/** A real organisation for the rehearsals: its ceremonies by `cordonctl`, its control plane, and devices that verify with the daemon's own code. */
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { expect, inject, onTestFinished } from 'vitest';
+import { sha256Hex } from '@cordon/policy/trust/digest.ts';
+import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
+import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
+import { configFrom } from '../apps/control-plane/src/config.ts';
+import { poolConfig, type DatabaseAccess } from '../apps/control-plane/src/db/client.ts';
+import { createControlPlane, type ControlPlane } from '../apps/control-plane/src/start.ts';
+import { startChannel, type Channel } from '../apps/endpoint-agent/src/control/channel.ts';
+import { loadDeviceKey } from '../apps/endpoint-agent/src/identity/device-key.ts';
+import { enroll } from '../apps/endpoint-agent/src/identity/enroll.ts';
+import { requireEnrollment, saveEnrollment } from '../apps/endpoint-agent/src/identity/enrollment.ts';
+import { createPolicyState, type PolicyState } from '../apps/endpoint-agent/src/policy-state/policy-state.ts';
+import { createSlots } from '../apps/endpoint-agent/src/policy-state/slots.ts';
+import { someFacts } from '../apps/control-plane/tests/_util.ts';
+import '../infra/vitest-database.ts';
+
+const run = promisify(execFile);
+const ROOT = path.join(import.meta.dirname, '..');
+
+/** A folder that goes with its test. */
+export const makeFolder = (): string => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-fleet-'));
+  onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }));
+  return folder;
+};
+
+export const createDatabase = async (template?: DatabaseAccess): Promise<DatabaseAccess> => {
+  const { superuser, owner } = inject('database');
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  const client = new pg.Client(poolConfig(superuser, 1));
+  await client.connect();
+  try {
+    await client.query(`CREATE DATABASE ${name} OWNER ${owner.user}${template === undefined ? '' : ` TEMPLATE ${template.database}`}`);
+  } finally {
+    await client.end();
+  }
+  return { ...owner, database: name };
+};
+
+export const urlOf = ({ user, password, host, port, database }: DatabaseAccess): string =>
+  `postgresql://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
+
+export interface Said {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `cordonctl` as a process. */
+export const cordonctl = async (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Said> => {
+  const program = ['--disable-warning=ExperimentalWarning', path.join(ROOT, 'apps/cordonctl/src/main.ts'), ...args];
+  try {
+    return { status: 0, ...(await run(process.execPath, program, { env: { PATH: '/usr/bin:/bin', ...env } })) };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { status: code, stdout, stderr };
+  }
+};
+
+/** Must work. @returns what it printed */
+export const ctl = async (...args: readonly string[]): Promise<string> => {
+  const said = await cordonctl(args);
+  expect(said, said.stderr).toMatchObject({ status: 0 });
+  return said.stdout;
+};
+
+export const freePort = async (): Promise<number> => {
+  const probe = http.createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+};
+
+export interface Site {
+  readonly stateDir: string;
+  readonly port: number;
+  owner: DatabaseAccess;
+}
+
+export const makeSite = async (): Promise<Site> => ({
+  stateDir: path.join(makeFolder(), 'state'),
+  port: await freePort(),
+  owner: await createDatabase(),
+});
+
+export interface Running extends ControlPlane {
+  ask<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, payload?: object): Promise<T>;
+}
+
+/** @param ceremony folder that `cordonctl keys` wrote for the server */
+export const start = async ({ stateDir, port, owner }: Site, ceremony?: string): Promise<Running> => {
+  const plane = await createControlPlane(
+    configFrom({
+      CORDON_STATE: stateDir,
+      CORDON_ADMIN_PORT: '0',
+      CORDON_DEVICE_PORT: String(port),
+      CORDON_LOG: 'silent',
+      ...(ceremony !== undefined && { CORDON_ORGANISATION: ceremony }),
+    }),
+    { owner },
+  );
+  onTestFinished(() => plane.close());
+  const token = fs.readFileSync(path.join(stateDir, 'admin-token'), 'utf8').trim();
+  return {
+    ...plane,
+    ask: async <T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, payload?: object): Promise<T> => {
+      const reply = await plane.listeners.admin.app.inject({
+        method,
+        url: `/api/v1${url}`,
+        ...(payload !== undefined && { payload }),
+        headers: { authorization: `Bearer ${token}` },
+      });
+      expect(reply.statusCode, `${method} ${url}: ${reply.body}`).toBeLessThan(300);
+      return reply.body === '' ? ({} as T) : reply.json<T>();
+    },
+  };
+};
+
+export interface Fleeting {
+  readonly stateDir: string;
+  readonly id: string;
+  readonly state: PolicyState;
+  readonly channel: Channel;
+  /** What it said of what it refused. */
+  readonly said: readonly string[];
+  /** What is in force now. */
+  inForce(): VerifiedState | undefined;
+  stop(): Promise<void>;
+}
+
+/** A device that is enrolled already: the daemon's channel, key, policy state and slots, without its sandbox. */
+export const wake = async (stateDir: string): Promise<Fleeting> => {
+  const enrollment = requireEnrollment(stateDir);
+  const stop = new AbortController();
+  const said: string[] = [];
+  const log = (message: string): void => void said.push(message);
+  const state = createPolicyState(enrollment, createSlots(stateDir), log, undefined, (newer) => saveEnrollment(stateDir, newer));
+  await state.load(new Date());
+  const inForce = (): VerifiedState | undefined => state.current(new Date());
+  const acknowledge = (): void => {
+    const now = inForce();
+    if (now !== undefined) channel.send({ type: 'ack', epoch: now.epoch, serial: now.serial, digest: now.digest, phase: 'enforced' });
+  };
+  const channel: Channel = startChannel({
+    enrollment,
+    key: loadDeviceKey(stateDir),
+    signal: stop.signal,
+    log,
+    random: () => 0.1,
+    onFrame: async (frame) => {
+      if (frame.type === 'roots') await state.onRoots(frame, new Date());
+      if (frame.type === 'state' && (await state.onState(frame, new Date())).kind === 'accepted') acknowledge();
+      if (frame.type === 'membership' && (await state.onMembership(frame, new Date())).kind === 'accepted') acknowledge();
+    },
+    hello: () => {
+      const now = inForce();
+      return {
+        type: 'hello',
+        protocol: PROTOCOL,
+        boot: `boot_${randomBytes(6).toString('hex')}`,
+        agentVersion: '0.1.0',
+        trust: { roots: state.trusted().roots.length, floor: sha256Hex(state.trusted().floor) },
+        enforcing: now === undefined ? null : { epoch: now.epoch, serial: now.serial, digest: now.digest, cohort: now.cohort },
+        checkpoint: now === undefined ? null : { epoch: now.epoch, serial: now.serial, digest: now.checkpointDigest },
+      };
+    },
+    onConnected: acknowledge,
+  });
+  const device = {
+    stateDir,
+    id: enrollment.device,
+    state,
+    channel,
+    said,
+    inForce,
+    stop: async () => {
+      stop.abort();
+      await channel.done;
+    },
+  };
+  onTestFinished(device.stop);
+  return device;
+};
+
+/** Enrols a device and waits until something is in force on it. */
+export const join = async (plane: Running, name: string, stateDir = makeFolder()): Promise<Fleeting> => {
+  const { token } = await plane.ask<{ token: string }>('POST', '/enrollment-tokens', { name });
+  await enroll({ stateDir, server: plane.deviceUrl, token, facts: someFacts(name), now: new Date() });
+  const device = await wake(stateDir);
+  await expect.poll(device.inForce, { timeout: 20_000, message: device.said.join('\n') }).toBeDefined();
+  return device;
+};
+
+/** The policy names that a device enforces, with their revisions. */
+export const enforces = (device: Fleeting): readonly string[] =>
+  device.inForce()?.content.policies.map(({ name, revision }) => `${name}@${revision}`) ?? [];
