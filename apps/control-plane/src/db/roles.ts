@@ -9,12 +9,13 @@ export const APPLICATION_ROLE = 'cordon_app';
 export const JOBS_SCHEMA = 'bullmq';
 
 /** Rows that may be added and read, never changed or removed; triggers refuse it to everyone else as well. */
-const APPEND_ONLY = ['audit_entry', 'policy_revision', 'proposal_signature'];
+const APPEND_ONLY = ['audit_entry', 'policy_revision', 'proposal_signature', 'former_key'];
 const NO_DELETE = [
   'organisation',
   'api_token',
   'enrollment_token',
   'device',
+  'device_join',
   'device_status',
   'policy',
   'change_set',
