@@ -40,6 +40,7 @@ const KINDS: Readonly<Record<Sent['kind'], true>> = {
   'launch.refused': true,
   egress: true,
   policy: true,
+  daemon: true,
   dropped: true,
 };
 const VERDICTS: Readonly<Record<Outcome, true>> = {
@@ -53,6 +54,9 @@ const VERDICTS: Readonly<Record<Outcome, true>> = {
   rejected: true,
   stale: true,
   expired: true,
+  started: true,
+  maintenance: true,
+  problem: true,
 };
 const Filter = Type.Object(
   {

@@ -66,6 +66,10 @@ const narrow = (event: TelemetryEvent): Narrow => {
         target: event.digest,
         detail: { serial: event.serial, ...(event.code !== undefined && { code: event.code }) },
       };
+    case 'daemon': {
+      const { state, assurance, after, code } = event;
+      return { verdict: state, ...(code !== undefined && { target: code }), detail: { assurance, ...(after !== undefined && { after }) } };
+    }
     case 'dropped':
       return { target: event.code, detail: { count: event.count } };
   }

@@ -30,6 +30,7 @@ export const EVENTS = {
     code: 'host.denied',
   },
   policy: { seq: 4, at, kind: 'policy', state: 'activated', digest: hex('a'), serial: 7, code: 'state.not-persisted' },
+  daemon: { seq: 6, at, kind: 'daemon', state: 'started', assurance: 'system', after: 'crash', code: 'state.slot-damaged' },
   dropped: { seq: 5, at, kind: 'dropped', count: 3, code: 'spool.full' },
 } as const;
 
@@ -48,6 +49,7 @@ export const DOWN = {
     member: { leaf: { org: 'org_a', index: 0, device: 'dev_1', cohort: 'coh_1', cohortIndex: 0 }, proof: [] },
   },
   'telemetry.ack': { type: 'telemetry.ack', boot: 'boot_1', seq: 9 },
+  order: { type: 'order', order: 'maintenance', text: '{}' },
   problem: { type: 'problem', code: 'state.unknown', detail: 'why' },
 } as const;
 
@@ -59,11 +61,21 @@ export const UP = {
     agentVersion: '0.1.0',
     enforcing: { epoch: 0, serial: 1, digest: hex('a'), cohort: 'coh_1' },
     checkpoint: { epoch: 0, serial: 1, digest: hex('c') },
+    integrity: {
+      state: 'A'.repeat(22),
+      counter: 4,
+      stored: true,
+      accepted: { epoch: 0, serial: 1 },
+      assurance: 'system',
+      machineBoot: '00000000-0000-4000-8000-000000000000',
+      after: 'reboot',
+    },
   },
   ack: { type: 'ack', epoch: 0, serial: 1, digest: hex('a'), phase: 'failed', code: 'jws.signature' },
   selftest: {
     type: 'selftest',
     result: { at, digest: hex('a'), passed: false, checks: [{ name: 'read', passed: false, detail: 'it could be read' }] },
   },
+  'order.reply': { type: 'order.reply', digest: hex('e'), accepted: false, code: 'maintenance.boot', proof: 'a.b.c' },
   telemetry: { type: 'telemetry', boot: 'boot_1', seqFrom: 0, seqTo: 5, prev: hex('0'), hash: hex('d'), events: Object.values(EVENTS) },
 } as const;

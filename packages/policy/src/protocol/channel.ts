@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { HexDigest } from './enrollment.ts';
 import { TelemetryEvent } from './events.ts';
+import { Integrity, OrderFrame, OrderReply } from './orders.ts';
 
 const closed = { additionalProperties: false } as const;
 const Jws = (max: number) => Type.String({ maxLength: max });
@@ -85,7 +86,7 @@ export const Problem = Type.Object(
   closed,
 );
 
-export const DownFrame = Type.Union([Welcome, RootsFrame, StateFrame, MembershipFrame, TelemetryAck, Problem]);
+export const DownFrame = Type.Union([Welcome, RootsFrame, StateFrame, MembershipFrame, OrderFrame, TelemetryAck, Problem]);
 export type DownFrame = Static<typeof DownFrame>;
 
 // ---- device to server -------------------------------------------------------------------------------------------
@@ -103,6 +104,7 @@ export const Hello = Type.Object(
     trust: Type.Optional(Type.Object({ roots: Serial, floor: HexDigest }, closed)),
     /** Highest checkpoint seen, its payload's SHA-256: a fork shows here. */
     checkpoint: Type.Union([Type.Object({ epoch: Serial, serial: Serial, digest: HexDigest }, closed), Type.Null()]),
+    integrity: Type.Optional(Integrity),
   },
   closed,
 );
@@ -152,7 +154,7 @@ export const TelemetryFrame = Type.Object(
 );
 export type TelemetryFrame = Static<typeof TelemetryFrame>;
 
-export const UpFrame = Type.Union([Hello, Ack, SelfTestFrame, TelemetryFrame]);
+export const UpFrame = Type.Union([Hello, Ack, SelfTestFrame, OrderReply, TelemetryFrame]);
 export type UpFrame = Static<typeof UpFrame>;
 
 /** Close codes that say what to do; none of them loosens anything. */

@@ -11,7 +11,7 @@ describe('an event', () => {
   it.each(Object.entries(EVENTS))('%s is accepted, and refused with anything more or less', (_kind, event) => {
     expect(Event.Check(event)).toBe(true);
     for (const name of ['arguments', 'content', 'device', 'zzz']) expect(Event.Check({ ...event, [name]: 'x' })).toBe(false);
-    const optional = new Set(['parent', 'code']);
+    const optional = new Set(['parent', 'code', 'after']);
     for (const name of Object.keys(event)) {
       const { [name]: _, ...rest } = event as Record<string, unknown>;
       expect([name, Event.Check(rest)]).toEqual([

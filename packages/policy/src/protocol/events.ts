@@ -3,6 +3,7 @@
  * arguments, no content. Every field has a limit and is hostile to whoever reads it.
  */
 import { Type, type Static } from 'typebox';
+import { EndedBy } from './orders.ts';
 import { Time } from './time.ts';
 
 export const EVENT_SCHEMA = 'cordon-events/1';
@@ -69,13 +70,26 @@ export const PolicyState = Type.Object(
   },
   closed,
 );
+/** The daemon itself: its start begins each boot's chain, and says on what assurance everything after it rests. */
+export const DaemonEvent = Type.Object(
+  {
+    ...common,
+    kind: Type.Literal('daemon'),
+    state: Type.Union([Type.Literal('started'), Type.Literal('maintenance'), Type.Literal('problem')]),
+    assurance: Type.Union([Type.Literal('system'), Type.Literal('user')]),
+    /** Of a start: how the daemon before it ended. */
+    after: Type.Optional(EndedBy),
+    code: Type.Optional(Text(64)),
+  },
+  closed,
+);
 /** What could not be kept: counted, never silent. */
 export const Dropped = Type.Object(
   { ...common, kind: Type.Literal('dropped'), count: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }), code: Text(64) },
   closed,
 );
 
-export const TelemetryEvent = Type.Union([RunStarted, RunEnded, LaunchRefused, Egress, PolicyState, Dropped]);
+export const TelemetryEvent = Type.Union([RunStarted, RunEnded, LaunchRefused, Egress, PolicyState, DaemonEvent, Dropped]);
 export type TelemetryEvent = Static<typeof TelemetryEvent>;
 
 /** An event before the spool gives it a number and a time. */

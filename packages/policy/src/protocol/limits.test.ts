@@ -5,7 +5,9 @@ import { CheckpointPayload } from '../trust/checkpoint.ts';
 import { RootDocument } from '../trust/root.ts';
 import * as channel from './channel.ts';
 import * as enrollment from './enrollment.ts';
+import { MaintenanceGrant, Retired, Retirement } from '../trust/orders.ts';
 import * as events from './events.ts';
+import * as orders from './orders.ts';
 
 interface Schema {
   readonly type?: string;
@@ -24,6 +26,10 @@ const schemas = Object.entries<object | string | number>({
   ...channel,
   ...enrollment,
   ...events,
+  ...orders,
+  MaintenanceGrant,
+  Retirement,
+  Retired,
   BundleManifest,
   CheckpointPayload,
   RootDocument,

@@ -17,6 +17,9 @@ export type ObjectType =
   | 'cordon-floor+jws'
   | 'cordon-bundle+jws'
   | 'cordon-checkpoint+jws'
+  | 'cordon-maintenance+jws'
+  | 'cordon-retirement+jws'
+  | 'cordon-retired+jws'
   | 'cordon-enroll+jws'
   | 'cordon-session+jws'
   | 'cordon-head+jws';
