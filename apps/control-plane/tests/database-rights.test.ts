@@ -32,6 +32,8 @@ const RIGHTS: Readonly<Record<string, string>> = {
   cohort: 'SELECT INSERT UPDATE',
   device: 'SELECT INSERT UPDATE',
   device_group: 'SELECT INSERT UPDATE DELETE',
+  device_integrity: 'SELECT INSERT UPDATE',
+  device_order: 'SELECT INSERT UPDATE',
   device_status: 'SELECT INSERT UPDATE',
   enrollment_token: 'SELECT INSERT UPDATE',
   group_member: 'SELECT INSERT UPDATE DELETE',

@@ -16,6 +16,8 @@ const NO_DELETE = [
   'enrollment_token',
   'device',
   'device_join',
+  'device_integrity',
+  'device_order',
   'device_status',
   'policy',
   'change_set',
