@@ -17,6 +17,7 @@ export const shareLock = async (tx: Tx): Promise<void> => {
 export interface CheckpointRow {
   readonly epoch: number;
   readonly serial: number;
+  readonly number: number;
   readonly jws: string;
   readonly digest: string;
   readonly createdAt: Date;
@@ -24,6 +25,10 @@ export interface CheckpointRow {
 }
 
 export const newestCheckpoint = (tx: Tx): Promise<CheckpointRow | null> => tx.checkpoint.findFirst({ orderBy: { id: 'desc' } });
+
+/** What the checkpoint at a place is named by; null when it is not kept any more. */
+export const digestAt = async (tx: Tx, epoch: number, number: number): Promise<string | null> =>
+  (await tx.checkpoint.findUnique({ where: { epoch_number: { epoch, number } }, select: { digest: true } }))?.digest ?? null;
 
 /** A change set is one row, and is held in memory by every replica. */
 const MAX_ASSIGNMENTS = 20_000;

@@ -2,6 +2,7 @@
 import { CordonError } from '@cordon/policy/errors.ts';
 import { CHECKPOINT_LIFETIME_MS, type CheckpointPayload } from '@cordon/policy/trust/checkpoint.ts';
 import { sha256Hex } from '@cordon/policy/trust/digest.ts';
+import { skipOf } from '@cordon/policy/trust/history.ts';
 import type { RootDocument } from '@cordon/policy/trust/root.ts';
 import { auditHead } from '../audit/audit.ts';
 import type { Context, Tx } from '../context.ts';
@@ -10,7 +11,18 @@ import { ensureBundle, loadDocuments } from './bundles.ts';
 import type { Snapshot } from './cohorts.ts';
 import { load } from './load.ts';
 import type { Advance, CohortState } from './published.ts';
-import { currentSerial, lockPublishing, newestCheckpoint, nextSerial, notify, readNewMembers, writeCohorts, writePlaces } from './store.ts';
+import {
+  currentSerial,
+  digestAt,
+  lockPublishing,
+  newestCheckpoint,
+  nextSerial,
+  notify,
+  readNewMembers,
+  writeCohorts,
+  writePlaces,
+  type CheckpointRow,
+} from './store.ts';
 
 /** What a publisher has decided; everything else follows from it. */
 export interface Decision {
@@ -41,12 +53,24 @@ const epochOf = (roots: readonly string[]): number => {
   return (JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as RootDocument).epoch;
 };
 
-const signCheckpoint = async (tx: Tx, context: Context, serial: number, previous: string | null): Promise<void> => {
+/** Its place among those of the epoch, and those that it names. A new epoch begins anew: what was before it may be lost. */
+const follow = async (
+  tx: Tx,
+  newest: CheckpointRow | null,
+  epoch: number,
+): Promise<Pick<CheckpointPayload, 'number' | 'previous' | 'skip'>> => {
+  if (newest?.epoch !== epoch) return { number: 0, previous: null, skip: null };
+  const number = newest.number + 1;
+  return { number, previous: newest.digest, skip: (await digestAt(tx, epoch, skipOf(number))) ?? newest.digest };
+};
+
+const signCheckpoint = async (tx: Tx, context: Context, serial: number, newest: CheckpointRow | null): Promise<void> => {
   const { published, signer, clock, organisation } = context;
   const issuedAt = clock();
   const expiresAt = new Date(issuedAt.getTime() + CHECKPOINT_LIFETIME_MS);
   const epoch = epochOf(organisation.roots);
   const audit = await auditHead(tx);
+  const place = await follow(tx, newest, epoch);
   const payload: CheckpointPayload = {
     format: 'cordon-checkpoint/1',
     org: published.org,
@@ -57,11 +81,11 @@ const signCheckpoint = async (tx: Tx, context: Context, serial: number, previous
     audit: { seq: audit.seq, head: audit.hash },
     members: { size: published.members.size, root: published.members.root() },
     cohorts: { size: published.tree.size, root: published.tree.root() },
-    previous,
+    ...place,
   };
   const jws = await signer.signCheckpoint(payload);
   const digest = sha256Hex(Buffer.from(jws.split('.')[1] ?? '', 'base64url'));
-  await tx.checkpoint.create({ data: { epoch, serial, jws, digest, createdAt: issuedAt, expiresAt } });
+  await tx.checkpoint.create({ data: { epoch, serial, number: place.number, jws, digest, createdAt: issuedAt, expiresAt } });
   await notify(tx, digest);
   published.checkpoint = { jws, digest, epoch, serial, issuedAt, expiresAt };
 };
@@ -123,7 +147,7 @@ export const transition = ({ decide, record }: Steps, context: Context): Promise
           if (place === undefined) throw new CordonError('publish.unknown-device', `device ${device} has no place in the members tree`);
           published.place(device, place.index, cohort);
         }
-        await signCheckpoint(tx, context, serial, newest?.digest ?? null);
+        await signCheckpoint(tx, context, serial, newest);
         published.snapshot = decision.snapshot;
         published.tidy();
         const advance = {

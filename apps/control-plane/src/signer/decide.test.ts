@@ -10,12 +10,14 @@ const checkpoint = (change: object = {}): object => ({
   org: 'org_1',
   epoch: 0,
   serial: 5,
+  number: 9,
   issuedAt: time(0),
   expiresAt: time(15 * 60_000),
   audit: { seq: 1, head: HEX },
   members: { size: 1, root: HEX },
   cohorts: { size: 1, root: HEX },
-  previous: null,
+  previous: HEX,
+  skip: HEX,
   ...change,
 });
 const manifest = (change: object = {}): object => ({

@@ -6,7 +6,7 @@ import { verifyFloor } from '@cordon/policy/trust/floor.ts';
 import { openSeeds } from '@cordon/policy/trust/sealed-seeds.ts';
 import { ROLE_NAMES } from '@cordon/policy/trust/founding.ts';
 import { keyPairFromSeed } from '@cordon/policy/trust/keys.ts';
-import { holdCeremony } from './init.ts';
+import { holdCeremony, witnessCount } from './init.ts';
 import { openKey } from './key-file.ts';
 import { readOrganisation } from './organisation-file.ts';
 import { raiseEpoch, rotate } from './rotate.ts';
@@ -60,6 +60,20 @@ describe('the ceremony of a new organisation', () => {
       fs.readFileSync(path.join(out, 'server/passphrase')),
     );
     expect([...trusted.keys('checkpoint').keys()]).toEqual([keyPairFromSeed(Buffer.from(online['checkpoint'] ?? '', 'base64url')).kid]);
+  });
+
+  it('has witnesses from the beginning where they are wanted: more than half must cosign unless said', async () => {
+    const place = path.join(folder, 'watched');
+    const floor = { apiVersion: 'cordon/v1', kind: 'ContainmentPolicy', metadata: { name: 'floor' }, spec: {} } as const;
+    const witnesses = witnessCount('3', undefined);
+    await holdCeremony({ out: place, rootKeys: 1, rootThreshold: 1, approvers: 1, witnesses, days: 365, now: NOW, floor });
+    const { trusted } = await readOrganisation(organisation(place), NOW);
+    expect([trusted.document.roles.witness?.threshold, trusted.keys('witness').size]).toEqual([2, 3]);
+    expect([...trusted.keys('witness').keys()]).toContain(openKey(path.join(place, 'witness-3.key')).kid);
+    expect([witnessCount('1', undefined), witnessCount('2', undefined), witnessCount('4', '4')].map(({ threshold }) => threshold)).toEqual([
+      1, 2, 4,
+    ]);
+    expect(() => witnessCount('2', '3')).toThrow(expect.objectContaining({ code: 'cli.usage' }));
   });
 
   it('overwrites nothing', async () => {
@@ -148,6 +162,27 @@ describe('a change of the root', () => {
       const after = await readOrganisation(organisation(next(role)), NOW);
       expect(await verifyFloor(after.floor, after.trusted), role).toEqual({ version: version + (role === 'floor' ? 1 : 0), document });
     }
+  });
+
+  it('demands witnesses, makes others of them, and demands them no longer, as the root says', async () => {
+    const two = { days: 365, now: NOW, with: [key('root-1.key'), key('root-2.key')] };
+    const witnessesIn = async (of: string): Promise<readonly [threshold: number | undefined, keys: readonly string[]]> => {
+      const { trusted } = await readOrganisation(organisation(of), NOW);
+      return [trusted.document.roles.witness?.threshold, [...trusted.keys('witness').keys()]];
+    };
+    const made = (of: string, number: number): string[] =>
+      Array.from({ length: number }, (_, i) => openKey(path.join(of, `witness-${i + 1}.key`)).kid);
+    expect(await witnessesIn(out)).toEqual([undefined, []]);
+    await rotate('witness', { ...two, organisation: organisation(out), out: next('v2'), witnesses: { count: 3, threshold: 2 } });
+    expect(await witnessesIn(next('v2'))).toEqual([2, made(next('v2'), 3)]);
+    await rotate('witness', { ...two, organisation: organisation(next('v2')), out: next('v3') });
+    expect(await witnessesIn(next('v3'))).toEqual([2, made(next('v3'), 3)]);
+    expect(made(next('v3'), 3)).not.toEqual(made(next('v2'), 3));
+    await rotate('witness', { ...two, organisation: organisation(next('v3')), out: next('v4'), witnesses: { count: 0, threshold: 1 } });
+    expect(await witnessesIn(next('v4'))).toEqual([undefined, []]);
+    await expect(
+      rotate('witness', { ...two, organisation: organisation(out), out: next('x'), witnesses: { count: 1, threshold: 2 } }),
+    ).rejects.toMatchObject({ code: 'root.keys' });
   });
 
   it('needs a file that cordonctl wrote', async () => {

@@ -9,7 +9,7 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { firstRoot, signFloor, signRoot } from '@cordon/policy/trust/founding.ts';
 import { rootFingerprint } from '@cordon/policy/trust/root.ts';
 import { inNewFolder, readText, writeNew } from '../files.ts';
-import { makeKey, makeOnlineKeys, takeOnlineKeys } from './key-file.ts';
+import { makeKeys, makeOnlineKeys, takeOnlineKeys } from './key-file.ts';
 import { organisationText } from './organisation-file.ts';
 
 const DAY_MS = 86_400_000;
@@ -20,7 +20,7 @@ export interface Ceremony {
   readonly rootThreshold: number;
   readonly approvers: number;
   /** Independent followers, so many of whom must cosign each checkpoint; none are demanded when there are none. */
-  readonly witnesses: { readonly count: number; readonly threshold: number };
+  readonly witnesses?: { readonly count: number; readonly threshold: number };
   readonly floor: PolicyDocument;
   readonly days: number;
   readonly now: Date;
@@ -46,7 +46,7 @@ export const count = (name: string, text: string, least: number, most: number): 
 };
 
 /** Unless said otherwise, more than half of the witnesses must cosign. @throws CordonError `cli.usage` */
-export const witnessCount = (witnesses: string, threshold: string | undefined): Ceremony['witnesses'] => {
+export const witnessCount = (witnesses: string, threshold: string | undefined): NonNullable<Ceremony['witnesses']> => {
   const number = count('witnesses', witnesses, 0, 16);
   return {
     count: number,
@@ -59,7 +59,10 @@ interface Held {
   readonly server: string;
 }
 
-const makeAll = async ({ out, rootKeys, rootThreshold, approvers, floor, days, now, online: token }: Ceremony): Promise<Held> => {
+const NO_WITNESSES = { count: 0, threshold: 1 } as const;
+
+const makeAll = async (ceremony: Ceremony): Promise<Held> => {
+  const { out, rootKeys, rootThreshold, approvers, witnesses = NO_WITNESSES, floor, days, now, online: token } = ceremony;
   const server = path.join(out, 'server');
   fs.mkdirSync(server, { mode: 0o700 });
   const named = (role: string, number: number) => makeKeys(out, role, number);

@@ -8,8 +8,8 @@ import { verifyFloor } from '@cordon/policy/trust/floor.ts';
 import type { RoleName } from '@cordon/policy/trust/root.ts';
 import { verifyRootChain } from '@cordon/policy/trust/root.ts';
 import { inNewFolder, writeNew } from '../files.ts';
-import { count, PIN_NEEDED } from './init.ts';
-import { makeKey, makeOnlineKeys, openKey, takeOnlineKeys } from './key-file.ts';
+import { count, PIN_NEEDED, witnessCount } from './init.ts';
+import { makeKeys, makeOnlineKeys, openKey, takeOnlineKeys } from './key-file.ts';
 import { organisationText, readOrganisation, type Organisation } from './organisation-file.ts';
 
 const DAY_MS = 86_400_000;
@@ -25,6 +25,8 @@ export interface Rotation {
   readonly online?: string | undefined;
   /** In the same version: what older keys signed counts no more, wherever it turns up. */
   readonly raiseEpoch?: boolean;
+  /** For the role of the witnesses: how many from now on, none to demand them no longer; as many as before unless said. */
+  readonly witnesses?: { readonly count: number; readonly threshold: number };
 }
 
 type Key = ReturnType<typeof openKey>;
@@ -37,7 +39,7 @@ interface Change {
 }
 
 /** The online keys lie in one file: rotating one of them makes all three anew. */
-const changeFor = (role: RoleName, { trusted }: Organisation, { out: folder, online: token }: Rotation): Change => {
+const changeFor = (role: RoleName, { trusted }: Organisation, { out: folder, online: token, witnesses }: Rotation): Change => {
   if (role === 'policy' || role === 'checkpoint' || role === 'identity') {
     const server = path.join(folder, 'server');
     fs.mkdirSync(server, { mode: 0o700 });
@@ -108,6 +110,8 @@ const rotationFrom = (args: readonly string[]): { readonly rotation: Rotation; r
       days: { type: 'string', default: '365' },
       online: { type: 'string' },
       'raise-epoch': { type: 'boolean', default: false },
+      witnesses: { type: 'string' },
+      'witness-threshold': { type: 'string' },
     },
   });
   const { organisation, out } = values;
@@ -122,6 +126,7 @@ const rotationFrom = (args: readonly string[]): { readonly rotation: Rotation; r
       now: new Date(),
       online: values.online,
       raiseEpoch: values['raise-epoch'],
+      ...(values.witnesses !== undefined && { witnesses: witnessCount(values.witnesses, values['witness-threshold']) }),
     },
     words: positionals,
   };
@@ -138,6 +143,8 @@ export const rotateCommand = async (args: readonly string[]): Promise<number> =>
   if (role === undefined) throw new CordonError('cli.usage', `name one of the roles ${ROLE_NAMES.join(', ')}`);
   if (rotation.online !== undefined && !['policy', 'checkpoint', 'identity'].includes(role))
     throw new CordonError('cli.usage', `--online is for the online keys, and ${role} is an offline one`);
+  if (rotation.witnesses !== undefined && role !== 'witness')
+    throw new CordonError('cli.usage', `--witnesses is for the role witness, not for ${role}`);
   tell(await rotate(role, rotation), rotation.out);
   if (rotation.online !== undefined) process.stdout.write(PIN_NEEDED);
   return 0;

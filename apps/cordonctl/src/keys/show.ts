@@ -9,10 +9,11 @@ export const showCommand = async (args: readonly string[]): Promise<number> => {
   if (file === undefined) throw new CordonError('cli.usage', 'cordonctl keys show FILE: an organisation.json');
   const { org, fingerprint, trusted } = await readOrganisation(file, new Date());
   const { version, epoch, expiresAt } = trusted.document;
-  const roles = ROLE_NAMES.map(
-    (role) =>
-      `  ${role.padEnd(11)} ${trusted.document.roles[role].threshold} of ${trusted.keys(role).size}: ${[...trusted.keys(role).keys()].join(', ')}`,
-  );
+  const roles = ROLE_NAMES.map((role) => {
+    const keys = [...trusted.keys(role).keys()];
+    const { threshold = 0 } = trusted.document.roles[role] ?? {};
+    return `  ${role.padEnd(11)} ${keys.length === 0 ? 'none' : `${threshold} of ${keys.length}: ${keys.join(', ')}`}`;
+  });
   process.stdout.write(
     `${[`organisation ${org}`, `fingerprint  ${fingerprint}`, `root         version ${version}, epoch ${epoch}, until ${expiresAt}`, ...roles].map(visible).join('\n')}\n`,
   );

@@ -3,11 +3,14 @@ import { Type, type Static } from 'typebox';
 import { HexDigest } from './enrollment.ts';
 import { TelemetryEvent } from './events.ts';
 import { Integrity, OrderFrame, OrderReply } from './orders.ts';
+import { FindingFrame, HistoryFrame, HistoryRequest } from './history.ts';
 
 const closed = { additionalProperties: false } as const;
 const Jws = (max: number) => Type.String({ maxLength: max });
 const Serial = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Proof = Type.Array(HexDigest, { maxItems: 64 });
+/** Cosignatures of the frame's checkpoint (trust/witness.ts), where the root demands witnesses. */
+const Witness = Type.Optional(Type.Array(Jws(2048), { maxItems: 16 }));
 
 /** Limits on a frame, in bytes. */
 export const MAX_FRAME_UP = 262_144;
@@ -55,6 +58,7 @@ export const StateFrame = Type.Object(
     manifest: Jws(65_536),
     /** The exact bytes (UTF-8) that the manifest's SHA-256 covers. */
     bundle: Type.Union([Type.String({ maxLength: MAX_FRAME_DOWN }), Type.Null()]),
+    witness: Witness,
   },
   closed,
 );
@@ -62,7 +66,12 @@ export type StateFrame = Static<typeof StateFrame>;
 
 /** This device's membership under a checkpoint: with each renewal and when its cohort changed. */
 export const MembershipFrame = Type.Object(
-  { type: Type.Literal('membership'), checkpoint: Jws(8192), member: Type.Object({ leaf: MemberLeaf, proof: Proof }, closed) },
+  {
+    type: Type.Literal('membership'),
+    checkpoint: Jws(8192),
+    member: Type.Object({ leaf: MemberLeaf, proof: Proof }, closed),
+    witness: Witness,
+  },
   closed,
 );
 export type MembershipFrame = Static<typeof MembershipFrame>;

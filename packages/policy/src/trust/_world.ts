@@ -11,8 +11,9 @@ import { sha256Hex } from './digest.ts';
 import { signCompact, signGeneral } from './envelope.ts';
 import { keyPairFromSeed, type KeyPair } from './keys.ts';
 import { MerkleTree } from './merkle.ts';
-import { rootFingerprint, type RoleName, type RootDocument } from './root.ts';
+import { rootFingerprint, type RequiredRole, type RoleName, type RootDocument } from './root.ts';
 import type { StateInput } from './verify.ts';
+import { cosign } from './witness.ts';
 
 /** When everything here is issued; a device looks at it one minute later. */
 export const ISSUED = new Date('2026-03-01T12:00:00.000Z');
@@ -23,6 +24,7 @@ export const DAY = 86_400_000;
 export const keyNamed = (name: string): KeyPair => keyPairFromSeed(Buffer.from(sha256Hex(name), 'hex'));
 
 const ROLES: Readonly<Record<RoleName, { readonly threshold: number; readonly of: number }>> = {
+  witness: { threshold: 2, of: 3 },
   root: { threshold: 2, of: 3 },
   floor: { threshold: 2, of: 2 },
   approver: { threshold: 1, of: 2 },
@@ -34,7 +36,7 @@ export const keysFor = (org: string, role: RoleName): KeyPair[] =>
   Array.from({ length: ROLES[role].of }, (_, i) => keyNamed(`${org} ${role} ${i}`));
 
 export const rootDocument = (org: string, change: Partial<RootDocument> = {}): RootDocument => {
-  const role = (name: RoleName): RootDocument['roles'][RoleName] => ({
+  const role = (name: RequiredRole): RootDocument['roles'][RequiredRole] => ({
     threshold: ROLES[name].threshold,
     keys: keysFor(org, name).map(({ jwk }) => jwk),
   });
@@ -78,6 +80,12 @@ export interface World {
   readonly fingerprint: string;
 }
 
+/** The roles of a root that demands witnesses. */
+export const rolesWithWitnesses = (org: string): RootDocument['roles'] => ({
+  ...rootDocument(org).roles,
+  witness: { threshold: ROLES.witness.threshold, keys: keysFor(org, 'witness').map(({ jwk }) => jwk) },
+});
+
 export const createWorld = async (org: string, change: Partial<RootDocument> = {}): Promise<World> => {
   const root = rootDocument(org, change);
   const text = await signGeneral(root, 'cordon-root+jws', keysFor(org, 'root').slice(0, 2));
@@ -89,6 +97,8 @@ export const createWorld = async (org: string, change: Partial<RootDocument> = {
 export interface Fleet {
   readonly serial: number;
   readonly at: Date;
+  /** Where its checkpoint stands among those of the epoch; without it, it is the first. */
+  readonly chain?: Pick<CheckpointPayload, 'number' | 'previous' | 'skip'>;
   readonly cohorts: readonly { readonly id: string; readonly serial: number; readonly content: BundleContent }[];
   readonly devices: readonly { readonly id: string; readonly cohort: number }[];
 }
@@ -125,8 +135,13 @@ export interface Forgery {
   readonly content?: (content: BundleContent) => object;
   readonly manifest?: (manifest: BundleManifest) => object;
   readonly checkpointKey?: KeyPair;
+  /** Who cosigns; those that the root demands unless said. */
+  readonly witnesses?: readonly KeyPair[];
   readonly policyKey?: KeyPair;
 }
+
+/** What others name a checkpoint by. */
+export const payloadDigest = (jws: string): string => sha256Hex(Buffer.from(jws.split('.')[1] ?? '', 'base64url'));
 
 const same = <T>(value: T): T => value;
 const first = (keys: readonly KeyPair[]): KeyPair => keys[0] ?? keyNamed('none');
@@ -156,27 +171,39 @@ export const stateFor = async (world: World, fleet: Fleet, device: number, forge
     org,
     epoch: world.root.epoch,
     serial: fleet.serial,
+    number: fleet.chain?.number ?? 0,
     issuedAt: fleet.at.toISOString(),
     expiresAt: new Date(fleet.at.getTime() + CHECKPOINT_LIFETIME_MS).toISOString(),
     audit: { seq: 40, head: sha256Hex('audit') },
     members: { size: members.size, root: members.root() },
     cohorts: { size: cohorts.size, root: cohorts.root() },
-    previous: null,
+    previous: fleet.chain?.previous ?? null,
+    skip: fleet.chain?.skip ?? null,
   };
   const checkpointKey = forgery.checkpointKey ?? first(keysFor(org, 'checkpoint'));
   const policyKey = forgery.policyKey ?? first(keysFor(org, 'policy'));
+  const { witness } = world.root.roles;
+  const witnesses = forgery.witnesses ?? (witness === undefined ? [] : keysFor(org, 'witness').slice(0, witness.threshold));
+  const cosigned = async (jws: string): Promise<{ witness?: string[] }> =>
+    witnesses.length === 0 ? {} : { witness: await Promise.all(witnesses.map((key) => cosign(payload, payloadDigest(jws), key))) };
+  const [stateCheckpoint, memberCheckpointJws] = [
+    await signCompact(checkpoint(payload), 'cordon-checkpoint+jws', checkpointKey),
+    await signCompact(memberCheckpoint(payload), 'cordon-checkpoint+jws', checkpointKey),
+  ];
   return {
     frame: {
       type: 'state',
-      checkpoint: await signCompact(checkpoint(payload), 'cordon-checkpoint+jws', checkpointKey),
+      checkpoint: stateCheckpoint,
       cohort: { leaf: leafOf(home, place.cohort), proof: cohorts.proof(place.cohort) },
       manifest: await signCompact(manifest(covered), 'cordon-bundle+jws', policyKey),
       bundle: text,
+      ...(await cosigned(stateCheckpoint)),
     },
     membership: {
       type: 'membership',
-      checkpoint: await signCompact(memberCheckpoint(payload), 'cordon-checkpoint+jws', checkpointKey),
+      checkpoint: memberCheckpointJws,
       member: { leaf: memberOf(place, device), proof: members.proof(device) },
+      ...(await cosigned(memberCheckpointJws)),
     },
     roots: world.roots,
     fingerprint: world.fingerprint,

@@ -9,19 +9,24 @@ const closed = { additionalProperties: false } as const;
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Tree = Type.Object({ size: Count, root: HexDigest }, closed);
 
-/** Payload of `cordon-checkpoint+jws`. `previous` is the SHA-256 of the predecessor's payload; null for the first of an epoch. */
+/**
+ * Payload of `cordon-checkpoint+jws`. `number` counts the checkpoints of an epoch from 0; a serial can have several (renewals, enrollments). `previous` is the
+ * SHA-256 of the predecessor's payload and `skip` that of one further back (history.ts); both are null for the first of an epoch.
+ */
 export const CheckpointPayload = Type.Object(
   {
     format: Type.Literal('cordon-checkpoint/1'),
     org: Type.String({ maxLength: 64 }),
     epoch: Count,
     serial: Count,
+    number: Type.Integer({ minimum: 0, maximum: 2_147_483_647 }),
     issuedAt: Time,
     expiresAt: Time,
     audit: Type.Object({ seq: Count, head: HexDigest }, closed),
     members: Tree,
     cohorts: Tree,
     previous: Type.Union([HexDigest, Type.Null()]),
+    skip: Type.Union([HexDigest, Type.Null()]),
   },
   closed,
 );

@@ -1,7 +1,7 @@
 /** Every kind of signed object offered to everyone who opens one: only the diagonal passes. One key signs all, so that nothing but the kind can tell. */
 import { describe, expect, it } from 'vitest';
 import { codeOf } from './_refusal.ts';
-import { createWorld, FLEET, floorPayload, keyNamed, keysFor, rootDocument, stateFor } from './_world.ts';
+import { createWorld, FLEET, floorPayload, keyNamed, keysFor, rolesWithWitnesses, rootDocument, stateFor } from './_world.ts';
 import { openCompact, openGeneral, signCompact, signGeneral, type ObjectType } from './envelope.ts';
 import { verifyFloor } from './floor.ts';
 import { verifyRootChain } from './root.ts';
@@ -12,6 +12,7 @@ const TYPES: Readonly<Record<ObjectType, true>> = {
   'cordon-floor+jws': true,
   'cordon-bundle+jws': true,
   'cordon-checkpoint+jws': true,
+  'cordon-witness+jws': true,
   'cordon-maintenance+jws': true,
   'cordon-retirement+jws': true,
   'cordon-retired+jws': true,
@@ -64,13 +65,22 @@ describe('signed objects offered to the places that take them', async () => {
           membership: { ...input.membership, checkpoint: await again(input.membership.checkpoint, typ, 'checkpoint') },
         }),
     },
+    'a cosignature': {
+      own: 'cordon-witness+jws',
+      offer: async (typ) => {
+        const strict = await createWorld('org_a', { roles: rolesWithWitnesses('org_a') });
+        const theirs = await stateFor(strict, FLEET, 0);
+        const [first = '', second = ''] = theirs.frame.witness ?? [];
+        return verifyState({ ...theirs, frame: { ...theirs.frame, witness: [await again(first, typ, 'witness'), second] } });
+      },
+    },
     'the manifest': {
       own: 'cordon-bundle+jws',
       offer: async (typ) =>
         verifyState({ ...input, frame: { ...input.frame, manifest: await again(input.frame.manifest, typ, 'policy') } }),
     },
   };
-  const again = (jws: string, typ: ObjectType, role: 'checkpoint' | 'policy'): Promise<string> => {
+  const again = (jws: string, typ: ObjectType, role: 'checkpoint' | 'policy' | 'witness'): Promise<string> => {
     const payload = JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString('utf8')) as object;
     return signCompact(payload, typ, keysFor('org_a', role)[0] ?? key);
   };

@@ -17,6 +17,7 @@ export type ObjectType =
   | 'cordon-floor+jws'
   | 'cordon-bundle+jws'
   | 'cordon-checkpoint+jws'
+  | 'cordon-witness+jws'
   | 'cordon-maintenance+jws'
   | 'cordon-retirement+jws'
   | 'cordon-retired+jws'

@@ -3,9 +3,17 @@ import type { PolicyDocument } from '../document/schema.ts';
 import { CordonError } from '../errors.ts';
 import { signGeneral, type Signer } from './envelope.ts';
 import type { KeyPair } from './keys.ts';
-import type { RootDocument, RoleName } from './root.ts';
+import type { RequiredRole, RootDocument, RoleName } from './root.ts';
 
-export const ROLE_NAMES = ['root', 'floor', 'approver', 'policy', 'checkpoint', 'identity'] as const satisfies readonly RoleName[];
+export const ROLE_NAMES = [
+  'root',
+  'floor',
+  'approver',
+  'policy',
+  'checkpoint',
+  'identity',
+  'witness',
+] as const satisfies readonly RoleName[];
 
 export interface RoleKeys {
   readonly threshold: number;
@@ -15,7 +23,7 @@ export interface RoleKeys {
 export interface Founding {
   readonly org: string;
   readonly expiresAt: Date;
-  readonly roles: Readonly<Record<RoleName, RoleKeys>>;
+  readonly roles: Readonly<Record<RequiredRole, RoleKeys> & { witness?: RoleKeys }>;
 }
 
 const mutable = ({ threshold, keys }: RoleKeys): RootDocument['roles']['root'] => ({ threshold, keys: keys.map((jwk) => ({ ...jwk })) });
@@ -34,12 +42,13 @@ export const firstRoot = ({ org, expiresAt, roles }: Founding): RootDocument => 
     policy: mutable(roles.policy),
     checkpoint: mutable(roles.checkpoint),
     identity: mutable(roles.identity),
+    ...(roles.witness !== undefined && { witness: mutable(roles.witness) }),
   },
 });
 
 export interface RootChange {
   readonly role?: RoleName;
-  /** Replaces all keys of the role. */
+  /** Replaces all keys of the role; none at all take the role away, which only witnesses can be. */
   readonly keys?: RoleKeys;
   /** After a restore or the loss of the signer: what was signed in the epoch before no longer counts. */
   readonly raiseEpoch?: boolean;
@@ -47,13 +56,18 @@ export interface RootChange {
 }
 
 /** The root document that follows another. Unsigned; it must be signed by the root keys of both. */
-export const nextRoot = (root: RootDocument, { role, keys, raiseEpoch = false, expiresAt }: RootChange): RootDocument => ({
-  ...root,
-  version: root.version + 1,
-  epoch: root.epoch + (raiseEpoch ? 1 : 0),
-  expiresAt: expiresAt.toISOString(),
-  roles: role === undefined || keys === undefined ? root.roles : { ...root.roles, [role]: mutable(keys) },
-});
+export const nextRoot = (root: RootDocument, { role, keys, raiseEpoch = false, expiresAt }: RootChange): RootDocument => {
+  const { witness: _witness, ...required } = root.roles;
+  const isRemoval = role === 'witness' && keys?.keys.length === 0;
+  const changed = role === undefined || keys === undefined ? root.roles : { ...root.roles, [role]: mutable(keys) };
+  return {
+    ...root,
+    version: root.version + 1,
+    epoch: root.epoch + (raiseEpoch ? 1 : 0),
+    expiresAt: expiresAt.toISOString(),
+    roles: isRemoval ? required : changed,
+  };
+};
 
 export const signRoot = (document: RootDocument, signers: readonly Signer[]): Promise<string> =>
   signGeneral(document, 'cordon-root+jws', signers);

@@ -26,7 +26,16 @@ export const RootDocument = Type.Object(
     epoch: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
     expiresAt: Time,
     roles: Type.Object(
-      { root: Offline, floor: Offline, approver: Offline, policy: Online, checkpoint: Online, identity: Online },
+      {
+        root: Offline,
+        floor: Offline,
+        approver: Offline,
+        policy: Online,
+        checkpoint: Online,
+        identity: Online,
+        /** When it is there, so many of these keys must have cosigned whatever a device believes of a checkpoint. */
+        witness: Type.Optional(Offline),
+      },
       { additionalProperties: false },
     ),
   },
@@ -34,11 +43,15 @@ export const RootDocument = Type.Object(
 );
 export type RootDocument = Static<typeof RootDocument>;
 export type RoleName = keyof RootDocument['roles'];
+/** Roles that every organisation has. */
+export type RequiredRole = Exclude<RoleName, 'witness'>;
 const validator = Compile(RootDocument);
 
 export interface TrustedRoot {
   readonly document: RootDocument;
   keys(role: RoleName): ReadonlyMap<string, DeviceJwk>;
+  /** Keys that had the role in any version of the chain: for what was signed in the past. */
+  everKeys(role: RoleName): ReadonlyMap<string, DeviceJwk>;
 }
 
 const refuse = (code: string, message: string): never => {
@@ -57,7 +70,7 @@ const parse = (payload: unknown): RootDocument => {
 
 /** Keys of a role by thumbprint. */
 const keysOf = (document: RootDocument, role: RoleName): ReadonlyMap<string, DeviceJwk> =>
-  new Map(document.roles[role].keys.map((jwk) => [thumbprint(jwk), jwk]));
+  new Map((document.roles[role]?.keys ?? []).map((jwk) => [thumbprint(jwk), jwk]));
 
 const signedBy = async (text: string, by: RootDocument): Promise<string> => {
   const { kids, payloadText } = await openGeneral(text, { typ: 'cordon-root+jws', keys: keysOf(by, 'root'), maxBytes: MAX_ROOT });
@@ -79,6 +92,7 @@ export const rootFingerprint = (firstRoot: string): string => {
 export const verifyRootChain = async (roots: readonly string[], fingerprint: string, now: Date): Promise<TrustedRoot> => {
   if (roots.length > 256) refuse('root.chain', `at most 256 root documents are accepted, not ${roots.length}`);
   let trusted: RootDocument | undefined;
+  const chain: RootDocument[] = [];
   for (const text of roots) {
     const next = parse(peekGeneral(text, MAX_ROOT));
     const payloadText = await signedBy(text, next);
@@ -93,8 +107,13 @@ export const verifyRootChain = async (roots: readonly string[], fingerprint: str
       if (next.epoch < trusted.epoch) refuse('root.epoch', 'the epoch fell');
     }
     trusted = next;
+    chain.push(next);
   }
   const document = trusted ?? refuse('root.chain', 'there is no root document');
   if (!(Date.parse(document.expiresAt) > now.getTime())) refuse('root.expired', `the root expired at ${document.expiresAt}`);
-  return { document, keys: (role) => keysOf(document, role) };
+  return {
+    document,
+    keys: (role) => keysOf(document, role),
+    everKeys: (role) => new Map(chain.flatMap((version) => [...keysOf(version, role)])),
+  };
 };

@@ -12,13 +12,15 @@ import { CordonError } from '../errors.ts';
 import type { MembershipFrame, StateFrame } from '../protocol/channel.ts';
 import { ContentSchema } from './bundle-content.ts';
 import { BundleManifest, documentDigest, MAX_MANIFEST_LIFETIME_MS } from './bundle.ts';
-import { CHECKPOINT_LIFETIME_MS, CheckpointPayload, cohortLeafBytes, EXPIRED_AFTER_MS, memberLeafBytes } from './checkpoint.ts';
+import { CHECKPOINT_LIFETIME_MS, cohortLeafBytes, EXPIRED_AFTER_MS, memberLeafBytes } from './checkpoint.ts';
 import { sha256Hex } from './digest.ts';
 import { openCompact } from './envelope.ts';
 import { verifyFloor } from './floor.ts';
+import { openLink, type Link } from './history.ts';
 import { verifyInclusion } from './merkle.ts';
-import { verifyRootChain } from './root.ts';
+import { verifyRootChain, type TrustedRoot } from './root.ts';
 import { parseStrictJson } from './strict-json.ts';
+import { requireWitnesses } from './witness.ts';
 
 const MAX_BUNDLE = 2_000_000;
 /** A checkpoint from further ahead than this is a wrong clock or an attack. */
@@ -68,11 +70,12 @@ export interface VerifiedState {
   readonly judgedAt: Date;
   readonly freshness: Freshness;
   readonly checkpointDigest: string;
+  /** The checkpoints of both frames, as they are compared with those that came before. */
+  readonly seen: readonly [state: Link, member: Link];
 }
 
 const Content = Compile(ContentSchema);
 const Manifest = Compile(BundleManifest);
-const Checkpoint = Compile(CheckpointPayload);
 
 const demand: (held: boolean, code: string, message: string) => asserts held = (held, code, message) => {
   if (!held) throw new CordonError(code, message);
@@ -83,14 +86,9 @@ export const freshnessAt = ({ staleAt, expiresAt }: Pick<VerifiedState, 'staleAt
   now < expiresAt ? (now < staleAt ? 'current' : 'stale') : 'expired';
 
 /** Verifies the checkpoint that a frame carries and that it is not older than what this device has accepted. */
-const openCheckpoint = async (
-  jws: string,
-  keys: Parameters<typeof openCompact>[1]['keys'],
-  serial: number,
-  input: StateInput,
-): Promise<CheckpointPayload & { payloadText: string }> => {
-  const { payload, payloadText } = await openCompact(jws, { typ: 'cordon-checkpoint+jws', keys, maxBytes: 8192 });
-  demand(Checkpoint.Check(payload), 'checkpoint.schema', 'not a checkpoint');
+const openCheckpoint = async (jws: string, root: TrustedRoot, serial: number, input: StateInput): Promise<Link> => {
+  const link = await openLink(jws, root.keys('checkpoint'));
+  const { payload } = link;
   demand(payload.org === input.device.org, 'checkpoint.org', 'the checkpoint is of another organisation');
   demand(
     Date.parse(payload.issuedAt) <= input.now.getTime() + CLOCK_SKEW_MS,
@@ -113,7 +111,7 @@ const openCheckpoint = async (
     'checkpoint.rollback',
     `epoch ${payload.epoch} serial ${payload.serial} is older than ${epoch}/${serial}`,
   );
-  return { ...payload, payloadText };
+  return link;
 };
 
 /**
@@ -126,15 +124,20 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
   demand(root.document.org === device.org, 'root.org', 'the root is of another organisation');
   const floor = await verifyFloor(input.floor, root);
   // 2. The checkpoints of both frames: by the checkpoint role, fresh, in this epoch, not older than what was accepted.
-  const keys = root.keys('checkpoint');
-  const state = await openCheckpoint(frame.checkpoint, keys, input.ratchet.serial, input);
-  const member = await openCheckpoint(membership.checkpoint, keys, input.ratchet.member, input);
+  const seen = [
+    await openCheckpoint(frame.checkpoint, root, input.ratchet.serial, input),
+    await openCheckpoint(membership.checkpoint, root, input.ratchet.member, input),
+  ] as const;
+  const [{ payload: state }, { payload: member }] = seen;
   demand(
     state.epoch === root.document.epoch && member.epoch === root.document.epoch,
     'checkpoint.epoch',
     `the root is in epoch ${root.document.epoch}`,
   );
-  // 3. This device's own place in the members tree names its cohort.
+  // 3. And where the root demands witnesses, cosigned by them.
+  await requireWitnesses(seen[0], frame.witness, root);
+  await requireWitnesses(seen[1], membership.witness, root);
+  // 4. This device's own place in the members tree names its cohort.
   const { leaf } = membership.member;
   demand(
     leaf.org === device.org && leaf.device === device.id && leaf.index === device.memberIndex,
@@ -152,7 +155,7 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
     'member.proof',
     'the member leaf is not in the members tree',
   );
-  // 4. The cohort's place names the digest of its bundle.
+  // 5. The cohort's place names the digest of its bundle.
   const cohort = frame.cohort.leaf;
   demand(
     cohort.org === device.org && cohort.cohort === leaf.cohort && cohort.index === leaf.cohortIndex,
@@ -171,7 +174,7 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
     'the cohort leaf is not in the cohorts tree',
   );
   demand(cohort.serial <= state.serial, 'cohort.serial', 'the cohort changed after its checkpoint');
-  // 5. The manifest, by the policy role, covers exactly these bytes.
+  // 6. The manifest, by the policy role, covers exactly these bytes.
   const { payload: manifest } = await openCompact(frame.manifest, {
     typ: 'cordon-bundle+jws',
     keys: root.keys('policy'),
@@ -194,7 +197,7 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
     'bundle.digest',
     'the bundle is not what was signed',
   );
-  // 6. The content, and that its revisions are those of the manifest.
+  // 7. The content, and that its revisions are those of the manifest.
   const content = parseStrictJson(bytes, { maxBytes: MAX_BUNDLE, maxDepth: 32 });
   demand(Content.Check(content), 'bundle.schema', 'the bundle does not fit the language version of this device');
   const policies: readonly AppliedPolicy[] = content.policies;
@@ -207,10 +210,10 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
     'bundle.revisions',
     'the bundle holds other revisions than its manifest lists',
   );
-  // 7. Every rule means something here: what could not be enforced is refused before it is in force.
+  // 8. Every rule means something here: what could not be enforced is refused before it is in force.
   const prepared = policies.map(preparePolicy);
   const exceptions = content.exceptions.map(prepareException);
-  // 8. How fresh it is: a renewal brings both, so withholding either makes the device stale.
+  // 9. How fresh it is: a renewal brings both, so withholding either makes the device stale.
   const newest = Math.min(Date.parse(state.expiresAt), Date.parse(member.expiresAt));
   const staleAt = new Date(newest);
   const expiresAt = new Date(Math.min(newest + EXPIRED_AFTER_MS, Date.parse(manifest.expiresAt), Date.parse(root.document.expiresAt)));
@@ -231,6 +234,7 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
     expiresAt,
     judgedAt: now,
     freshness: freshnessAt({ staleAt, expiresAt }, now),
-    checkpointDigest: sha256Hex(state.serial >= member.serial ? state.payloadText : member.payloadText),
+    checkpointDigest: seen[state.serial >= member.serial ? 0 : 1].digest,
+    seen,
   };
 };
