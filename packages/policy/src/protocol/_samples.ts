@@ -29,8 +29,9 @@ export const EVENTS = {
     policy: 'p',
     code: 'host.denied',
   },
-  policy: { seq: 4, at, kind: 'policy', state: 'activated', digest: hex('a'), serial: 7, code: 'state.not-persisted' },
+  policy: { seq: 4, at, kind: 'policy', state: 'activated', digest: hex('a'), epoch: 0, serial: 7, code: 'state.not-persisted' },
   daemon: { seq: 6, at, kind: 'daemon', state: 'started', assurance: 'system', after: 'crash', code: 'state.slot-damaged' },
+  selftest: { seq: 7, at, kind: 'selftest', digest: hex('a'), passed: false, failed: ['read'], result: hex('f') },
   dropped: { seq: 5, at, kind: 'dropped', count: 3, code: 'spool.full' },
 } as const;
 
@@ -48,7 +49,8 @@ export const DOWN = {
     checkpoint: 'a.b.c',
     member: { leaf: { org: 'org_a', index: 0, device: 'dev_1', cohort: 'coh_1', cohortIndex: 0 }, proof: [] },
   },
-  'telemetry.ack': { type: 'telemetry.ack', boot: 'boot_1', seq: 9 },
+  'telemetry.ack': { type: 'telemetry.ack', boot: 'boot_1', seq: 9, hash: hex('d') },
+  'head.ack': { type: 'head.ack', boot: 'boot_1', seq: 9 },
   order: { type: 'order', order: 'maintenance', text: '{}' },
   problem: { type: 'problem', code: 'state.unknown', detail: 'why' },
 } as const;
@@ -78,4 +80,5 @@ export const UP = {
   },
   'order.reply': { type: 'order.reply', digest: hex('e'), accepted: false, code: 'maintenance.boot', proof: 'a.b.c' },
   telemetry: { type: 'telemetry', boot: 'boot_1', seqFrom: 0, seqTo: 5, prev: hex('0'), hash: hex('d'), events: Object.values(EVENTS) },
+  head: { type: 'head', boot: 'boot_1', seq: 5, hash: hex('d'), head: 'a.b.c' },
 } as const;
