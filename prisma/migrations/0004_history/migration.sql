@@ -17,6 +17,7 @@ CREATE TABLE "cosignature" (
 
 -- CreateTable
 CREATE TABLE "history_finding" (
+    "id" SERIAL NOT NULL,
     "device_id" TEXT NOT NULL,
     "code" TEXT NOT NULL,
     "earlier" TEXT NOT NULL,
@@ -25,14 +26,20 @@ CREATE TABLE "history_finding" (
     "proved" BOOLEAN NOT NULL,
     "found_at" TIMESTAMPTZ(3) NOT NULL,
 
-    CONSTRAINT "history_finding_pkey" PRIMARY KEY ("device_id","code","earlier","later")
+    CONSTRAINT "history_finding_pkey" PRIMARY KEY ("id")
 );
 
 -- CreateIndex
-CREATE INDEX "history_finding_found_at_idx" ON "history_finding"("found_at");
+CREATE UNIQUE INDEX "history_finding_device_id_code_earlier_later_key" ON "history_finding"("device_id", "code", "earlier", "later");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "checkpoint_epoch_number_key" ON "checkpoint"("epoch", "number");
 
 -- AddForeignKey
 ALTER TABLE "cosignature" ADD CONSTRAINT "cosignature_checkpoint_id_fkey" FOREIGN KEY ("checkpoint_id") REFERENCES "checkpoint"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- Written by hand from here on: what the schema language cannot say.
+
+-- What was found is never changed, by whomever.
+CREATE TRIGGER history_finding_immutable BEFORE UPDATE OR DELETE ON "history_finding" FOR EACH ROW EXECUTE FUNCTION cordon_refuse_change();
+CREATE TRIGGER history_finding_kept BEFORE TRUNCATE ON "history_finding" FOR EACH STATEMENT EXECUTE FUNCTION cordon_refuse_change();

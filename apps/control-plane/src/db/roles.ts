@@ -9,7 +9,7 @@ export const APPLICATION_ROLE = 'cordon_app';
 export const JOBS_SCHEMA = 'bullmq';
 
 /** Rows that may be added and read, never changed or removed; triggers refuse it to everyone else as well. */
-const APPEND_ONLY = ['audit_entry', 'policy_revision', 'proposal_signature', 'former_key'];
+const APPEND_ONLY = ['audit_entry', 'policy_revision', 'proposal_signature', 'former_key', 'history_finding'];
 const NO_DELETE = [
   'organisation',
   'api_token',
@@ -27,6 +27,8 @@ const NO_DELETE = [
 ];
 const FULL = ['device_group', 'group_member', 'assignment', 'bundle', 'checkpoint'];
 const TELEMETRY = ['telemetry_batch', 'telemetry_event'];
+/** Added and read; they go with their checkpoint. */
+const ADDED = ['cosignature'];
 
 /** Every replica derives the same password from the owner's, so none has to be stored or shared. */
 const applicationPassword = (owner: DatabaseAccess): string =>
@@ -46,7 +48,7 @@ GRANT USAGE ON SCHEMA public, ${JOBS_SCHEMA} TO ${APPLICATION_ROLE};
 GRANT SELECT, INSERT ON ${APPEND_ONLY.join(', ')} TO ${APPLICATION_ROLE};
 GRANT SELECT, INSERT, UPDATE ON ${NO_DELETE.join(', ')} TO ${APPLICATION_ROLE};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ${FULL.join(', ')} TO ${APPLICATION_ROLE};
-GRANT SELECT, INSERT ON ${TELEMETRY.join(', ')} TO ${APPLICATION_ROLE};
+GRANT SELECT, INSERT ON ${[...TELEMETRY, ...ADDED].join(', ')} TO ${APPLICATION_ROLE};
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${APPLICATION_ROLE};
 GRANT EXECUTE ON FUNCTION cordon_ensure_partitions(integer), cordon_drop_partitions(integer) TO ${APPLICATION_ROLE};
 GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA ${JOBS_SCHEMA} TO ${APPLICATION_ROLE};
