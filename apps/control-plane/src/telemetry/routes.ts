@@ -32,7 +32,9 @@ const Event = Type.Object(
 type Outcome =
   | Extract<Sent, { verdict: unknown }>['verdict']
   | Extract<Sent, { reason: unknown }>['reason']
-  | Extract<Sent, { state: unknown }>['state'];
+  | Extract<Sent, { state: unknown }>['state']
+  | 'passed'
+  | 'failed';
 /** A word that is mistyped would find nothing, which reads as if nothing had happened. */
 const KINDS: Readonly<Record<Sent['kind'], true>> = {
   'run.started': true,
@@ -40,6 +42,7 @@ const KINDS: Readonly<Record<Sent['kind'], true>> = {
   'launch.refused': true,
   egress: true,
   policy: true,
+  selftest: true,
   daemon: true,
   dropped: true,
 };
@@ -51,12 +54,15 @@ const VERDICTS: Readonly<Record<Outcome, true>> = {
   timeout: true,
   'setup-failed': true,
   activated: true,
+  confirmed: true,
   rejected: true,
   stale: true,
   expired: true,
   started: true,
   maintenance: true,
   problem: true,
+  passed: true,
+  failed: true,
 };
 const Filter = Type.Object(
   {

@@ -64,8 +64,16 @@ const narrow = (event: TelemetryEvent): Narrow => {
       return {
         verdict: event.state,
         target: event.digest,
-        detail: { serial: event.serial, ...(event.code !== undefined && { code: event.code }) },
+        detail: {
+          ...(event.epoch !== undefined && { epoch: event.epoch }),
+          serial: event.serial,
+          ...(event.code !== undefined && { code: event.code }),
+        },
       };
+    case 'selftest': {
+      const { digest, passed, failed, result } = event;
+      return { verdict: passed ? 'passed' : 'failed', target: digest, detail: { failed, result } };
+    }
     case 'daemon': {
       const { state, assurance, after, code } = event;
       return { verdict: state, ...(code !== undefined && { target: code }), detail: { assurance, ...(after !== undefined && { after }) } };

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../trust/canonical-json.ts';
 import { sha256Hex } from '../trust/digest.ts';
 import { EVENTS } from './_samples.ts';
-import { batchHash, FIRST_BATCH, type Batch } from './batch.ts';
+import { batchHash, bodyOf, CHAIN_START, faultAfter, FIRST_BATCH, type Batch } from './batch.ts';
 
 const { dropped, egress, policy } = EVENTS;
 const BATCH: Batch = { boot: 'boot_1', seqFrom: 3, seqTo: 5, prev: FIRST_BATCH, events: [egress, policy, dropped] };
@@ -59,5 +59,27 @@ describe("a batch's hash", () => {
 
   it('does not cover what is no part of a batch: the receiver takes the members that it knows', () => {
     expect(batchHash({ ...BATCH, hash: 'x' } as Batch)).toBe(batchHash(BATCH));
+  });
+});
+
+describe('a batch after others', () => {
+  const linked = (seqFrom: number, count: number, prev: string): Batch & { readonly hash: string } => {
+    const events = Array.from({ length: count }, (_, i) => ({ ...dropped, seq: seqFrom + i }));
+    const batch = { boot: 'boot_1', seqFrom, seqTo: seqFrom + count - 1, prev, events };
+    return { ...batch, hash: batchHash(batch) };
+  };
+  const first = linked(1, 2, FIRST_BATCH);
+  const place = { seq: first.seqTo, hash: first.hash };
+  const second = linked(3, 2, first.hash);
+
+  it('follows, or it is said why not', () => {
+    expect(faultAfter(CHAIN_START, first, bodyOf(first))).toBeUndefined();
+    expect(faultAfter(place, second, bodyOf(second))).toBeUndefined();
+    expect(faultAfter(CHAIN_START, second, bodyOf(second))).toBe('missing');
+    expect(faultAfter(place, first, bodyOf(first))).toBe('again');
+    expect(faultAfter(place, second, bodyOf(first))).toBe('changed');
+    expect(faultAfter(place, { ...second, prev: 'a'.repeat(64) }, bodyOf(second))).toBe('changed');
+    const other = linked(3, 2, 'a'.repeat(64));
+    expect(faultAfter(place, other, bodyOf(other))).toBe('apart');
   });
 });

@@ -30,3 +30,26 @@ export const hashWith = ({ boot, seqFrom, seqTo, prev }: Omit<Batch, 'events'>, 
 
 /** SHA-256 over the canonical form, hex. */
 export const batchHash = (batch: Batch): string => hashWith(batch, bodyOf(batch));
+
+/** How far a chain goes: the number of its last event and the hash of the batch that ends there. */
+export interface ChainPlace {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+export const CHAIN_START: ChainPlace = { seq: 0, hash: FIRST_BATCH };
+
+/** missing: events before it are not there. again: its numbers were there before. changed: it is not what its hash says. apart: its predecessor is another. */
+export type ChainFault = 'missing' | 'again' | 'changed' | 'apart';
+
+/** @param body the canonical text of its events. @returns why a batch does not follow; undefined when it does */
+export const faultAfter = (
+  before: ChainPlace,
+  batch: Omit<Batch, 'events'> & { readonly hash: string },
+  body: string,
+): ChainFault | undefined => {
+  if (batch.seqFrom > before.seq + 1) return 'missing';
+  if (batch.seqFrom <= before.seq) return 'again';
+  if (hashWith(batch, body) !== batch.hash) return 'changed';
+  return batch.prev === before.hash ? undefined : 'apart';
+};

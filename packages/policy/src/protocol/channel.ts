@@ -89,13 +89,19 @@ export const RootsFrame = Type.Object(
 );
 export type RootsFrame = Static<typeof RootsFrame>;
 
-export const TelemetryAck = Type.Object({ type: Type.Literal('telemetry.ack'), boot: Type.String({ maxLength: 64 }), seq: Serial }, closed);
+/** All up to `seq` is committed. `hash` is that of the batch which ends there: a device that sent something else has not been acknowledged. */
+export const TelemetryAck = Type.Object(
+  { type: Type.Literal('telemetry.ack'), boot: Type.String({ maxLength: 64 }), seq: Serial, hash: Type.Optional(HexDigest) },
+  closed,
+);
+/** The signed head of a chain is stored; it is verified later. */
+export const HeadAck = Type.Object({ type: Type.Literal('head.ack'), boot: Type.String({ maxLength: 64 }), signed: Serial }, closed);
 export const Problem = Type.Object(
   { type: Type.Literal('problem'), code: Type.String({ maxLength: 64 }), detail: Type.String({ maxLength: 512 }) },
   closed,
 );
 
-export const DownFrame = Type.Union([Welcome, RootsFrame, StateFrame, MembershipFrame, OrderFrame, TelemetryAck, Problem]);
+export const DownFrame = Type.Union([Welcome, RootsFrame, StateFrame, MembershipFrame, OrderFrame, TelemetryAck, HeadAck, Problem]);
 export type DownFrame = Static<typeof DownFrame>;
 
 // ---- device to server -------------------------------------------------------------------------------------------
@@ -148,11 +154,13 @@ export type Ack = Static<typeof Ack>;
 
 export const SelfTestFrame = Type.Object({ type: Type.Literal('selftest'), result: SelfTest }, closed);
 
+const Boot = Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9_-]+$' });
+
 /** Events seqFrom..seqTo of this boot; `prev` is the hash of the batch before (64 zeros for the first). */
 export const TelemetryFrame = Type.Object(
   {
     type: Type.Literal('telemetry'),
-    boot: Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9_-]+$' }),
+    boot: Boot,
     seqFrom: Serial,
     seqTo: Serial,
     prev: HexDigest,
@@ -163,7 +171,20 @@ export const TelemetryFrame = Type.Object(
 );
 export type TelemetryFrame = Static<typeof TelemetryFrame>;
 
-export const UpFrame = Type.Union([Hello, Ack, SelfTestFrame, OrderReply, TelemetryFrame]);
+/** The device's signature over the head of a chain (trust/device-head.ts); what stands beside it is to find it by, and is verified against it. */
+export const HeadFrame = Type.Object(
+  {
+    type: Type.Literal('head'),
+    boot: Boot,
+    seq: Type.Integer({ minimum: 1, maximum: 2_147_483_647 }),
+    hash: HexDigest,
+    head: Jws(2048),
+  },
+  closed,
+);
+export type HeadFrame = Static<typeof HeadFrame>;
+
+export const UpFrame = Type.Union([Hello, Ack, SelfTestFrame, OrderReply, TelemetryFrame, HeadFrame]);
 export type UpFrame = Static<typeof UpFrame>;
 
 /** Close codes that say what to do; none of them loosens anything. */

@@ -11,7 +11,7 @@ describe('an event', () => {
   it.each(Object.entries(EVENTS))('%s is accepted, and refused with anything more or less', (_kind, event) => {
     expect(Event.Check(event)).toBe(true);
     for (const name of ['arguments', 'content', 'device', 'zzz']) expect(Event.Check({ ...event, [name]: 'x' })).toBe(false);
-    const optional = new Set(['parent', 'code', 'after']);
+    const optional = new Set(['parent', 'code', 'after', 'epoch']);
     for (const name of Object.keys(event)) {
       const { [name]: _, ...rest } = event as Record<string, unknown>;
       expect([name, Event.Check(rest)]).toEqual([
@@ -37,6 +37,8 @@ describe('an event', () => {
     ['an attestation that is not yes or no', { ...EVENTS['run.started'], attested: 1 }],
     ['a number before the first', { ...EVENTS.dropped, seq: -1 }],
     ['a number that cannot be counted', { ...EVENTS.dropped, seq: 2 ** 53 }],
+    ['33 failed checks', { ...EVENTS.selftest, failed: Array.from({ length: 33 }, () => 'read') }],
+    ['a result that is no digest', { ...EVENTS.selftest, result: 'f' }],
     ['nothing dropped', { ...EVENTS.dropped, count: 0 }],
     ['an exit code that no system has', { ...EVENTS['run.ended'], exitCode: 1e300 }],
     ['a run that ended before it began', { ...EVENTS['run.ended'], durationMs: -1 }],

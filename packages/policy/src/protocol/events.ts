@@ -4,6 +4,7 @@
  */
 import { Type, type Static } from 'typebox';
 import { EndedBy } from './orders.ts';
+import { HexDigest } from './enrollment.ts';
 import { Time } from './time.ts';
 
 export const EVENT_SCHEMA = 'cordon-events/1';
@@ -59,12 +60,23 @@ export const Egress = Type.Object(
   },
   closed,
 );
+/**
+ * Every acknowledgement stands in the chain as one of these: activated (other rules) and confirmed (the same under a newer serial, or loaded again) are `enforced`,
+ * rejected is `failed`. The acknowledgement's own frame is only faster.
+ */
 export const PolicyState = Type.Object(
   {
     ...common,
     kind: Type.Literal('policy'),
-    state: Type.Union([Type.Literal('activated'), Type.Literal('rejected'), Type.Literal('stale'), Type.Literal('expired')]),
+    state: Type.Union([
+      Type.Literal('activated'),
+      Type.Literal('confirmed'),
+      Type.Literal('rejected'),
+      Type.Literal('stale'),
+      Type.Literal('expired'),
+    ]),
     digest: Text(64),
+    epoch: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
     serial: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
     code: Type.Optional(Text(64)),
   },
@@ -83,13 +95,25 @@ export const DaemonEvent = Type.Object(
   },
   closed,
 );
+/** Of a self-test: what its frame says, bound by the SHA-256 of the canonical form of its result. */
+export const SelfTested = Type.Object(
+  {
+    ...common,
+    kind: Type.Literal('selftest'),
+    digest: Text(64),
+    passed: Type.Boolean(),
+    failed: Type.Array(Text(64), { maxItems: 32 }),
+    result: HexDigest,
+  },
+  closed,
+);
 /** What could not be kept: counted, never silent. */
 export const Dropped = Type.Object(
   { ...common, kind: Type.Literal('dropped'), count: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }), code: Text(64) },
   closed,
 );
 
-export const TelemetryEvent = Type.Union([RunStarted, RunEnded, LaunchRefused, Egress, PolicyState, DaemonEvent, Dropped]);
+export const TelemetryEvent = Type.Union([RunStarted, RunEnded, LaunchRefused, Egress, PolicyState, SelfTested, DaemonEvent, Dropped]);
 export type TelemetryEvent = Static<typeof TelemetryEvent>;
 
 /** An event before the spool gives it a number and a time. */

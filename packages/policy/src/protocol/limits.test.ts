@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { BundleManifest } from '../trust/bundle.ts';
 import { CheckpointPayload } from '../trust/checkpoint.ts';
+import { HeadStatement } from '../trust/device-head.ts';
 import { RootDocument } from '../trust/root.ts';
 import * as channel from './channel.ts';
 import * as enrollment from './enrollment.ts';
@@ -32,6 +33,7 @@ const schemas = Object.entries<object | string | number>({
   Retired,
   BundleManifest,
   CheckpointPayload,
+  HeadStatement,
   RootDocument,
 }).flatMap(([name, value]): [string, Schema][] =>
   typeof value === 'object' && ('type' in value || 'anyOf' in value) ? [[name, value as Schema]] : [],
