@@ -13,6 +13,8 @@ const USAGE = `cordonctl: keys and proofs of a Cordon organisation
                                               after a restore, or when the signer was lost
   cordonctl keys token --module FILE --token LABEL --out FILE
                                               describe online keys that a PKCS#11 token keeps, for --online
+  cordonctl floor sign --organisation FILE --floor POLICY --with KEYFILE... --out DIR [--loosen]
+                                              the next version of the floor; says what it takes
   cordonctl keys show FILE                    what an organisation's root says
   cordonctl audit verify FILE [--head SEQ:HASH...]
                                               check an export of the audit log, offline
@@ -25,6 +27,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'keys rotate': async () => (await import('./keys/rotate.ts')).rotateCommand,
   'keys raise-epoch': async () => (await import('./keys/rotate.ts')).raiseEpochCommand,
   'keys token': async () => (await import('./keys/token.ts')).tokenCommand,
+  'floor sign': async () => (await import('./keys/floor.ts')).signFloorCommand,
   'keys show': async () => (await import('./keys/show.ts')).showCommand,
   'audit verify': async () => (await import('./audit/verify.ts')).verifyCommand,
 };
