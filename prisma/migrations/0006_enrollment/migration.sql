@@ -1,5 +1,46 @@
 -- Enrollment that waits for an administrator, tombstones, rotated keys, and the counter of joins.
 
+-- AlterTable
+ALTER TABLE "device" ADD COLUMN     "approved_at" TIMESTAMPTZ(3) DEFAULT CURRENT_TIMESTAMP,
+ADD COLUMN     "ended_as" TEXT,
+ADD COLUMN     "key_generation" INTEGER NOT NULL DEFAULT 1,
+ADD COLUMN     "key_since" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP;
+
+-- AlterTable
+ALTER TABLE "enrollment_token" ADD COLUMN     "approval" BOOLEAN NOT NULL DEFAULT false;
+
+-- AlterTable
+ALTER TABLE "organisation" ADD COLUMN     "channel_secret" TEXT;
+
+-- CreateTable
+CREATE TABLE "former_key" (
+    "thumbprint" TEXT NOT NULL,
+    "device_id" TEXT NOT NULL,
+    "replaced_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "former_key_pkey" PRIMARY KEY ("thumbprint")
+);
+
+-- CreateTable
+CREATE TABLE "device_join" (
+    "device_id" TEXT NOT NULL,
+    "joins" INTEGER NOT NULL,
+    "mark" TEXT NOT NULL,
+    "displaced" TEXT[] DEFAULT ARRAY[]::TEXT[],
+    "finding" TEXT,
+    "found_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "device_join_pkey" PRIMARY KEY ("device_id")
+);
+
+-- CreateIndex
+CREATE INDEX "former_key_device_id_idx" ON "former_key"("device_id");
+
+-- AddForeignKey
+ALTER TABLE "former_key" ADD CONSTRAINT "former_key_device_id_fkey" FOREIGN KEY ("device_id") REFERENCES "device"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "device_join" ADD CONSTRAINT "device_join_device_id_fkey" FOREIGN KEY ("device_id") REFERENCES "device"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
 
 -- Written by hand from here on: what the schema language cannot say.
 
