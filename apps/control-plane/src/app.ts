@@ -11,6 +11,7 @@ import { registerApiTokens } from './auth/routes.ts';
 import { registerSessions } from './auth/session-routes.ts';
 import { registerCompliance } from './compliance/routes.ts';
 import type { App, Context, Feature } from './context.ts';
+import { registerDeviceLifecycle } from './devices/lifecycle-routes.ts';
 import { registerDevices } from './devices/routes.ts';
 import { registerEnrollmentTokens } from './enrollment/routes.ts';
 import { registerEnroll } from './enrollment/device-routes.ts';
@@ -21,6 +22,7 @@ import { registerHealth } from './health.ts';
 import { createServer } from './http-server.ts';
 import { describeApi } from './openapi.ts';
 import { registerPolicies } from './policies/routes.ts';
+import { registerProposals } from './proposals/routes.ts';
 import { registerPublishing } from './publishing/routes.ts';
 import { enforceRouteRules, type KnownRoute } from './route-rules.ts';
 import { registerTelemetry } from './telemetry/routes.ts';
@@ -31,9 +33,11 @@ const ADMIN_FEATURES: readonly Feature[] = [
   registerApiTokens,
   registerEnrollmentTokens,
   registerDevices,
+  registerDeviceLifecycle,
   registerGroups,
   registerPolicies,
   registerAssignments,
+  registerProposals,
   registerPublishing,
   registerTelemetry,
   registerCompliance,

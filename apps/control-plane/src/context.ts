@@ -60,6 +60,8 @@ export interface Context {
     readonly roots: readonly string[];
     readonly floor: string;
     readonly fingerprint: string;
+    /** Of the newest root: approvals of another epoch count no more. */
+    readonly epoch: number;
     /** Key ids that the newest root lets sign bundles. */
     readonly policyKeys: ReadonlySet<string>;
   };

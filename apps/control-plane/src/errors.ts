@@ -78,6 +78,8 @@ const STATUS: Readonly<Record<string, number>> = {
   'signer.failed': 503,
   'signer.refused': 409,
   'signer.rollback': 409,
+  'proposal.other-payload': 422,
+  'proposal.unknown-approver': 422,
   'publish.not-ready': 503,
   'publish.document-missing': 409,
   'publish.too-large': 422,

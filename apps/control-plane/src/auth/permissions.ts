@@ -19,6 +19,8 @@ const WRITE = [
   'groups.write',
   'policies.write',
   'assignments.write',
+  'changes.propose',
+  'changes.approve',
   'changes.publish',
   'audit.read',
   'tokens.read',
@@ -32,14 +34,15 @@ export type Permission = (typeof PERMISSIONS)[number] | 'public';
 export type DevicePermission = 'device' | 'public';
 
 /**
- * - author writes policies and where they apply; approver and owner put them in force; gitops does both for a repository.
+ * - author writes policies and where they apply, and proposes them; approver and owner put them in force; gitops does both for a repository. Who may bring
+ *   an approval's signatures is here; whether they count is for the approver's key and the signer.
  * - operator runs the fleet (enrollment, groups, revocation); helpdesk looks and adds devices; auditor only looks, everywhere.
  */
 const GRANTED: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   owner: new Set(PERMISSIONS),
-  author: new Set([...READ, 'policies.write', 'assignments.write']),
-  approver: new Set([...READ, 'changes.publish', 'audit.read']),
-  operator: new Set([...READ, 'devices.write', 'enrollment.write', 'groups.write']),
+  author: new Set([...READ, 'policies.write', 'assignments.write', 'changes.propose']),
+  approver: new Set([...READ, 'changes.propose', 'changes.approve', 'changes.publish', 'audit.read']),
+  operator: new Set([...READ, 'devices.write', 'enrollment.write', 'groups.write', 'changes.propose']),
   helpdesk: new Set([
     'devices.read',
     'enrollment.read',
@@ -58,6 +61,7 @@ const GRANTED: Readonly<Record<Role, ReadonlySet<Permission>>> = {
     'assignments.read',
     'assignments.write',
     'changes.read',
+    'changes.propose',
     'changes.publish',
     'compliance.read',
   ]),

@@ -6,6 +6,7 @@ import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
 import type { MembershipFrame, StateFrame } from '@cordon/policy/protocol/channel.ts';
 import { cohortLeafBytes, memberLeafBytes } from '@cordon/policy/trust/checkpoint.ts';
 import { MerkleTree } from '@cordon/policy/trust/merkle.ts';
+import type { Approved } from '../proposals/proposals.ts';
 import { EMPTY_SNAPSHOT, type Snapshot } from './cohorts.ts';
 
 export interface CohortState {
@@ -62,16 +63,42 @@ export class Published {
   readonly bundles = new Map<string, StoredBundle>();
   /** Immutable revisions, by `policy@revision`. */
   readonly documents = new Map<string, PolicyDocument>();
+  /** What people approved last in this epoch, as last read. */
+  approved: Approved | undefined;
   /** A change of members was committed and could not be placed: the next renewal looks at every device. */
   misplaced = false;
   /** Places devices, several callers at a time; made by the first. */
   placing: ((devices: readonly string[]) => Promise<void>) | undefined;
+  /** How many witnesses must cosign a checkpoint before devices get it. */
+  readonly demanded: number;
+  #cosigned: { readonly digest: string; readonly by: Map<string, string> } = { digest: '', by: new Map() };
   readonly #listeners = new Set<(advance: Advance) => void>();
   #writing: Promise<void> | undefined;
   #publishing: Promise<unknown> = Promise.resolve();
 
-  constructor(org: string) {
+  constructor(org: string, demanded = 0) {
     this.org = org;
+    this.demanded = demanded;
+  }
+
+  /** Cosignatures of the newest checkpoint, by the witness's key. */
+  get cosignatures(): ReadonlyMap<string, string> {
+    return this.#cosigned.digest === this.checkpoint?.digest ? this.#cosigned.by : new Map();
+  }
+
+  /** Devices would refuse the newest checkpoint while this is false. */
+  get isWitnessed(): boolean {
+    return this.demanded === 0 || this.cosignatures.size >= this.demanded;
+  }
+
+  /** Takes a cosignature, if it is of the newest checkpoint. Those who wait for it are told by an announcement with nothing else in it. */
+  async cosign(digest: string, witness: string, cosignature: string): Promise<void> {
+    await this.read(() => {
+      if (digest !== this.checkpoint?.digest) return;
+      if (this.#cosigned.digest !== digest) this.#cosigned = { digest, by: new Map() };
+      this.#cosigned.by.set(witness, cosignature);
+      this.announce({ serial: this.checkpoint.serial, cohorts: new Set(), devices: new Set(), renewed: false });
+    });
   }
 
   /** Runs one transition after another; readers go on meanwhile. */
@@ -132,27 +159,33 @@ export class Published {
     for (const name of this.documents.keys()) if (!revisions.has(name)) this.documents.delete(name);
   }
 
-  /** @returns undefined for a device without a place */
+  #witness(): { witness?: string[] } {
+    return this.demanded === 0 ? {} : { witness: [...this.cosignatures.values()].slice(0, this.demanded) };
+  }
+
+  /** @returns undefined for a device without a place, and while witnesses have not cosigned */
   membershipFrame(device: string): MembershipFrame | undefined {
     const place = this.devices.get(device);
-    if (place?.cohort === undefined || this.checkpoint === undefined) return undefined;
+    if (place?.cohort === undefined || this.checkpoint === undefined || !this.isWitnessed) return undefined;
     return {
       type: 'membership',
       checkpoint: this.checkpoint.jws,
       member: { leaf: this.#memberLeaf(device, place.index, place.cohort), proof: this.members.proof(place.index) },
+      ...this.#witness(),
     };
   }
 
   stateFrame(id: string, withBundle: boolean): StateFrame | undefined {
     const cohort = this.cohorts.get(id);
     const bundle = cohort && this.bundles.get(cohort.digest);
-    if (cohort === undefined || bundle === undefined || this.checkpoint === undefined) return undefined;
+    if (cohort === undefined || bundle === undefined || this.checkpoint === undefined || !this.isWitnessed) return undefined;
     return {
       type: 'state',
       checkpoint: this.checkpoint.jws,
       cohort: { leaf: this.#cohortLeaf(cohort), proof: this.tree.proof(cohort.index) },
       manifest: bundle.manifest,
       bundle: withBundle ? bundle.text : null,
+      ...this.#witness(),
     };
   }
 
