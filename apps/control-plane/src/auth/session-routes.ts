@@ -54,7 +54,7 @@ export const registerSessions: Feature = (app, context) => {
   app.post('/session', { config, schema }, async (request) => {
     const { device, proof } = request.body;
     const known = await findDeviceKey(prisma, device);
-    if (known === null || known.revokedAt !== null || !Jwk.Check(known.jwk)) throw refused();
+    if (known === undefined || !['active', 'pending'].includes(known.standing) || !Jwk.Check(known.jwk)) throw refused();
     const opened = await openCompact(proof, {
       typ: 'cordon-session+jws',
       keys: new Map([[thumbprint(known.jwk), known.jwk]]),

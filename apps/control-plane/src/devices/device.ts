@@ -1,25 +1,37 @@
 /** What a device is to an admin. Pure. */
 import { DeviceFacts } from '@cordon/policy/protocol/enrollment.ts';
 import { Type, type Static } from 'typebox';
+import { standingOf, STANDINGS } from './standing.ts';
 
 const Nullable = Type.Union([Type.String(), Type.Null()]);
+const closed = { additionalProperties: false } as const;
+
+/** Its key was used by a state that is not the newest: by a machine that was put back, or by two machines. */
+export const CLONE_FINDING = 'device.clone-or-restore';
 
 export const DeviceView = Type.Object(
   {
     id: Type.String(),
     name: Type.String(),
     version: Type.Integer(),
+    state: Type.Enum([...STANDINGS]),
     thumbprint: Type.String(),
+    keySince: Type.String(),
     /** What the device says of itself; nothing here is proved. */
     facts: DeviceFacts,
-    groups: Type.Array(Type.Object({ id: Type.String(), name: Type.String() }, { additionalProperties: false })),
+    groups: Type.Array(Type.Object({ id: Type.String(), name: Type.String() }, closed)),
     enrollmentTokenId: Type.String(),
     enrolledAt: Type.String(),
+    approvedAt: Nullable,
+    /** When it ended, as whatever `state` says. */
     revokedAt: Nullable,
     lastSeenAt: Nullable,
     compliance: Type.String(),
+    findings: Type.Array(
+      Type.Object({ code: Type.Literal(CLONE_FINDING), kind: Type.Enum(['restore', 'clone']), at: Type.String() }, closed),
+    ),
   },
-  { additionalProperties: false },
+  closed,
 );
 export type DeviceView = Static<typeof DeviceView>;
 
@@ -28,25 +40,38 @@ export interface DeviceRow {
   readonly name: string;
   readonly version: number;
   readonly thumbprint: string;
+  readonly keySince: Date;
   readonly facts: unknown;
   readonly enrollmentTokenId: string;
   readonly enrolledAt: Date;
+  readonly approvedAt: Date | null;
   readonly revokedAt: Date | null;
+  readonly endedAs: string | null;
   readonly lastSeenAt: Date | null;
   readonly status: { readonly state: string } | null;
+  readonly join: { readonly finding: string | null; readonly foundAt: Date | null } | null;
   readonly memberships: readonly { readonly group: { readonly id: string; readonly name: string } }[];
 }
 
-export const showDevice = ({ memberships, status, facts, ...row }: DeviceRow): DeviceView => ({
+const findingsOf = ({ join }: Pick<DeviceRow, 'join'>): DeviceView['findings'] =>
+  join === null || join.finding === null || join.foundAt === null
+    ? []
+    : [{ code: CLONE_FINDING, kind: join.finding === 'clone' ? 'clone' : 'restore', at: join.foundAt.toISOString() }];
+
+export const showDevice = (row: DeviceRow): DeviceView => ({
   id: row.id,
   name: row.name,
   version: row.version,
+  state: standingOf(row),
   thumbprint: row.thumbprint,
-  facts: facts as DeviceFacts,
-  groups: memberships.map(({ group }) => ({ id: group.id, name: group.name })),
+  keySince: row.keySince.toISOString(),
+  facts: row.facts as DeviceFacts,
+  groups: row.memberships.map(({ group }) => ({ id: group.id, name: group.name })),
   enrollmentTokenId: row.enrollmentTokenId,
   enrolledAt: row.enrolledAt.toISOString(),
+  approvedAt: row.approvedAt?.toISOString() ?? null,
   revokedAt: row.revokedAt?.toISOString() ?? null,
   lastSeenAt: row.lastSeenAt?.toISOString() ?? null,
-  compliance: status?.state ?? 'Unknown',
+  compliance: row.status?.state ?? 'Unknown',
+  findings: findingsOf(row),
 });

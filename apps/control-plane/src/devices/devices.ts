@@ -1,2 +1,4 @@
 /** Devices for other features: who a device is, and that it exists. */
-export { findDeviceKey, insertDevice } from './store.ts';
+export { endDevices } from './end.ts';
+export { insertDevice } from './store.ts';
+export { findByKey, findDeviceKey, replaceKey, type DeviceKey } from './keys.ts';

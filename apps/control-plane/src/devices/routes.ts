@@ -1,5 +1,4 @@
-/** Devices: list, look, rename, revoke. They come into being by enrollment. */
-import { CLOSE } from '@cordon/policy/protocol/channel.ts';
+/** Devices: list, look, rename. They come into being by enrollment. */
 import { Type } from 'typebox';
 import { appendAudit } from '../audit/audit.ts';
 import { actorOf } from '../auth/guard.ts';
@@ -7,16 +6,16 @@ import { STATES } from '../compliance/compliance.ts';
 import type { Feature } from '../context.ts';
 import { notFound } from '../errors.ts';
 import { ById, etagOf, Page, pageOf, requireMatch } from '../paging.ts';
-import { onMembershipChanged } from '../publishing/publish.ts';
 import { DeviceView, showDevice, type DeviceRow } from './device.ts';
-import { findDevice, listDevices, markRevoked, renameDevice } from './store.ts';
+import { STANDINGS } from './standing.ts';
+import { findDevice, listDevices, renameDevice } from './store.ts';
 
 const Query = Type.Object(
   {
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
     cursor: Type.Optional(Type.String({ maxLength: 256, pattern: '^[A-Za-z0-9_-]+$' })),
     group: Type.Optional(Type.String({ maxLength: 64 })),
-    state: Type.Optional(Type.Enum([...STATES])),
+    state: Type.Optional(Type.Enum([...STATES, ...STANDINGS], { description: 'Of compliance, or where it stands: pending, active, …' })),
     name: Type.Optional(Type.String({ maxLength: 128, description: 'Begins with' })),
   },
   { additionalProperties: false },
@@ -29,15 +28,19 @@ const requireDevice = async (prisma: Parameters<typeof findDevice>[0], id: strin
   return device;
 };
 
-export const registerDevices: Feature = (app, context) => {
-  const { prisma, clock, hub } = context;
+export const registerDevices: Feature = (app, { prisma, clock }) => {
   const tags = ['devices'];
 
   app.get(
     '/devices',
     {
       config: { permission: 'devices.read' },
-      schema: { tags, summary: 'Devices, newest first, revoked ones included', querystring: Query, response: { 200: Page(DeviceView) } },
+      schema: {
+        tags,
+        summary: 'Devices, newest first; those that wait and those that ended included',
+        querystring: Query,
+        response: { 200: Page(DeviceView) },
+      },
     },
     async (request) => {
       const { limit = 50, cursor, group, state, name } = request.query;
@@ -82,34 +85,6 @@ export const registerDevices: Feature = (app, context) => {
         return requireDevice(tx, id);
       });
       return reply.header('etag', etagOf(device.version)).send(showDevice(device));
-    },
-  );
-
-  app.post(
-    '/devices/:id/revoke',
-    {
-      config: { permission: 'devices.write' },
-      schema: {
-        tags,
-        summary: 'End its sessions for good. It goes on enforcing what it has until that expires',
-        params: ById,
-        response: { 200: DeviceView },
-      },
-    },
-    async (request) => {
-      const { id } = request.params;
-      const at = clock();
-      const changed = await prisma.$transaction(async (tx) => {
-        const device = await requireDevice(tx, id);
-        if (!(await markRevoked(tx, id, at))) return false;
-        await appendAudit(tx, { actor: actorOf(request).name, action: 'device.revoke', subject: id, detail: { name: device.name }, at });
-        return true;
-      });
-      if (changed) {
-        hub.disconnect(id, CLOSE.revoked, 'device.revoked');
-        await onMembershipChanged(context, [id]);
-      }
-      return showDevice(await requireDevice(prisma, id));
     },
   );
 };

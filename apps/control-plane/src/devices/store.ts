@@ -3,24 +3,30 @@ import type { Tx } from '../context.ts';
 import type { PrismaClient } from '../db/generated/client.ts';
 import { after } from '../paging.ts';
 import type { DeviceRow } from './device.ts';
+import { isStanding, standingOf, type End, type Standing } from './standing.ts';
 
 const include = {
   status: { select: { state: true } },
+  join: { select: { finding: true, foundAt: true } },
   memberships: { select: { group: { select: { id: true, name: true } } }, orderBy: { groupId: 'asc' } },
 } as const;
-
-/** What proves a device: its current key, and whether it was revoked. */
-export const findDeviceKey = (prisma: PrismaClient, id: string): Promise<{ jwk: unknown; revokedAt: Date | null } | null> =>
-  prisma.device.findUnique({ where: { id }, select: { jwk: true, revokedAt: true } });
 
 export const findDevice = (prisma: Tx | PrismaClient, id: string): Promise<DeviceRow | null> =>
   prisma.device.findUnique({ where: { id }, include });
 
 export interface DeviceFilter {
   readonly group: string | undefined;
+  /** A compliance state, or where the device stands. */
   readonly state: string | undefined;
   readonly name: string | undefined;
 }
+
+const inState = (state: string | undefined): object => {
+  if (state === undefined) return {};
+  if (!isStanding(state)) return { status: { state } };
+  if (state === 'pending') return { approvedAt: null, revokedAt: null };
+  return state === 'active' ? { approvedAt: { not: null }, revokedAt: null } : { endedAs: state };
+};
 
 /** Newest first; one more than the limit. */
 export const listDevices = (
@@ -34,7 +40,7 @@ export const listDevices = (
       AND: [
         after(cursor, 'enrolledAt', 'dev'),
         group === undefined ? {} : { memberships: { some: { groupId: group } } },
-        state === undefined ? {} : { status: { state } },
+        inState(state),
         name === undefined ? {} : { name: { startsWith: name } },
       ],
     },
@@ -50,13 +56,16 @@ export interface NewDevice {
   readonly facts: DeviceFacts;
   readonly enrollmentTokenId: string;
   readonly at: Date;
+  /** null: it waits for an administrator. */
+  readonly approvedAt: Date | null;
 }
 
 /**
  * Gives the device the next position in the members tree. The organisation's row is locked until the transaction ends, so positions are
  * given without gaps and in the order in which they become visible.
  */
-export const insertDevice = async (tx: Tx, { id, thumbprint, jwk, facts, enrollmentTokenId, at }: NewDevice): Promise<number> => {
+export const insertDevice = async (tx: Tx, device: NewDevice): Promise<number> => {
+  const { id, thumbprint, jwk, facts, enrollmentTokenId, at, approvedAt } = device;
   const { nextMember } = await tx.organisation.update({
     where: { id: 1 },
     data: { nextMember: { increment: 1 } },
@@ -73,6 +82,8 @@ export const insertDevice = async (tx: Tx, { id, thumbprint, jwk, facts, enrollm
       enrollmentTokenId,
       facts: { ...facts },
       enrolledAt: at,
+      keySince: at,
+      approvedAt,
       status: { create: {} },
     },
   });
@@ -83,6 +94,34 @@ export const insertDevice = async (tx: Tx, { id, thumbprint, jwk, facts, enrollm
 export const renameDevice = async (tx: Tx, id: string, version: number, name: string): Promise<boolean> =>
   (await tx.device.updateMany({ where: { id, version }, data: { name, version: { increment: 1 } } })).count === 1;
 
-/** @returns whether it was in force until now */
-export const markRevoked = async (tx: Tx, id: string, at: Date): Promise<boolean> =>
-  (await tx.device.updateMany({ where: { id, revokedAt: null }, data: { revokedAt: at } })).count === 1;
+export interface Standings {
+  readonly id: string;
+  readonly name: string;
+  readonly standing: Standing;
+}
+
+/** Where these devices stand; their rows are locked, in the order of their ids, until the transaction ends. */
+export const lockStandings = async (tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, Standings>> => {
+  const rows = await tx.$queryRaw<{ id: string; name: string; approvedAt: Date | null; revokedAt: Date | null; endedAs: string | null }[]>`
+    SELECT id, name, approved_at AS "approvedAt", revoked_at AS "revokedAt", ended_as AS "endedAs"
+    FROM device WHERE id = ANY(${[...ids]}::text[]) ORDER BY id FOR UPDATE`;
+  return new Map(rows.map(({ id, name, ...facts }) => [id, { id, name, standing: standingOf(facts) }]));
+};
+
+export const markApproved = async (tx: Tx, ids: readonly string[], at: Date): Promise<void> => {
+  await tx.device.updateMany({ where: { id: { in: [...ids] } }, data: { approvedAt: at } });
+};
+
+/** The time is that of the last end: a device that was revoked may be retired later. */
+export const markEnded = async (tx: Tx, ids: readonly string[], end: End, at: Date): Promise<void> => {
+  await tx.device.updateMany({ where: { id: { in: [...ids] } }, data: { endedAs: end, revokedAt: at } });
+};
+
+/** @returns whether there was one to settle */
+export const clearFinding = async (tx: Tx, id: string): Promise<boolean> =>
+  (
+    await tx.deviceJoin.updateMany({
+      where: { deviceId: id, finding: { not: null } },
+      data: { finding: null, foundAt: null, displaced: [] },
+    })
+  ).count === 1;

@@ -3,12 +3,12 @@ import type { DeviceJwk, EnrollReply } from '@cordon/policy/protocol/enrollment.
 import { thumbprint } from '@cordon/policy/trust/keys.ts';
 import { appendAudit } from '../audit/audit.ts';
 import type { Context, Tx } from '../context.ts';
-import { insertDevice } from '../devices/devices.ts';
+import { findByKey, insertDevice } from '../devices/devices.ts';
 import { conflict, Refusal } from '../errors.ts';
 import { addMember } from '../groups/groups.ts';
 import { newId } from '../ids.ts';
 import { whyUnusable, type EnrollStatement } from './enrollment.ts';
-import { consumeToken, findByThumbprint, findToken } from './store.ts';
+import { consumeToken, findToken } from './store.ts';
 
 const UNUSABLE = {
   revoked: 'the enrollment token was revoked; ask for another',
@@ -16,13 +16,23 @@ const UNUSABLE = {
   used: 'the enrollment token was used as often as it allows; ask for another',
 } as const;
 
+interface Enrolled {
+  readonly id: string;
+  readonly memberIndex: number;
+  readonly isPending: boolean;
+}
+
 /** The same key with the same token again: the answer was lost on its way, so it is given again. */
-const again = async (tx: Tx, jkt: string, token: string): Promise<{ id: string; memberIndex: number } | undefined> => {
-  const known = await findByThumbprint(tx, jkt);
-  if (known === null) return undefined;
-  if (known.enrollmentTokenId !== token || known.revokedAt !== null)
-    throw conflict('enroll.key-known', 'this key belongs to a device already; make a new key and enrol with another token');
-  return { id: known.id, memberIndex: known.memberIndex };
+const again = async (tx: Tx, jkt: string, token: string): Promise<Enrolled | undefined> => {
+  const known = await findByKey(tx, jkt);
+  if (known === undefined) return undefined;
+  const { id, memberIndex, standing } = known;
+  if (known.enrollmentTokenId !== token || known.isFormer || !(standing === 'active' || standing === 'pending'))
+    throw conflict(
+      'enroll.key-known',
+      'this key belongs or belonged to a device; a key is never used for a second: remove the state folder, and enrol with another token',
+    );
+  return { id, memberIndex, isPending: standing === 'pending' };
 };
 
 /**
@@ -37,30 +47,45 @@ export const enroll = async (
   const at = clock();
   const jkt = thumbprint(jwk);
   const { token, facts } = statement;
+  const answer = ({ id, memberIndex, isPending }: Enrolled, isNew: boolean): EnrollReply & { readonly isNew: boolean } => ({
+    device: id,
+    memberIndex,
+    org: organisation.orgId,
+    ...(isPending && { pending: true }),
+    isNew,
+  });
   return prisma.$transaction(async (tx) => {
     const before = await again(tx, jkt, token);
-    if (before !== undefined) return { device: before.id, memberIndex: before.memberIndex, org: organisation.orgId, isNew: false };
+    if (before !== undefined) return answer(before, false);
     const consumed = await consumeToken(tx, token, at);
     // Whoever waited for the token's row finds now what the one before has done.
     const meanwhile = await again(tx, jkt, token);
     if (consumed === undefined) {
-      if (meanwhile !== undefined)
-        return { device: meanwhile.id, memberIndex: meanwhile.memberIndex, org: organisation.orgId, isNew: false };
+      if (meanwhile !== undefined) return answer(meanwhile, false);
       const stored = await findToken(tx, token);
       const why = stored === null ? 'used' : (whyUnusable(stored, at) ?? 'used');
       throw new Refusal(403, `enroll.token-${why}`, UNUSABLE[why]);
     }
     if (meanwhile !== undefined) throw conflict('enroll.again', 'this key is being enrolled by another request; ask again');
-    const device = newId('dev');
-    const memberIndex = await insertDevice(tx, { id: device, thumbprint: jkt, jwk, facts, enrollmentTokenId: token, at });
-    if (consumed.groupId !== null) await addMember(tx, consumed.groupId, device, at);
+    const { groupId, approval } = consumed;
+    const id = newId('dev');
+    const memberIndex = await insertDevice(tx, {
+      id,
+      thumbprint: jkt,
+      jwk,
+      facts,
+      enrollmentTokenId: token,
+      at,
+      approvedAt: approval ? null : at,
+    });
+    if (groupId !== null) await addMember(tx, groupId, id, at);
     await appendAudit(tx, {
       actor: `enrollment-token:${token}`,
       action: 'device.enroll',
-      subject: device,
-      detail: { name: facts.name, thumbprint: jkt, group: consumed.groupId, memberIndex },
+      subject: id,
+      detail: { name: facts.name, assurance: facts.assurance, thumbprint: jkt, group: groupId, memberIndex, pending: approval },
       at,
     });
-    return { device, memberIndex, org: organisation.orgId, isNew: true };
+    return answer({ id, memberIndex, isPending: approval }, true);
   });
 };

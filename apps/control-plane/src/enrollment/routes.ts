@@ -22,6 +22,7 @@ const TokenView = Type.Object(
     groupId: Nullable,
     maxUses: Type.Integer(),
     uses: Type.Integer(),
+    approval: Type.Boolean(),
     createdBy: Type.String(),
     createdAt: Type.String(),
     expiresAt: Type.String(),
@@ -35,6 +36,7 @@ const show = ({
   groupId,
   maxUses,
   uses,
+  approval,
   createdBy,
   createdAt,
   expiresAt,
@@ -45,6 +47,7 @@ const show = ({
   groupId,
   maxUses,
   uses,
+  approval,
   createdBy,
   createdAt: createdAt.toISOString(),
   expiresAt: expiresAt.toISOString(),
@@ -57,6 +60,7 @@ const NewToken = Type.Object(
     groupId: Type.Optional(Type.String({ maxLength: 64 })),
     maxUses: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1 })),
     ttlSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 90 * 86_400, default: 3600 })),
+    approval: Type.Optional(Type.Boolean({ default: false, description: 'Devices wait for an administrator' })),
   },
   closed,
 );
@@ -76,7 +80,7 @@ export const registerEnrollmentTokens: Feature = (app, { prisma, clock, organisa
       },
     },
     async (request, reply) => {
-      const { name, groupId, maxUses = 1, ttlSeconds = 3600 } = request.body;
+      const { name, groupId, maxUses = 1, ttlSeconds = 3600, approval = false } = request.body;
       const at = clock();
       const id = newId('ent');
       const seed = randomBytes(32);
@@ -90,6 +94,7 @@ export const registerEnrollmentTokens: Feature = (app, { prisma, clock, organisa
           publicKey: keyPairFromSeed(seed).jwk.x,
           groupId: groupId ?? null,
           maxUses,
+          approval,
           expiresAt,
           createdBy,
           createdAt: at,
@@ -98,7 +103,7 @@ export const registerEnrollmentTokens: Feature = (app, { prisma, clock, organisa
           actor: createdBy,
           action: 'enrollment-token.create',
           subject: id,
-          detail: { name, groupId, maxUses, expiresAt },
+          detail: { name, groupId, maxUses, approval, expiresAt },
           at,
         });
       });

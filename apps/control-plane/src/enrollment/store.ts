@@ -20,20 +20,14 @@ export const revokeToken = async (tx: Tx, id: string, at: Date): Promise<boolean
   (await tx.enrollmentToken.updateMany({ where: { id, revokedAt: null }, data: { revokedAt: at } })).count === 1;
 
 /** One statement decides and counts, so no number of callers at once can use a token more often than it allows. */
-export const consumeToken = async (tx: Tx, id: string, now: Date): Promise<{ readonly groupId: string | null } | undefined> => {
-  const rows = await tx.$queryRaw<{ groupId: string | null }[]>`
+export const consumeToken = async (
+  tx: Tx,
+  id: string,
+  now: Date,
+): Promise<{ readonly groupId: string | null; readonly approval: boolean } | undefined> => {
+  const rows = await tx.$queryRaw<{ groupId: string | null; approval: boolean }[]>`
     UPDATE enrollment_token SET uses = uses + 1
     WHERE id = ${id} AND uses < max_uses AND revoked_at IS NULL AND expires_at > ${now}
-    RETURNING group_id AS "groupId"`;
+    RETURNING group_id AS "groupId", approval`;
   return rows[0];
 };
-
-export interface EnrolledDevice {
-  readonly id: string;
-  readonly memberIndex: number;
-  readonly enrollmentTokenId: string;
-  readonly revokedAt: Date | null;
-}
-
-export const findByThumbprint = (prisma: Tx | PrismaClient, thumbprint: string): Promise<EnrolledDevice | null> =>
-  prisma.device.findUnique({ where: { thumbprint }, select: { id: true, memberIndex: true, enrollmentTokenId: true, revokedAt: true } });

@@ -69,13 +69,14 @@ export const readDocuments = async (
 export interface DeviceGroups {
   readonly id: string;
   readonly groups: readonly string[];
+  /** It ended, or waits for an administrator: no place. */
   readonly revoked: boolean;
 }
 
 /** Of every device, or of those named: which of these groups it is a static member of, sorted. */
 export const readDeviceGroups = async (tx: Tx, groups: readonly string[], only: readonly string[] | undefined): Promise<DeviceGroups[]> => {
   const rows = await tx.$queryRaw<{ id: string; groups: string | null; revoked: boolean }[]>`
-    SELECT d.id, d.revoked_at IS NOT NULL AS revoked, m.groups
+    SELECT d.id, d.revoked_at IS NOT NULL OR d.approved_at IS NULL AS revoked, m.groups
     FROM device d LEFT JOIN (
       SELECT device_id, string_agg(group_id, ',' ORDER BY group_id) AS groups FROM group_member
       WHERE group_id = ANY(${[...groups]}::text[]) AND (${only === undefined} OR device_id = ANY(${[...(only ?? [])]}::text[])) GROUP BY device_id

@@ -48,7 +48,13 @@ export const ChallengeReply = Type.Object({ nonce: Base64Url(64), expiresAt: Typ
  */
 export const EnrollRequest = Type.Object({ jwk: DeviceJwk, statement: Type.String({ maxLength: 16_384 }) }, closed);
 export const EnrollReply = Type.Object(
-  { device: Id, memberIndex: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), org: Type.String({ maxLength: 64 }) },
+  {
+    device: Id,
+    memberIndex: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    org: Type.String({ maxLength: 64 }),
+    /** It has an id and a key, and waits for an administrator: until then it has no place, and so no policy. */
+    pending: Type.Optional(Type.Literal(true)),
+  },
   closed,
 );
 export type EnrollReply = Static<typeof EnrollReply>;
