@@ -1,4 +1,5 @@
 /** Kinds of devices that two targets tell apart: for who must see what a change means for each of them. */
+import { including } from './assigned.ts';
 import type { Target } from './approval.ts';
 
 /** A target with the members of its listed groups. */
@@ -60,7 +61,6 @@ export const policiesFor = (target: Target | undefined, groups: readonly string[
   const own = new Set(groups);
   for (const { group, members } of target.groups) if (members.kind === 'all') own.add(group);
   const reaching = target.assignments.filter(({ group }) => own.has(group));
-  const excluded = new Set(reaching.filter(({ mode }) => mode === 'exclude').map(({ policy }) => policy));
-  const included = new Set(reaching.filter(({ mode, policy }) => mode === 'include' && !excluded.has(policy)).map(({ policy }) => policy));
-  return target.policies.filter(({ policy }) => included.has(policy)).map(({ policy, digest }) => ({ policy, digest }));
+  const given = new Set(including(reaching, ({ policy }) => policy).map(({ policy }) => policy));
+  return target.policies.filter(({ policy }) => given.has(policy)).map(({ policy, digest }) => ({ policy, digest }));
 };
