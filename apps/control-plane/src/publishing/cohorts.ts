@@ -1,4 +1,5 @@
 /** Which assignments reach a device, which devices are therefore alike (a cohort), and what a cohort's bundle holds. Pure. */
+import { including } from '@cordon/policy/approval/assigned.ts';
 import type { AppliedPolicy, Because, BundleContent } from '@cordon/policy/effective.ts';
 import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
@@ -34,9 +35,7 @@ export const EMPTY_SNAPSHOT: Snapshot = { policies: [], assignments: [] };
  */
 export const assignmentsOf = (groups: ReadonlySet<string>, assignments: readonly PublishedAssignment[]): readonly string[] => {
   const reaching = assignments.filter((assignment) => assignment.everyone || groups.has(assignment.groupId));
-  const excluded = new Set(reaching.filter(({ mode }) => mode === 'exclude').map(({ policyId }) => policyId));
-  return reaching
-    .filter(({ mode, policyId }) => mode === 'include' && !excluded.has(policyId))
+  return including(reaching, ({ policyId }) => policyId)
     .map(({ id }) => id)
     .sort();
 };

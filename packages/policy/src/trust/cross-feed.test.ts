@@ -1,5 +1,7 @@
 /** Every kind of signed object offered to everyone who opens one: only the diagonal passes. One key signs all, so that nothing but the kind can tell. */
 import { describe, expect, it } from 'vitest';
+import type { ApprovalPayload } from '../approval/approval.ts';
+import { verifyApproval } from '../approval/signed-approval.ts';
 import { codeOf } from './_refusal.ts';
 import { createWorld, FLEET, floorPayload, keyNamed, keysFor, rolesWithWitnesses, rootDocument, stateFor } from './_world.ts';
 import { openCompact, openGeneral, signCompact, signGeneral, type ObjectType } from './envelope.ts';
@@ -16,6 +18,7 @@ const TYPES: Readonly<Record<ObjectType, true>> = {
   'cordon-maintenance+jws': true,
   'cordon-retirement+jws': true,
   'cordon-retired+jws': true,
+  'cordon-approval+jws': true,
   'cordon-enroll+jws': true,
   'cordon-session+jws': true,
   'cordon-head+jws': true,
@@ -37,6 +40,17 @@ describe('signed objects offered to each other’s verifiers', () => {
   });
 });
 
+const approvalOf = (at: Date): ApprovalPayload => ({
+  format: 'cordon-approval/1',
+  org: 'org_a',
+  epoch: 3,
+  from: null,
+  to: 'a'.repeat(64),
+  issuedAt: at.toISOString(),
+  expiresAt: new Date(at.getTime() + 60_000).toISOString(),
+  wayBackUntil: null,
+});
+
 describe('signed objects offered to the places that take them', async () => {
   const world = await createWorld('org_a');
   const input = await stateFor(world, FLEET, 0);
@@ -51,6 +65,10 @@ describe('signed objects offered to the places that take them', async () => {
     'the floor': {
       own: 'cordon-floor+jws',
       offer: async (typ) => verifyFloor(await signGeneral(floorPayload('org_a'), typ, keysFor('org_a', 'floor')), root),
+    },
+    'an approval': {
+      own: 'cordon-approval+jws',
+      offer: async (typ) => verifyApproval(await signGeneral(approvalOf(input.now), typ, keysFor('org_a', 'approver')), root, input.now),
     },
     "a state's checkpoint": {
       own: 'cordon-checkpoint+jws',

@@ -21,6 +21,7 @@ export type ObjectType =
   | 'cordon-maintenance+jws'
   | 'cordon-retirement+jws'
   | 'cordon-retired+jws'
+  | 'cordon-approval+jws'
   | 'cordon-enroll+jws'
   | 'cordon-session+jws'
   | 'cordon-head+jws';
