@@ -64,6 +64,8 @@ export interface Context {
     readonly epoch: number;
     /** Key ids that the newest root lets sign bundles. */
     readonly policyKeys: ReadonlySet<string>;
+    /** How many witnesses the newest root demands; 0 is none. */
+    readonly witnesses: number;
   };
 }
 

@@ -130,7 +130,7 @@ export const createControlPlane = async (
     const organisation = await ensureOrganisation({ prisma, clock, log }, signerFolder, config.organisation);
     const signer = await startSigner(signerFolder, (error) => log.error({ err: error }, 'the signer could not be started again'));
     stops.push(() => signer.close());
-    const published = new Published(organisation.orgId);
+    const published = new Published(organisation.orgId, organisation.witnesses);
     const context: Context = {
       config,
       prisma,

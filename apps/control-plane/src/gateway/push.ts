@@ -32,6 +32,7 @@ export class Push {
     this.#hub.move(session, cohort);
     const digest = cohort === undefined ? undefined : this.#published.cohorts.get(cohort)?.digest;
     if (cohort === undefined || digest === undefined) return this.#onVacant(session.device);
+    if (!this.#published.isWitnessed) return this.#wait(session);
     const state = this.#frames.of(cohort, session.held !== digest, session.inflates);
     const membership = this.#published.membershipFrame(session.device);
     if (state === undefined || membership === undefined || this.#isSlow(session)) return;
@@ -56,7 +57,7 @@ export class Push {
 
   /** Gives those that were slow the newest state, once their socket has drained. */
   async catchUp(): Promise<void> {
-    if (this.#behind.size > 0) await this.#published.read(() => this.#catchUp());
+    if (this.#behind.size > 0 && this.#published.isWitnessed) await this.#published.read(() => this.#catchUp());
   }
 
   #catchUp(): void {
@@ -70,9 +71,13 @@ export class Push {
 
   #isSlow(session: Session): boolean {
     if (session.socket.writableLength === 0) return false;
+    this.#wait(session);
+    return true;
+  }
+
+  #wait(session: Session): void {
     session.behind = true;
     this.#behind.add(session);
-    return true;
   }
 
   #renew(waiting: Session[]): void {

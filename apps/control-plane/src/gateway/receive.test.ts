@@ -40,6 +40,7 @@ describe('what a device says', () => {
       reports: reports as ReportBook,
       ingest: {} as Ingest,
       trust: { newerThan: () => undefined },
+      history: { walk: () => Promise.reject(new Error('nobody asks here')), report: () => Promise.resolve() },
       clock: () => new Date(0),
       log,
       resync: () => Promise.resolve(),

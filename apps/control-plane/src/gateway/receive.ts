@@ -2,6 +2,7 @@
 import type { Buffer } from 'node:buffer';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { Ack, CLOSE, Hello, MAX_FRAME_UP, SelfTestFrame, TelemetryFrame, type UpFrame } from '@cordon/policy/protocol/channel.ts';
+import { FindingFrame, HistoryRequest } from '@cordon/policy/protocol/history.ts';
 import { bodyOf } from '@cordon/policy/protocol/batch.ts';
 import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
@@ -10,6 +11,7 @@ import { Compile } from 'typebox/compile';
 import type { Published } from '../publishing/published.ts';
 import { faultOf } from '../telemetry/chain.ts';
 import type { Ingest } from '../telemetry/ingest.ts';
+import type { HistoryDesk } from '../witness/desk.ts';
 import type { ReportBook } from './acks.ts';
 import type { Push } from './push.ts';
 import type { Session } from './session.ts';
@@ -19,6 +21,8 @@ const hello = Compile(Hello);
 const ack = Compile(Ack);
 const selfTest = Compile(SelfTestFrame);
 const telemetry = Compile(TelemetryFrame);
+const history = Compile(HistoryRequest);
+const finding = Compile(FindingFrame);
 
 /** RFC 6455 §7.4.1: the server met something unexpected. */
 const INTERNAL = 1011;
@@ -26,6 +30,7 @@ const INTERNAL = 1011;
 const MAX_INT = 2_147_483_647;
 /** Acknowledgements of one publish are the same bytes from every device: judged once. */
 const REMEMBERED = 64;
+const MAX_UNREAD = 262_144;
 
 const typeOf = (value: unknown): unknown => (typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined);
 
@@ -42,12 +47,18 @@ const parse = (data: Buffer): UpFrame => {
     case 'selftest':
       if (selfTest.Check(value) && !JSON.stringify(value).includes('\\u0000')) return value;
       break;
+    case 'history':
+      if (history.Check(value)) return value;
+      break;
+    case 'finding':
+      if (finding.Check(value)) return value;
+      break;
     case 'hello':
       if (hello.Check(value) && (value.enforcing?.serial ?? 0) <= MAX_INT && (value.enforcing?.epoch ?? 0) <= MAX_INT) return value;
       break;
     default:
   }
-  throw new CordonError('channel.frame', 'the message is not one of hello, ack, selftest and telemetry, or does not fit its schema');
+  throw new CordonError('channel.frame', 'the message is not one of those that devices send, or does not fit its schema');
 };
 
 export interface Receiver {
@@ -60,13 +71,14 @@ interface Parts {
   readonly reports: ReportBook;
   readonly ingest: Ingest;
   readonly trust: TrustFrames;
+  readonly history: HistoryDesk;
   readonly clock: () => Date;
   readonly log: FastifyBaseLogger;
   /** Called when trees and checkpoint do not agree with the database. */
   readonly resync: () => Promise<void>;
 }
 
-export const createReceiver = ({ published, push, reports, ingest, trust, clock, log, resync }: Parts): Receiver => {
+export const createReceiver = ({ published, push, reports, ingest, trust, history: desk, clock, log, resync }: Parts): Receiver => {
   const judged = new Map<string, UpFrame>();
 
   const read = (data: Buffer): UpFrame => {
@@ -118,6 +130,22 @@ export const createReceiver = ({ published, push, reports, ingest, trust, clock,
       }
       case 'selftest':
         reports.selfTest(session.device, frame.result, clock());
+        return;
+      case 'history':
+        desk.walk(frame).then(
+          // Whoever does not read what it asked for gets no more of it.
+          (answer) => session.socket.writableLength < MAX_UNREAD && session.write(answer),
+          (error: unknown) => log.warn({ err: error, device: session.device }, 'headers could not be read; the device asks again'),
+        );
+        return;
+      case 'finding':
+        desk.report(session.device, frame).catch((error: unknown) => {
+          if (error instanceof CordonError) return session.send({ type: 'problem', code: error.code, detail: error.message.slice(0, 512) });
+          log.error(
+            { err: error, device: session.device },
+            'a finding of a device could not be stored; it is told again at its next connection',
+          );
+        });
         return;
       case 'telemetry': {
         const body = bodyOf(frame);

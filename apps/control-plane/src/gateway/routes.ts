@@ -13,6 +13,9 @@ import { listen } from './listen.ts';
 import { Push } from './push.ts';
 import { createReceiver } from './receive.ts';
 import { createReportStore, revokedAmong, writeSeen } from './store.ts';
+import { takeCosignatures, tellLate } from '../witness/cosigning.ts';
+import { createHistoryDesk } from '../witness/desk.ts';
+import { createHold } from '../witness/hold.ts';
 import { createTrustFrames } from './trust-frames.ts';
 import { createUpgrade } from './upgrade.ts';
 
@@ -27,20 +30,32 @@ export const registerGateway: Feature = (app, context) => {
   const endJudging = stored.subscribe(evaluator.touch);
   const ingest = createIngest(context);
   // Notifications and greetings that come together read the state once.
-  const sync = coalesce<never>(() => resync(context));
+  const sync = coalesce<never>(async () => {
+    await resync(context);
+    await takeCosignatures(context);
+  });
   const endRevoked = coalesce<string>(async (devices) => {
     for (const device of await revokedAmong(pool, devices)) hub.disconnect(device, CLOSE.revoked, 'device.revoked');
   });
   const push = new Push(published, hub, (device) => {
     endRevoked([device]).catch((error: unknown) => log.warn({ err: error, device }, 'whether a device was revoked could not be read'));
   });
-  const endPush = published.subscribe((advance) => push.advance(advance));
+  const hold = createHold({
+    published,
+    push: (advance) => {
+      push.advance(advance);
+      push.catchUp().catch((error: unknown) => log.error({ err: error }, 'devices that waited could not be made current'));
+    },
+    onLate: () => void tellLate(context).catch((error: unknown) => log.error({ err: error }, 'that witnesses are late could not be kept')),
+  });
+  const endPush = published.subscribe((advance) => hold.advance(advance));
   const receiver = createReceiver({
     published,
     push,
     reports,
     ingest,
     trust: createTrustFrames(context.organisation),
+    history: createHistoryDesk(context),
     clock,
     log,
     resync: () => sync([]),
@@ -52,8 +67,9 @@ export const registerGateway: Feature = (app, context) => {
     log,
     onConnected: () => sync([]),
     onNotice: (digest) => {
-      if (digest !== published.checkpoint?.digest)
-        sync([]).catch((error: unknown) => log.error({ err: error }, 'the published state could not be read'));
+      // The digest of a new checkpoint, or "witness" and that of one that was cosigned.
+      if (digest === published.checkpoint?.digest) return;
+      sync([]).catch((error: unknown) => log.error({ err: error }, 'the published state could not be read'));
     },
   });
 
@@ -76,6 +92,7 @@ export const registerGateway: Feature = (app, context) => {
     clearInterval(seen);
     stopHeartbeat();
     endPush();
+    hold.close();
     await listening.close();
     await reports.close();
     await ingest.close();

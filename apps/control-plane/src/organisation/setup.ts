@@ -93,7 +93,13 @@ export const ensureOrganisation = async (needs: Needs, signerFolder: string, cer
   const fingerprint = rootFingerprint(stored.roots[0] ?? '');
   const root = await verifyRootChain(stored.roots, fingerprint, at);
   await verifyFloor(stored.floor, root);
-  return { ...stored, fingerprint, epoch: root.document.epoch, policyKeys: new Set(root.keys('policy').keys()) };
+  return {
+    ...stored,
+    fingerprint,
+    epoch: root.document.epoch,
+    policyKeys: new Set(root.keys('policy').keys()),
+    witnesses: root.document.roles.witness?.threshold ?? 0,
+  };
 };
 
 /** What this signer signs must be what the root lets it sign; otherwise no device would take it. @throws CordonError organisation.signer-unknown */

@@ -89,11 +89,8 @@ export const RootsFrame = Type.Object(
 );
 export type RootsFrame = Static<typeof RootsFrame>;
 
-/** All up to `seq` is committed. `hash` is that of the batch which ends there: a device that sent something else has not been acknowledged. */
-export const TelemetryAck = Type.Object(
-  { type: Type.Literal('telemetry.ack'), boot: Type.String({ maxLength: 64 }), seq: Serial, hash: Type.Optional(HexDigest) },
-  closed,
-);
+/** All up to `seq` is committed. */
+export const TelemetryAck = Type.Object({ type: Type.Literal('telemetry.ack'), boot: Type.String({ maxLength: 64 }), seq: Serial }, closed);
 /** The signed head of a chain is stored; it is verified later. */
 export const HeadAck = Type.Object({ type: Type.Literal('head.ack'), boot: Type.String({ maxLength: 64 }), signed: Serial }, closed);
 export const Problem = Type.Object(
@@ -101,7 +98,17 @@ export const Problem = Type.Object(
   closed,
 );
 
-export const DownFrame = Type.Union([Welcome, RootsFrame, StateFrame, MembershipFrame, OrderFrame, TelemetryAck, HeadAck, Problem]);
+export const DownFrame = Type.Union([
+  Welcome,
+  RootsFrame,
+  StateFrame,
+  MembershipFrame,
+  OrderFrame,
+  HistoryFrame,
+  TelemetryAck,
+  HeadAck,
+  Problem,
+]);
 export type DownFrame = Static<typeof DownFrame>;
 
 // ---- device to server -------------------------------------------------------------------------------------------
@@ -184,7 +191,7 @@ export const HeadFrame = Type.Object(
 );
 export type HeadFrame = Static<typeof HeadFrame>;
 
-export const UpFrame = Type.Union([Hello, Ack, SelfTestFrame, OrderReply, TelemetryFrame, HeadFrame]);
+export const UpFrame = Type.Union([Hello, Ack, SelfTestFrame, OrderReply, HistoryRequest, FindingFrame, TelemetryFrame, HeadFrame]);
 export type UpFrame = Static<typeof UpFrame>;
 
 /** Close codes that say what to do; none of them loosens anything. */
