@@ -10,11 +10,12 @@ import { readJson, writeDurably } from '../durable.ts';
 const MAX_BATCH_EVENTS = 200;
 const MAX_BATCH_BYTES = 131_072;
 
-/** How far a chain is acknowledged, and the batch that was sent last: a retry sends exactly the same. */
+/** How far a chain is acknowledged, the batch that was sent last (a retry sends exactly the same), and how far the control plane has a signed head. */
 export interface Head {
   readonly acked: number;
   readonly hash: string;
   readonly sentTo: number | null;
+  readonly signed: number;
 }
 
 export interface Chain {
@@ -44,7 +45,7 @@ export const bytesOf = (events: readonly TelemetryEvent[]): number =>
 export const newChain = (folder: string, id: string, events: readonly TelemetryEvent[] = []): Chain => ({
   id,
   file: path.join(folder, `${id}.jsonl`),
-  head: { acked: 0, hash: FIRST_BATCH, sentTo: null },
+  head: { acked: 0, hash: FIRST_BATCH, sentTo: null, signed: 0 },
   events: events.map((event, i) => ({ ...event, seq: i + 1 })),
   seq: events.length,
   size: 0,
@@ -67,11 +68,32 @@ const readEvents = (file: string, after: number): TelemetryEvent[] =>
       }
     });
 
+/** A head file that an earlier version wrote does not say how far it is signed. */
+const readHead = (file: string): Head | undefined => {
+  const head = readJson(headFile({ file })) as Head | undefined;
+  return head === undefined ? undefined : { ...head, signed: head.signed ?? 0 };
+};
+
+/** Whether something is acknowledged that no signed head covers yet. */
+export const isUnsigned = ({ head }: Pick<Chain, 'head'>): boolean => head.acked > head.signed;
+
+/** Where the next chain after this one is called: `boot_x`, `boot_x-1`, `boot_x-2`. */
+export const nameAfter = (id: string): string => {
+  const [, base = id, number = '0'] = /^(.*?)(?:-(\d{1,6}))?$/.exec(id) ?? [];
+  return `${base}-${Number(number) + 1}`;
+};
+
+/** @returns a chain of which nothing is left but its head */
+export const readSpent = (folder: string, id: string): Chain => {
+  const chain = newChain(folder, id);
+  return { ...chain, head: readHead(chain.file) ?? chain.head };
+};
+
 /** @returns the chain of a file; `whole` is false when events are missing in between, so that nobody would take it as it is */
 export const readChain = (folder: string, name: string): Chain & { readonly whole: boolean } => {
   const file = path.join(folder, name);
   const id = name.slice(0, -'.jsonl'.length);
-  const head = (readJson(headFile({ file })) as Head | undefined) ?? newChain(folder, id).head;
+  const head = readHead(file) ?? newChain(folder, id).head;
   const events = readEvents(file, head.acked);
   const { size } = fs.statSync(file);
   const whole = events.every(({ seq }, i) => seq === head.acked + 1 + i);

@@ -77,6 +77,7 @@ describe('the sender', () => {
   it('begins a new chain where the old one is refused twice, and gives up what is refused for good', () => {
     for (const [code, what] of [
       ['telemetry.gap', 'rechain'],
+      ['telemetry.fork', 'rechain'],
       ['telemetry.refused', 'giveUp'],
     ] as const) {
       const { sender, did } = setUp();

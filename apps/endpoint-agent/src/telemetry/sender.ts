@@ -45,7 +45,7 @@ export const createSender = ({ spool, send, clock }: SenderOptions): Sender => {
       notBefore = clock() + Math.min(MOST_MS, 500 * 2 ** refusals);
       // Once may be a moment's trouble of the control plane; said again of the same batch, it will not change.
       if (refusals % 2 === 1) return;
-      if (code === 'telemetry.gap') spool.rechain();
+      if (code === 'telemetry.gap' || code === 'telemetry.fork') spool.rechain();
       if (code === 'telemetry.refused') spool.giveUp();
     },
     onConnected: () => {

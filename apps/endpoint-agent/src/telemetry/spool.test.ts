@@ -61,6 +61,7 @@ const drain = (spool: Spool, server: ReturnType<typeof createServer> = createSer
     sent.push(...batch.events);
     spool.acknowledge(batch.boot, batch.seqTo);
   }
+  for (const { boot, seq } of spool.heads()) spool.headStored(boot, seq);
   return sent;
 };
 const told = (events: readonly TelemetryEvent[]): number => events.reduce((sum, one) => sum + (one.kind === 'dropped' ? one.count : 0), 0);
@@ -96,7 +97,7 @@ describe('the spool', () => {
     for (let i = 0; i < 3; i += 1) spool.append(event(`h${i}.example`));
     const batch = spool.next();
     for (const [boot, seq] of [
-      ['boot_a', 2],
+      ['boot_a', 0],
       ['boot_x', 99],
       ['', 99],
     ] as const)
@@ -108,6 +109,25 @@ describe('the spool', () => {
     spool.acknowledge('boot_a', 3);
     expect(spool.next()).toEqual(later);
     expect(hosts(later?.events)).toEqual(['later.example']);
+  });
+
+  it('an acknowledgement that ends within the batch leaves the rest, which follows exactly what was committed', () => {
+    const place = path.join(folder, 'full');
+    const server = createServer();
+    const first = open('boot_a', MIB, place);
+    for (let i = 0; i < 3; i += 1) first.append(event(`h${i}.example`));
+    const sent = first.next();
+    if (sent === undefined) throw new Error('unreachable');
+    server.take(sent);
+    for (let i = 3; i < 5; i += 1) first.append(event(`h${i}.example`));
+    // Its head could not be written: the next daemon does not know what was sent, and makes a longer batch.
+    fs.rmSync(path.join(place, 'boot_a.jsonl.head'));
+    const second = open('boot_b', MIB, place);
+    expect(second.next()).toMatchObject({ boot: 'boot_a', seqFrom: 1, seqTo: 5 });
+    second.acknowledge('boot_a', 3);
+    expect(second.next()).toMatchObject({ boot: 'boot_a', seqFrom: 4, seqTo: 5, prev: sent.hash });
+    drain(second, server);
+    expect(server.taken).toEqual(['h0.example', 'h1.example', 'h2.example', 'h3.example', 'h4.example']);
   });
 
   it('takes an acknowledgement of more than the batch for the batch', () => {
@@ -274,6 +294,54 @@ describe('the bound of the spool', () => {
   });
 });
 
+describe('what is to be signed', () => {
+  const heads = (spool: Spool): string[] => spool.heads().map(({ boot, seq, unsigned, ended }) => `${boot} ${seq} ${unsigned} ${ended}`);
+  const sendAll = (spool: Spool): void => {
+    for (let batch = spool.next(); batch !== undefined; batch = spool.next()) spool.acknowledge(batch.boot, batch.seqTo);
+  };
+
+  it('is the end of what is acknowledged, until the control plane has its signed head, also after a restart', () => {
+    const spool = open('boot_a');
+    expect(heads(spool)).toEqual([]);
+    for (let i = 0; i < 3; i += 1) spool.append(event(`h${i}.example`));
+    const batch = spool.next();
+    expect(heads(spool)).toEqual([]);
+    sendAll(spool);
+    expect(spool.heads()).toEqual([{ boot: 'boot_a', seq: 3, hash: batch?.hash, unsigned: 3, ended: false }]);
+    spool.headStored('boot_a', 99); // what was never acknowledged cannot be signed
+    spool.headStored('boot_x', 3);
+    expect(heads(spool)).toEqual(['boot_a 3 3 false']);
+    spool.headStored('boot_a', 3);
+    expect(heads(spool)).toEqual([]);
+    spool.append(event('more.example'));
+    sendAll(spool);
+    expect(heads(spool)).toEqual(['boot_a 4 1 false']);
+    const after = open('boot_b');
+    expect(heads(after)).toEqual(['boot_a 4 1 true']);
+    after.headStored('boot_a', 4);
+    expect([heads(after), fs.readdirSync(folder)]).toEqual([[], []]);
+  });
+
+  it('is not forgotten when a chain goes on under another name', () => {
+    const spool = open('boot_a');
+    spool.append(event('one.example'));
+    sendAll(spool);
+    spool.append(event('two.example'));
+    spool.rechain();
+    expect(heads(spool)).toEqual(['boot_a 1 1 true']);
+    sendAll(spool);
+    expect(heads(spool)).toEqual(['boot_a 1 1 true', 'boot_a-1 1 1 false']);
+    expect(heads(open('boot_b')).sort()).toEqual(['boot_a 1 1 true', 'boot_a-1 1 1 true']);
+  });
+
+  it('has a bound, when nobody ever takes it', () => {
+    const head = JSON.stringify({ acked: 1, hash: 'a'.repeat(64), sentTo: null, signed: 0 });
+    for (let i = 0; i < 300; i += 1) fs.writeFileSync(path.join(folder, `boot_${i}.jsonl.head`), head);
+    expect(open('boot_now').heads()).toHaveLength(256);
+    expect(fs.readdirSync(folder)).toHaveLength(256);
+  });
+});
+
 describe('a control plane that does not go on', () => {
   it('what waits goes on under a new chain, of this boot and of an earlier one', () => {
     open('boot_a').append(event('old.example'));
@@ -292,6 +360,19 @@ describe('a control plane that does not go on', () => {
     spool.append(event('later.example'));
     expect(spool.next()).toMatchObject({ boot: 'boot_b-1', seqFrom: 2 });
     expect(hosts(open('boot_c').next()?.events)).toEqual(['later.example']);
+  });
+
+  it('a crash between the new chain and the end of the old one doubles nothing', () => {
+    const spool = open('boot_a');
+    for (let i = 0; i < 3; i += 1) spool.append(event(`h${i}.example`));
+    const file = path.join(folder, 'boot_a.jsonl');
+    const before = fs.readFileSync(file);
+    spool.rechain();
+    fs.writeFileSync(file, before);
+    const server = createServer();
+    drain(open('boot_b'), server);
+    expect(server.taken).toEqual(['h0.example', 'h1.example', 'h2.example']);
+    expect(fs.readdirSync(folder)).toEqual([]);
   });
 
   it('a batch that is never taken is given up, counted, and what follows is not', () => {

@@ -7,12 +7,39 @@ import path from 'node:path';
 import { ordered } from '@cordon/policy/protocol/batch.ts';
 import type { TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
 import type { NewEvent, TelemetryEvent } from '@cordon/policy/protocol/events.ts';
-import { batchOf, bytesOf, headFile, isEvent, lineOf, newChain, readChain, rewrite, saveHead, type Chain } from './chain.ts';
+import {
+  batchOf,
+  bytesOf,
+  headFile,
+  isEvent,
+  isUnsigned,
+  lineOf,
+  nameAfter,
+  newChain,
+  readChain,
+  readSpent,
+  rewrite,
+  saveHead,
+  type Chain,
+} from './chain.ts';
 
 /** Kept free of ordinary events, so that the count of what did not fit always does. */
 const RESERVE = 1024;
 /** Acknowledged bytes that may lie in a file before it is written anew without them. */
 const STALE_BYTES = 1_048_576;
+/** Chains of which only the head waits, to be signed; there are more only when no control plane ever answers. */
+const MOST_SPENT = 256;
+
+/** The acknowledged end of a chain that is not signed yet. */
+export interface UnsignedHead {
+  readonly boot: string;
+  readonly seq: number;
+  readonly hash: string;
+  /** Events since the last signed one. */
+  readonly unsigned: number;
+  /** Nothing more comes under this name. */
+  readonly ended: boolean;
+}
 
 export interface Spool {
   readonly boot: string;
@@ -24,17 +51,14 @@ export interface Spool {
   rechain(): void;
   /** The control plane will never take the next batch: its events are given up, and counted. */
   giveUp(): void;
+  heads(): readonly UnsignedHead[];
+  /** The control plane has the signed head. */
+  headStored(boot: string, seq: number): void;
   readonly depth: () => number;
   readonly dropped: () => number;
   /** Writes down what was dropped and not told yet. */
   close(): void;
 }
-
-/** Where the next chain after this one is called: `boot_x`, `boot_x-1`, `boot_x-2`. */
-const nameAfter = (id: string): string => {
-  const [, base = id, number = '0'] = /^(.*?)(?:-(\d{1,6}))?$/.exec(id) ?? [];
-  return `${base}-${Number(number) + 1}`;
-};
 
 const removeFiles = (chain: Chain): void => {
   for (const file of [chain.file, headFile(chain)]) fs.rmSync(file, { force: true });
@@ -49,21 +73,32 @@ const cutBack = ({ file, size }: Chain): void => {
   }
 };
 
-/** Chains of earlier boots that hold something, the oldest first. Files of chains that are done with go away. */
+/** Chains of earlier boots that hold something or whose end is not signed, the oldest first. Files of chains that are done with go away. */
 const readChains = (folder: string): Chain[] => {
   const names = fs.readdirSync(folder);
-  const found = names.filter((name) => name.endsWith('.jsonl')).map((name) => readChain(folder, name));
-  const kept = found.filter(({ events }) => events.length > 0);
-  const files = new Set(kept.flatMap((chain) => [chain.file, headFile(chain)]));
-  for (const name of names) if (!files.has(path.join(folder, name))) fs.rmSync(path.join(folder, name), { force: true });
-  return kept
-    .map((chain) => {
-      const after = newChain(folder, nameAfter(chain.id), chain.events);
-      if (chain.whole || !rewrite(after)) return chain;
-      removeFiles(chain);
-      return after;
-    })
-    .sort((a, b) => ((a.events[0]?.at ?? '') < (b.events[0]?.at ?? '') ? -1 : 1));
+  const ids = names.filter((name) => name.endsWith('.jsonl')).map((name) => name.slice(0, -'.jsonl'.length));
+  // A chain that goes on under another name was left behind by a crash between the two files: its events stand in the other.
+  const found = ids.filter((id) => !ids.includes(nameAfter(id))).map((id) => readChain(folder, `${id}.jsonl`));
+  const waiting = found.filter(({ events }) => events.length > 0);
+  const named = new Set(waiting.map(({ id }) => id));
+  const spent = names
+    .filter((name) => name.endsWith('.jsonl.head') && !named.has(name.slice(0, -'.jsonl.head'.length)))
+    .map((name) => readSpent(folder, name.slice(0, -'.jsonl.head'.length)))
+    .filter(isUnsigned)
+    .slice(0, MOST_SPENT);
+  const files = new Set(
+    [...waiting.flatMap((chain) => [chain.file, headFile(chain)]), ...spent.map(headFile)].map((file) => path.basename(file)),
+  );
+  for (const name of names) if (!files.has(name)) fs.rmSync(path.join(folder, name), { force: true });
+  const kept = waiting.map((chain) => {
+    const after = newChain(folder, nameAfter(chain.id), chain.events);
+    if (chain.whole || !rewrite(after)) return chain;
+    fs.rmSync(chain.file, { force: true });
+    if (isUnsigned(chain)) spent.push({ ...chain, events: [] });
+    else removeFiles(chain);
+    return after;
+  });
+  return [...spent, ...kept.sort((a, b) => ((a.events[0]?.at ?? '') < (b.events[0]?.at ?? '') ? -1 : 1))];
 };
 
 /**
@@ -94,14 +129,13 @@ export const openSpool = (folder: string, bootId: string, maxBytes: number, now:
     current.events.push(numbered);
     return true;
   };
-  /** A chain that holds nothing any more; the numbers of the one that is written to go on, so its head stays. */
+  /** A chain that holds nothing any more. Its head stays while it is to be signed, and where the numbers go on. */
   const empty = (chain: Chain): void => {
-    if (chain === current) fs.rmSync(chain.file, { force: true });
-    else {
-      removeFiles(chain);
-      chains.splice(chains.indexOf(chain), 1);
-    }
-    [chain.size, chain.stale] = [0, 0];
+    [chain.events, chain.size, chain.stale, chain.batch] = [[], 0, 0, undefined];
+    fs.rmSync(chain.file, { force: true });
+    if (chain === current || isUnsigned(chain)) return;
+    removeFiles(chain);
+    chains.splice(chains.indexOf(chain), 1);
   };
   const first = (): Chain | undefined => chains.find(({ events }) => events.length > 0);
   const next = (): TelemetryFrame | undefined => {
@@ -111,12 +145,14 @@ export const openSpool = (folder: string, bootId: string, maxBytes: number, now:
     if (chain.batch !== undefined && chain.head.sentTo === null) saveHead(chain, { ...chain.head, sentTo: chain.batch.seqTo });
     return chain.batch;
   };
-  const restart = (chain: Chain, events: readonly TelemetryEvent[]): void => {
+  /** @returns false on a full disk: it is tried again when the control plane complains again */
+  const restart = (chain: Chain, events: readonly TelemetryEvent[]): boolean => {
     const after = newChain(folder, nameAfter(chain.id), events);
-    if (!rewrite(after)) return; // a full disk: tried again when the control plane complains again
-    chains[chains.indexOf(chain)] = after;
+    if (!rewrite(after)) return false;
+    chains.splice(chains.indexOf(chain) + 1, 0, after);
     if (chain === current) current = after;
-    removeFiles(chain);
+    empty(chain);
+    return true;
   };
   const tell = (limit: number): void => {
     if (lost > 0 && write({ kind: 'dropped', count: lost, code: 'spool.full' }, limit)) lost = 0;
@@ -132,12 +168,15 @@ export const openSpool = (folder: string, bootId: string, maxBytes: number, now:
     next,
     acknowledge: (id, upTo) => {
       const chain = chains.find((candidate) => candidate.id === id);
-      const batch = chain?.batch ?? (chain && batchOf(chain));
-      if (chain === undefined || batch === undefined || batch.seqTo > upTo) return;
-      chain.stale += bytesOf(batch.events);
-      chain.events = chain.events.filter((event) => event.seq > batch.seqTo);
+      if (chain === undefined || upTo <= chain.head.acked) return;
+      const sent = chain.batch ?? batchOf(chain);
+      // What is committed may end within the batch, when an earlier one was made of its first events and that could not be written down.
+      const taken = sent === undefined || sent.seqTo <= upTo ? sent : batchOf({ ...chain, head: { ...chain.head, sentTo: upTo } });
+      if (taken === undefined) return;
+      chain.stale += bytesOf(taken.events);
+      chain.events = chain.events.filter((event) => event.seq > taken.seqTo);
       chain.batch = undefined;
-      saveHead(chain, { acked: batch.seqTo, hash: batch.hash, sentTo: null });
+      saveHead(chain, { ...chain.head, acked: taken.seqTo, hash: taken.hash, sentTo: null });
       if (chain.events.length === 0) empty(chain);
       else if (chain.stale > STALE_BYTES) rewrite(chain);
     },
@@ -149,13 +188,21 @@ export const openSpool = (folder: string, bootId: string, maxBytes: number, now:
       const chain = first();
       const batch = next();
       if (chain === undefined || batch === undefined) return;
+      const count = batch.events.length;
+      const dropped: TelemetryEvent = { seq: 0, at: now().toISOString(), kind: 'dropped', count, code: 'spool.refused' };
       // The numbers of the batch are never taken, so what follows needs another chain.
-      restart(
-        chain,
-        chain.events.filter((event) => event.seq > batch.seqTo),
-      );
-      lostInAll += batch.events.length;
-      if (!write({ kind: 'dropped', count: batch.events.length, code: 'spool.refused' }, maxBytes)) lost += batch.events.length;
+      if (restart(chain, [...chain.events.filter((event) => event.seq > batch.seqTo), ordered(dropped)])) lostInAll += count;
+    },
+    heads: () =>
+      chains.filter(isUnsigned).map((chain) => {
+        const { acked: seq, hash, signed } = chain.head;
+        return { boot: chain.id, seq, hash, unsigned: seq - signed, ended: chain !== current && chain.events.length === 0 };
+      }),
+    headStored: (id, seq) => {
+      const chain = chains.find((candidate) => candidate.id === id);
+      if (chain === undefined || seq <= chain.head.signed || seq > chain.head.acked) return;
+      saveHead(chain, { ...chain.head, signed: seq });
+      if (chain.events.length === 0) empty(chain);
     },
     depth: () => chains.reduce((sum, { events }) => sum + events.length, 0),
     dropped: () => lostInAll,

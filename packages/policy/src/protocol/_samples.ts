@@ -49,7 +49,7 @@ export const DOWN = {
     checkpoint: 'a.b.c',
     member: { leaf: { org: 'org_a', index: 0, device: 'dev_1', cohort: 'coh_1', cohortIndex: 0 }, proof: [] },
   },
-  'telemetry.ack': { type: 'telemetry.ack', boot: 'boot_1', seq: 9, hash: hex('d') },
+  'telemetry.ack': { type: 'telemetry.ack', boot: 'boot_1', seq: 9 },
   'head.ack': { type: 'head.ack', boot: 'boot_1', signed: 9 },
   order: { type: 'order', order: 'maintenance', text: '{}' },
   problem: { type: 'problem', code: 'state.unknown', detail: 'why' },
