@@ -27,6 +27,7 @@ import { registerPublishing } from './publishing/routes.ts';
 import { enforceRouteRules, type KnownRoute } from './route-rules.ts';
 import { registerTelemetry } from './telemetry/routes.ts';
 import { registerWatch } from './watch/routes.ts';
+import { registerHistory } from './witness/routes.ts';
 
 /** Below /api/v1 on the admin listener. */
 const ADMIN_FEATURES: readonly Feature[] = [
@@ -42,6 +43,7 @@ const ADMIN_FEATURES: readonly Feature[] = [
   registerTelemetry,
   registerCompliance,
   registerAudit,
+  registerHistory,
   registerWatch,
 ];
 

@@ -2,11 +2,16 @@
 import { Type } from 'typebox';
 import type { Feature } from './context.ts';
 import { Refusal } from './errors.ts';
+import { waitingFor } from './witness/cosigning.ts';
 
-const State = Type.Object({ status: Type.Literal('ok') }, { additionalProperties: false });
+const State = Type.Object(
+  { status: Type.Literal('ok'), waiting: Type.Optional(Type.String({ description: 'What devices wait for' })) },
+  { additionalProperties: false },
+);
 const route = { config: { permission: 'public' as const, rateLimit: false as const }, logLevel: 'silent' as const };
 
-export const registerHealth: Feature = (app, { pool }) => {
+export const registerHealth: Feature = (app, context) => {
+  const { pool } = context;
   app.get('/healthz', { ...route, schema: { tags: ['service'], summary: 'The process lives', response: { 200: State } } }, () => ({
     status: 'ok' as const,
   }));
@@ -19,7 +24,8 @@ export const registerHealth: Feature = (app, { pool }) => {
       } catch (cause) {
         throw new Refusal(503, 'db.unavailable', 'the database does not answer', { cause, retryable: true });
       }
-      return { status: 'ok' as const };
+      const waiting = waitingFor(context);
+      return { status: 'ok' as const, ...(waiting !== undefined && { waiting }) };
     },
   );
 };

@@ -12,6 +12,7 @@ const READ = [
   'changes.read',
   'compliance.read',
   'telemetry.read',
+  'checkpoints.read',
 ] as const;
 const WRITE = [
   'devices.write',
@@ -25,6 +26,7 @@ const WRITE = [
   'audit.read',
   'tokens.read',
   'tokens.write',
+  'checkpoints.cosign',
 ] as const;
 
 export const PERMISSIONS = [...READ, ...WRITE] as const;
@@ -53,7 +55,7 @@ const GRANTED: Readonly<Record<Role, ReadonlySet<Permission>>> = {
     'compliance.read',
     'telemetry.read',
   ]),
-  auditor: new Set([...READ, 'audit.read', 'tokens.read']),
+  auditor: new Set([...READ, 'audit.read', 'tokens.read', 'checkpoints.cosign']),
   gitops: new Set([
     'groups.read',
     'policies.read',
