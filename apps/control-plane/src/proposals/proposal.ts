@@ -17,6 +17,9 @@ import type { Snapshot } from '../publishing/cohorts.ts';
 /** Members of the listed groups, each list sorted. */
 export type Lists = Readonly<Record<string, readonly string[]>>;
 
+export const mutableLists = (lists: Lists): Record<string, string[]> =>
+  Object.fromEntries(Object.entries(lists).map(([group, ids]) => [group, [...ids]]));
+
 export interface FrozenGroup {
   readonly membership: string;
   /** Of a listed group: its devices, revoked ones left out. */

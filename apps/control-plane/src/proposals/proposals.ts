@@ -1,62 +1,82 @@
 /** Proposals for publishing: what is approved now, whether one may be published, and what the signer needs to follow. */
 import type { Target } from '@cordon/policy/approval/approval.ts';
+import { readyTarget } from '@cordon/policy/approval/approved.ts';
+import { NOTHING_APPROVED, walk, type Standing } from '@cordon/policy/approval/walk.ts';
+import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
+import { canonicalJson } from '@cordon/policy/trust/canonical-json.ts';
 import { verifyRootChain, type TrustedRoot } from '@cordon/policy/trust/root.ts';
 import { appendAudit } from '../audit/audit.ts';
 import type { Context, Tx } from '../context.ts';
 import { conflict, notFound } from '../errors.ts';
-import { payloadOf, approvalJws, stateOf, type Lists } from './proposal.ts';
+import type { ApprovalToWalk, SignerHead } from '../signer/contract.ts';
+import { approvalJws, mutableLists, payloadOf, stateOf } from './proposal.ts';
 import {
   findByTarget,
   findProposal,
   markPublished,
   newestPublished,
   publishedProposals,
+  readDocuments,
   supersedeOpen,
   type StoredProposal,
 } from './store.ts';
 
 export type { StoredProposal } from './store.ts';
 
-/** A target with what its listed groups hold, as the signer is given it. */
-export interface Side {
-  readonly target: Target;
-  readonly lists: Lists;
-}
-
-/** What people approved last in this epoch. */
-export interface Approved extends Side {
-  readonly proposal: string;
-  readonly digest: string;
-  /** Under which it came into force. */
-  readonly serial: number;
-  /** What was approved before it, which may come back until then. */
-  readonly wayBack: (Side & { readonly until: Date }) | undefined;
+/** What people approved last in this epoch, ready to be asked. */
+export interface Approved {
+  /** The newest published proposal; undefined at the beginning of an epoch: then only what narrows can be published. */
+  readonly proposal: string | undefined;
+  readonly standing: Standing;
+  /** Documents of both targets, by digest. */
+  documentOf(digest: string): PolicyDocument | undefined;
 }
 
 export const newestRoot = ({ organisation, clock }: Context): Promise<TrustedRoot> =>
   verifyRootChain(organisation.roots, organisation.fingerprint, clock());
 
-/** @returns undefined at the beginning of an epoch: nothing is approved, and only what narrows can be published */
-export const readApproved = async (tx: Tx, { published, organisation: { epoch } }: Context): Promise<Approved | undefined> => {
-  const id = await newestPublished(tx, epoch);
-  if (id === published.approved?.proposal) return published.approved;
-  const [newest, before] = await publishedProposals(tx, epoch, 2);
-  published.approved = newest && {
-    proposal: newest.id,
-    digest: newest.digest,
-    serial: newest.serial ?? 0,
-    target: newest.target,
-    lists: newest.lists,
-    wayBack: wayBackOf(newest, before),
+const standingOf = (newest: StoredProposal | undefined, before: StoredProposal | undefined): Standing => {
+  if (newest === undefined) return NOTHING_APPROVED;
+  const { wayBackUntil } = payloadOf(newest.payload);
+  const { digest, lists, serial } = newest;
+  return {
+    approved: { ...readyTarget(newest.target, lists), digest, lists, serial: serial ?? 0 },
+    before:
+      before === undefined || wayBackUntil === null
+        ? undefined
+        : { ...readyTarget(before.target, before.lists), digest: before.digest, lists: before.lists, until: Date.parse(wayBackUntil) },
   };
+};
+
+const documentsOf = async (tx: Tx, targets: readonly Target[]): Promise<Approved['documentOf']> => {
+  const rows = await readDocuments(
+    tx,
+    targets.flatMap(({ policies }) => policies),
+  );
+  const documents = new Map(rows.map(({ digest, document }) => [digest, document]));
+  return (digest) => documents.get(digest);
+};
+
+/** Read once, and again when another was published. */
+export const readApproved = async (tx: Tx, { published, organisation: { epoch } }: Context): Promise<Approved> => {
+  const proposal = await newestPublished(tx, epoch);
+  if (published.approved !== undefined && published.approved.proposal === proposal) return published.approved;
+  const [newest, before] = await publishedProposals(tx, epoch, 2);
+  const standing = standingOf(newest, before);
+  const targets = [standing.approved, standing.before].flatMap((side) => side?.target ?? []);
+  published.approved = { proposal: newest?.id, standing, documentOf: await documentsOf(tx, targets) };
   return published.approved;
 };
 
-const wayBackOf = (newest: StoredProposal, before: StoredProposal | undefined): Approved['wayBack'] => {
-  const { wayBackUntil } = payloadOf(newest.payload);
-  return before === undefined || wayBackUntil === null
-    ? undefined
-    : { target: before.target, lists: before.lists, until: new Date(wayBackUntil) };
+/**
+ * What will be approved when this proposal is published.
+ * @throws CordonError approval.*
+ */
+export const approvedWith = async (tx: Tx, before: Approved, { id, payload, target, lists }: StoredProposal): Promise<Approved> => {
+  // Under which serial comes later, and does not matter for who gets what.
+  const standing = walk(before.standing, payloadOf(payload), target, lists, (before.standing.approved?.serial ?? -1) + 1);
+  const targets = [standing.approved, standing.before].flatMap((side) => side?.target ?? []);
+  return { proposal: id, standing, documentOf: await documentsOf(tx, targets) };
 };
 
 /** @throws Refusal proposal.not-found */
@@ -104,40 +124,47 @@ export const requirePublishable = async (tx: Tx, context: Context, id: string): 
   return proposal;
 };
 
-/** An approval as the signer walks it. */
-export interface Approval extends Side {
-  readonly jws: string;
-  /** Under which it came into force; undefined: now. */
-  readonly serial: number | undefined;
-}
-
-export const approvalOf = ({ payload, signatures, target, lists, serial }: StoredProposal): Approval => ({
-  jws: approvalJws(payload, signatures),
-  target,
-  lists,
-  serial: serial ?? undefined,
-});
-
-/** Proposals are read by the page: a signer that was away for long catches up with so many. */
+/** A signer that was away for long catches up with so many. */
 const MAX_WALK = 64;
 
+const toWalk = async (tx: Tx, { payload, signatures, target, lists, serial }: StoredProposal): Promise<ApprovalToWalk> => ({
+  jws: approvalJws(payload, signatures),
+  target,
+  lists: mutableLists(lists),
+  documents: (await readDocuments(tx, target.policies)).map(({ document }) => canonicalJson(document)),
+  ...(serial !== null && { serial }),
+});
+
 /**
- * Approvals that came into force in this epoch after the one that a signer has walked last, oldest first.
- * @param digest of the target that it has; undefined: none of this epoch
+ * Approvals that a signer has yet to walk, oldest first: those that came into force with another replica's signer, and the one that is being published.
+ * @param head where the signer stands
  */
-export const unwalked = async (tx: Tx, { organisation: { epoch } }: Context, digest: string | undefined): Promise<readonly Approval[]> => {
-  const published = await publishedProposals(tx, epoch, MAX_WALK);
-  const known = published.findIndex((proposal) => proposal.digest === digest);
-  return published
-    .slice(0, known < 0 ? published.length : known)
-    .map(approvalOf)
-    .reverse();
+export const approvalsFor = async (
+  tx: Tx,
+  { organisation: { epoch } }: Context,
+  head: Pick<SignerHead, 'approved'>,
+  proposal: StoredProposal | undefined,
+): Promise<ApprovalToWalk[]> => {
+  const since = head.approved?.serial ?? -1;
+  const missed = (await publishedProposals(tx, epoch, MAX_WALK)).filter(({ serial }) => (serial ?? 0) > since).reverse();
+  const approvals: ApprovalToWalk[] = [];
+  for (const one of [...missed, ...(proposal === undefined ? [] : [proposal])]) approvals.push(await toWalk(tx, one));
+  return approvals;
 };
 
-/** What the signer has walked and the database has not: it signed, and the transaction failed. */
-export const lostProposal = async (tx: Tx, { organisation: { epoch } }: Context, digest: string): Promise<StoredProposal | undefined> => {
-  const published = await publishedProposals(tx, epoch, MAX_WALK);
-  return published.some((proposal) => proposal.digest === digest) ? undefined : findByTarget(tx, epoch, digest);
+/**
+ * What the signer has walked and the database has not: it signed, and the transaction failed after it. Such a proposal is published at the next occasion.
+ * @returns undefined when the signer is not ahead
+ */
+export const lostProposal = async (
+  tx: Tx,
+  { organisation: { epoch } }: Context,
+  { approved }: Pick<SignerHead, 'approved'>,
+): Promise<StoredProposal | undefined> => {
+  if (approved === null) return undefined;
+  const [newest] = await publishedProposals(tx, epoch, 1);
+  if (newest !== undefined && (newest.serial ?? 0) >= approved.serial) return undefined;
+  return findByTarget(tx, epoch, approved.digest);
 };
 
 /** To be called in the transaction that publishes: what was proposed against what was in force before is no longer what anybody meant. */

@@ -9,7 +9,7 @@ import { newId } from '../ids.ts';
 import { ById, Page, PageQuery, pageOf } from '../paging.ts';
 import { draftAndForce } from '../publishing/draft.ts';
 import { affected } from './affected.ts';
-import { freeze, payloadFor, payloadOf, payloadText, readSignatures } from './proposal.ts';
+import { freeze, mutableLists, payloadFor, payloadOf, payloadText, readSignatures } from './proposal.ts';
 import { newestRoot, readApproved, requireOpen, requireProposal, signersOf } from './proposals.ts';
 import {
   countByGroups,
@@ -35,7 +35,7 @@ const propose = async (
   const { prisma, clock, organisation } = context;
   return prisma.$transaction(async (tx) => {
     const { draft, inForce } = await draftAndForce(tx);
-    const approved = await readApproved(tx, context);
+    const { approved } = (await readApproved(tx, context)).standing;
     const digests = await readDigests(tx, draft.policies);
     const groups = await readGroups(tx, [...new Set(draft.assignments.map(({ groupId }) => groupId))]);
     const { target, lists } = freeze(draft, (policy, revision) => digests.get(`${policy}@${revision}`), groups);
@@ -109,8 +109,8 @@ const detailOf = async (context: Context, proposal: StoredProposal): Promise<Pro
   return {
     ...showProposal(proposal, await newestRoot(context), clock()),
     payload,
-    before: old === undefined ? null : { target: old.target, lists: mutable(old.lists) },
-    after: { target, lists: mutable(lists) },
+    before: old === undefined ? null : { target: old.target, lists: mutableLists(old.lists) },
+    after: { target, lists: mutableLists(lists) },
     documents,
     names: await readNames(
       prisma,
@@ -121,9 +121,6 @@ const detailOf = async (context: Context, proposal: StoredProposal): Promise<Pro
     devices: affected(proposal.before, proposal.snapshot, await countByGroups(prisma, [...new Set(named)])),
   };
 };
-
-const mutable = (lists: StoredProposal['lists']): Record<string, string[]> =>
-  Object.fromEntries(Object.entries(lists).map(([group, ids]) => [group, [...ids]]));
 
 export const registerProposals: Feature = (app, context) => {
   const { prisma, clock } = context;

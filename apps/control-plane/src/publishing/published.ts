@@ -51,6 +51,9 @@ export interface Advance {
   readonly renewed: boolean;
 }
 
+/** Different sets of open groups that are remembered of one cohort. */
+const MAX_CLAIMS = 256;
+
 export class Published {
   readonly org: string;
   checkpoint: CheckpointState | undefined;
@@ -65,6 +68,8 @@ export class Published {
   readonly documents = new Map<string, PolicyDocument>();
   /** What people approved last in this epoch, as last read. */
   approved: Approved | undefined;
+  /** Sets of open groups in which devices were seen, by their cohort's key: what the signer tries. */
+  readonly #claims = new Map<string, Map<string, readonly string[]>>();
   /** A change of members was committed and could not be placed: the next renewal looks at every device. */
   misplaced = false;
   /** Places devices, several callers at a time; made by the first. */
@@ -149,6 +154,17 @@ export class Published {
     this.cohorts.set(cohort.id, cohort);
     this.byKey.set(cohort.key, cohort.id);
     this.tree.set(cohort.index, cohortLeafBytes(this.#cohortLeaf(cohort)));
+  }
+
+  /** @param open groups of a device in this cohort */
+  claim(key: string, open: readonly string[]): void {
+    const claims = this.#claims.get(key) ?? new Map<string, readonly string[]>();
+    this.#claims.set(key, claims);
+    if (claims.size < MAX_CLAIMS) claims.set(open.join(' '), open);
+  }
+
+  claimsOf(keys: Iterable<string>): ReadonlyMap<string, readonly (readonly string[])[]> {
+    return new Map([...keys].map((key) => [key, [...(this.#claims.get(key)?.values() ?? [])]]));
   }
 
   /** Forgets bundles and documents that nothing in force needs any more. */

@@ -71,18 +71,33 @@ export interface DeviceGroups {
   readonly groups: readonly string[];
   /** It ended, or waits for an administrator: no place. */
   readonly revoked: boolean;
+  /** Why it waits for an approval; null: it does not. */
+  readonly awaiting: string | null;
 }
 
 /** Of every device, or of those named: which of these groups it is a static member of, sorted. */
 export const readDeviceGroups = async (tx: Tx, groups: readonly string[], only: readonly string[] | undefined): Promise<DeviceGroups[]> => {
-  const rows = await tx.$queryRaw<{ id: string; groups: string | null; revoked: boolean }[]>`
-    SELECT d.id, d.revoked_at IS NOT NULL OR d.approved_at IS NULL AS revoked, m.groups
+  const rows = await tx.$queryRaw<{ id: string; groups: string | null; revoked: boolean; awaiting: string | null }[]>`
+    SELECT d.id, d.revoked_at IS NOT NULL OR d.approved_at IS NULL AS revoked, d.awaiting, m.groups
     FROM device d LEFT JOIN (
       SELECT device_id, string_agg(group_id, ',' ORDER BY group_id) AS groups FROM group_member
       WHERE group_id = ANY(${[...groups]}::text[]) AND (${only === undefined} OR device_id = ANY(${[...(only ?? [])]}::text[])) GROUP BY device_id
     ) m ON m.device_id = d.id
     WHERE ${only === undefined} OR d.id = ANY(${[...(only ?? [])]}::text[])`;
-  return rows.map(({ id, revoked, groups: joined }) => ({ id, revoked, groups: joined === null ? [] : joined.split(',') }));
+  return rows.map(({ groups: joined, ...row }) => ({ ...row, groups: joined === null ? [] : joined.split(',') }));
+};
+
+/** Who waits for an approval and why, or no longer does. */
+export const writeAwaiting = async (tx: Tx, waiting: ReadonlyMap<string, string | null>): Promise<void> => {
+  if (waiting.size === 0) return;
+  await tx.$executeRaw`
+    UPDATE device SET awaiting = nullif(w.why, '') FROM unnest(${[...waiting.keys()]}::text[], ${[...waiting.values()].map((why) => why ?? '')}::text[]) AS w(id, why)
+    WHERE device.id = w.id`;
+};
+
+export const anyoneWaits = async (tx: Tx): Promise<boolean> => {
+  const rows = await tx.$queryRaw<{ waits: boolean }[]>`SELECT EXISTS (SELECT 1 FROM device WHERE awaiting IS NOT NULL) AS waits`;
+  return rows[0]?.waits ?? false;
 };
 
 /** Devices that the members tree does not have yet, in the order of their positions. */

@@ -26,6 +26,11 @@ export const ApprovalToWalk = Type.Object(
     lists: Type.Record(Id, Type.Array(Id, { maxItems: 1_000_000 })),
     /** Canonical JSON of the documents of the target's revisions: what narrower bundles are compared with. Those that are not sent are asked of bundles. */
     documents: Type.Array(Type.String({ maxLength: 2_000_000 }), { maxItems: 10_000 }),
+    /**
+     * Under which it came into force, when that was with an earlier checkpoint that another replica's signer has signed: above that of the approval before it, and
+     * at most this checkpoint's. Absent: this checkpoint's. Without it two signers would never agree on what the next approval leads away from.
+     */
+    serial: Type.Optional(Serial),
   },
   closed,
 );
@@ -41,7 +46,7 @@ export const CheckpointRequest = Type.Object(
     claims: Type.Record(Id, Type.Array(Type.Array(Id, { maxItems: 1000 }), { maxItems: 10_000 })),
     /** Texts of bundles that the signer may not have. */
     bundles: Type.Array(Type.String({ maxLength: 2_000_000 }), { maxItems: 100_000 }),
-    approvals: Type.Array(ApprovalToWalk, { maxItems: 8 }),
+    approvals: Type.Array(ApprovalToWalk, { maxItems: 64 }),
   },
   closed,
 );
