@@ -20,6 +20,7 @@ import { createLauncher } from './launch/launcher.ts';
 import { accountNamed, servedAccounts } from './local-api/accounts.ts';
 import type { Status } from './local-api/protocol.ts';
 import { startLocalApi } from './local-api/server.ts';
+import { statusOf } from './local-api/status.ts';
 import { lockState } from './lock.ts';
 import { ownFolder } from './own-folder.ts';
 import { createPolicyState, type Outcome } from './policy-state/policy-state.ts';
@@ -28,11 +29,10 @@ import { createConversation } from './runs/converse.ts';
 import { applyToRuns } from './runs/apply.ts';
 import { createRunTable, endOrphans } from './runs/run-table.ts';
 import { runCanary } from './self-test/canary.ts';
-import { createSender } from './telemetry/sender.ts';
+import { startReporter } from './telemetry/reporter.ts';
 import { openSpool } from './telemetry/spool.ts';
 
 const SPOOL_BYTES = 64 * 1024 * 1024;
-const FLUSH_MS = 100;
 /** For the runs to be gone and the channel to be closed. */
 const STOP_MS = 5000;
 const SELF_TEST_MS = 24 * 3_600_000;
@@ -112,6 +112,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
           .join(', ')}`,
       );
     channel?.send({ type: 'selftest', result: selfTest });
+    reporter.selfTested(selfTest);
   };
   let tests = Promise.resolve();
   const testSoon = (state: VerifiedState): void =>
@@ -120,9 +121,9 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   const follow = (outcome: Outcome): void => {
     if (outcome.kind === 'refused') {
       const { digest, serial } = outcome.frame.cohort.leaf;
-      const code = outcome.code.slice(0, 64);
-      spool.append({ kind: 'policy', state: 'rejected', digest, serial, code });
-      channel?.send({ type: 'ack', epoch: policyState.current(now())?.epoch ?? 0, serial, digest, phase: 'failed', code });
+      const refused = { epoch: policyState.current(now())?.epoch ?? 0, serial, digest, code: outcome.code.slice(0, 64) };
+      spool.append({ kind: 'policy', state: 'rejected', ...refused });
+      channel?.send({ type: 'ack', phase: 'failed', ...refused });
       return;
     }
     if (outcome.kind === 'waiting' || !outcome.changed) return;
@@ -131,12 +132,26 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     if (outcome.replaced) applyToRuns(outcome.state, runs, egress, installation, log);
     const stored = outcome.persisted ? {} : { code: 'state.not-persisted' };
     channel?.send({ type: 'ack', epoch, serial, digest, phase: 'enforced', ...stored });
+    spool.append({ kind: 'policy', state: outcome.replaced ? 'activated' : 'confirmed', digest, epoch, serial, ...stored });
     if (!outcome.replaced) return;
-    spool.append({ kind: 'policy', state: 'activated', digest, serial, ...stored });
     log(`enforces ${digest.slice(0, 12)}, serial ${serial}`);
     testSoon(outcome.state);
   };
-  const sender = createSender({ spool, send: (batch) => channel?.send(batch) ?? false, clock: () => performance.now() });
+  const clock = (): number => performance.now();
+  const inForce = (): { epoch: number; serial: number; digest: string } | null => {
+    const state = policyState.current(now());
+    return state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.digest };
+  };
+  const reporter = startReporter({
+    spool,
+    device: { org: enrollment.org, device: enrollment.device, assurance: root ? 'system' : 'user' },
+    key: () => key,
+    enforced: inForce,
+    send: (frame) => channel?.send(frame) ?? false,
+    now,
+    clock,
+    log,
+  });
   const onFrame = async (frame: DownFrame): Promise<void> => {
     switch (frame.type) {
       case 'roots': {
@@ -150,35 +165,18 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
       case 'membership':
         return follow(await policyState.onMembership(frame, now()));
       case 'telemetry.ack':
-        return sender.onAck(frame.boot, frame.seq);
+      case 'head.ack':
+        return reporter.onFrame(frame);
       case 'problem':
         log(`the control plane says ${frame.code}: ${frame.detail}`);
-        return sender.onProblem(frame.code);
+        return reporter.onProblem(frame.code);
       case 'welcome':
         return;
     }
   };
   const status = (): Status => {
-    const state = policyState.current(now());
-    return {
-      device: enrollment.device,
-      organisation: enrollment.org,
-      server: enrollment.server,
-      connected: channel?.connected() ?? false,
-      enforcing:
-        state === undefined
-          ? null
-          : {
-              digest: state.digest,
-              epoch: state.epoch,
-              serial: state.serial,
-              freshness: state.freshness,
-              policies: state.content.policies.map((p) => `${p.name} revision ${p.revision}`),
-            },
-      selfTest: selfTest === undefined ? null : { passed: selfTest.passed, at: selfTest.at },
-      spool: { waiting: spool.depth(), dropped: spool.dropped() },
-      runs: runs.all().length,
-    };
+    const connected = channel?.connected() ?? false;
+    return statusOf({ enrollment, connected, state: policyState.current(now()), selfTest, spool, runs: runs.all().length });
   };
   const local = await startLocalApi(
     runtimeDir,
@@ -190,13 +188,14 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
       status,
       report: spool.append,
       installation,
-      clock: () => performance.now(),
+      clock,
     }),
   );
+  const leaving = new AbortController();
   channel = startChannel({
     enrollment,
     key,
-    signal,
+    signal: leaving.signal,
     log,
     random: Math.random,
     onFrame,
@@ -213,24 +212,26 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
       };
     },
     onConnected: () => {
-      const state = policyState.current(now());
-      if (state !== undefined)
-        channel?.send({ type: 'ack', epoch: state.epoch, serial: state.serial, digest: state.digest, phase: 'enforced' });
+      const state = inForce();
+      if (state !== null) channel?.send({ type: 'ack', ...state, phase: 'enforced' });
       if (selfTest !== undefined) channel?.send({ type: 'selftest', result: selfTest });
-      sender.onConnected();
+      reporter.onConnected();
     },
   });
   log(`serves ${accounts.map(({ name }) => name).join(', ')}; device ${enrollment.device}`);
   const loaded = policyState.current(now());
-  if (loaded !== undefined) testSoon(loaded);
-  const flusher = setInterval(sender.flush, FLUSH_MS);
+  if (loaded !== undefined) {
+    spool.append({ kind: 'policy', state: 'confirmed', digest: loaded.digest, epoch: loaded.epoch, serial: loaded.serial });
+    testSoon(loaded);
+  }
   const tester = setInterval(() => {
     const state = policyState.current(now());
     if (state !== undefined) testSoon(state);
   }, SELF_TEST_MS);
   await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
-  clearInterval(flusher);
   clearInterval(tester);
+  await reporter.finish();
+  leaving.abort();
   local.stop();
   for (const { run } of runs.all()) run.kill('killed');
   const patience = new AbortController();
