@@ -110,3 +110,13 @@ export const placesAlike = (a: Snapshot, b: Snapshot): boolean => {
       .join('\n');
   return shape(a) === shape(b);
 };
+
+/** Whether they put the same revisions in force for the same groups. */
+export const sameSnapshot = (a: Snapshot, b: Snapshot): boolean => {
+  const revisions = ({ policies }: Snapshot): string =>
+    policies
+      .map(({ id, revision }) => `${id}@${revision}`)
+      .sort()
+      .join('\n');
+  return placesAlike(a, b) && revisions(a) === revisions(b);
+};

@@ -1,12 +1,15 @@
 /** Publishing a change set, renewing the checkpoint, and placing devices whose groups changed. */
-import type { Context, Tx } from '../context.ts';
+import { CordonError } from '@cordon/policy/errors.ts';
 import { appendAudit } from '../audit/audit.ts';
+import type { Context } from '../context.ts';
+import { conflict } from '../errors.ts';
 import { newId } from '../ids.ts';
+import { closeProposals, lostProposal, readApproved } from '../proposals/proposals.ts';
 import { coalesce } from './coalesce.ts';
-import { placer, placesAlike, type Snapshot } from './cohorts.ts';
-import type { Published } from './published.ts';
-import { readDeviceGroups, readDraft } from './store.ts';
-import { transition, type Decision } from './transition.ts';
+import { sameSnapshot } from './cohorts.ts';
+import { decidePlaces } from './places.ts';
+import { transition } from './transition.ts';
+import { decidePublish, type Source } from './what-to-publish.ts';
 
 /** Renewed well before devices call their state stale (the checkpoint's lifetime is 15 minutes). */
 export const RENEW_EVERY_MS = 5 * 60_000;
@@ -19,59 +22,25 @@ export interface PublishResult {
   readonly devices: number;
 }
 
-/** Where every device, or those named, belong under a snapshot. */
-const decidePlaces = async (
-  tx: Tx,
-  snapshot: Snapshot,
-  only: readonly string[] | undefined,
-): Promise<Pick<Decision, 'placement' | 'wanted'>> => {
-  const groups = [...new Set(snapshot.assignments.filter(({ everyone }) => !everyone).map(({ groupId }) => groupId))];
-  const place = placer(snapshot.assignments);
-  const placement = new Map<string, string | undefined>();
-  const wanted = new Map<string, readonly string[]>();
-  for (const device of await readDeviceGroups(tx, groups, only)) {
-    if (device.revoked) {
-      placement.set(device.id, undefined);
-      continue;
-    }
-    const { key, assignments } = place(device.groups);
-    placement.set(device.id, key);
-    wanted.set(key, assignments);
-  }
-  return { placement, wanted };
-};
+interface Wish extends Source {
+  readonly title: string;
+  readonly actor: string;
+}
 
-const livingCohorts = (published: Published): Set<string> => new Set([...published.devices.values()].flatMap(({ cohort }) => cohort ?? []));
-
-/** When only policies changed, nobody moves: the cohorts that live are known, and no device is looked at. */
-const decidePublish = async (tx: Tx, published: Published, draft: Snapshot): Promise<Decision> => {
-  const living = [...livingCohorts(published)].map((id) => published.cohorts.get(id));
-  const wanted = new Map(
-    living.flatMap((cohort) => (cohort?.assignments === undefined ? [] : [[cohort.key, cohort.assignments] as const])),
-  );
-  if (placesAlike(draft, published.snapshot) && wanted.size === living.length)
-    return { snapshot: draft, wanted, placement: new Map(), always: 'serial' };
-  return { snapshot: draft, always: 'serial', ...(await decidePlaces(tx, draft, undefined)) };
-};
-
-/**
- * Puts the draft in force: newest revisions and all assignments, as one immutable change set with one serial, in one transaction.
- * Taking the last assignment away never means "everything allowed": the bundle is empty, and nothing launches.
- * @throws CordonError publish.*, signer.*
- */
-export const publish = async (
-  context: Context,
-  { title, actor }: { readonly title: string; readonly actor: string },
-): Promise<PublishResult> => {
+/** One change set with one serial, in one transaction. @param serial under which the signer walked a lost proposal */
+const putInForce = async (context: Context, wish: Wish, quick: boolean, walkedAt?: number): Promise<PublishResult> => {
+  const { title, actor } = wish;
   const changeSet = newId('chg');
+  const inForce = context.published;
   let devices = 0;
   const { serial, changed } = await transition(
     {
-      decide: async (tx) => decidePublish(tx, context.published, await readDraft(tx)),
-      record: async (tx, effect, { snapshot: { policies, assignments } }) => {
+      decide: (tx) => decidePublish(tx, context, wish, quick),
+      record: async (tx, effect, { snapshot, proposal }) => {
+        const { policies, assignments } = snapshot;
         const cohorts = new Set(effect.changed.map(({ id }) => id));
         const moved = new Map(effect.moves.map(({ device, cohort }) => [device, cohort]));
-        for (const [device, place] of context.published.devices)
+        for (const [device, place] of inForce.devices)
           if (cohorts.has((moved.has(device) ? moved.get(device) : place.cohort) ?? '')) devices += 1;
         const at = context.clock();
         const content = {
@@ -91,13 +60,16 @@ export const publish = async (
             publishedAt: at,
           },
         });
-        await appendAudit(tx, {
-          actor,
-          action: 'changes.publish',
-          subject: changeSet,
-          detail: { title, serial: effect.serial, cohorts: cohorts.size, devices },
-          at,
-        });
+        const changes = proposal !== undefined || !sameSnapshot(snapshot, inForce.snapshot);
+        if (changes) await closeProposals(tx, { proposal, serial: walkedAt ?? effect.serial, changeSet, at });
+        const detail = {
+          title,
+          serial: effect.serial,
+          cohorts: cohorts.size,
+          devices,
+          ...(proposal !== undefined && { proposal: proposal.id }),
+        };
+        await appendAudit(tx, { actor, action: 'changes.publish', subject: changeSet, detail, at });
       },
     },
     context,
@@ -105,15 +77,66 @@ export const publish = async (
   return { changeSet, serial, cohorts: changed.length, devices };
 };
 
+/** What the signer says of approvals, in the words of who publishes. */
+const refusal = (error: unknown): unknown => {
+  if (!(error instanceof CordonError)) return error;
+  if (error.code === 'signer.unapproved')
+    return conflict(
+      'publish.approval-required',
+      `${error.message}. Nothing was published, and devices keep what they have: propose the draft (POST /proposals), have it approved (cordonctl approve ID --key FILE), and publish it with "proposal": ID`,
+    );
+  if (error.code === 'approval.from')
+    return conflict(
+      'proposal.superseded',
+      'something else was approved after this was proposed: propose the draft again (POST /proposals)',
+    );
+  if (error.code === 'approval.expired') return conflict('proposal.expired', error.message);
+  return error;
+};
+
+/**
+ * Puts the draft in force: newest revisions and all assignments, as one immutable change set with one serial, in one transaction. Or, with a proposal,
+ * exactly what people approved; or what an earlier change set had put in force. Without a proposal nothing may loosen beyond what was approved before.
+ * Taking the last assignment away never means "everything allowed": the bundle is empty, and nothing launches.
+ * @throws Refusal publish.approval-required, proposal.*; CordonError publish.*, signer.*, approval.*
+ */
+export const publish = async (context: Context, wish: Omit<Wish, 'lost'>): Promise<PublishResult> => {
+  await rollForward(context);
+  try {
+    return await putInForce(context, wish, true).catch((error: unknown) => {
+      // Somebody is in other groups than those that were approved: then everybody is looked at.
+      if (wish.proposal === undefined || !(error instanceof CordonError) || error.code !== 'signer.unapproved') throw error;
+      return putInForce(context, wish, false);
+    });
+  } catch (error) {
+    throw refusal(error);
+  }
+};
+
+/** Publishes what the signer has walked and the database has not: it had signed when the transaction failed. */
+const rollForward = async (context: Context): Promise<void> => {
+  const { prisma, signer, log } = context;
+  if (typeof signer.head !== 'function') return;
+  const head = await signer.head();
+  const lost = await prisma.$transaction((tx) => lostProposal(tx, context, head));
+  if (lost === undefined) return;
+  log.warn({ proposal: lost.id }, 'the signer was ahead of the database: publishing what it has signed for');
+  await putInForce(context, { title: lost.title, actor: 'system', lost }, false, head.approved?.serial).catch((error: unknown) => {
+    // What is asked for now may work all the same, and a renewal must not hang on it.
+    log.error({ err: error, proposal: lost.id }, 'what the signer has signed for could not be published');
+  });
+};
+
 /** Places devices by the *published* change set: enrollment, a group's members and revocation change who gets what, never what is published. */
 export const placeDevices = async (context: Context, devices: readonly string[]): Promise<void> => {
   await transition(
     {
-      decide: async (tx) => ({
-        snapshot: context.published.snapshot,
-        always: undefined,
-        ...(await decidePlaces(tx, context.published.snapshot, devices)),
-      }),
+      decide: async (tx) => {
+        const { snapshot } = context.published;
+        const approved = await readApproved(tx, context);
+        const places = await decidePlaces(tx, context, { snapshot, approved, only: devices, asked: 'moving' });
+        return { snapshot, proposal: undefined, always: undefined, ...places };
+      },
     },
     context,
   );
@@ -138,6 +161,7 @@ export const onMembershipChanged = async (context: Context, devices: readonly st
  */
 export const renewCheckpoint = async (context: Context, minAgeMs: number): Promise<void> => {
   const { published, clock } = context;
+  await rollForward(context);
   let full = false;
   await transition(
     {
@@ -145,8 +169,10 @@ export const renewCheckpoint = async (context: Context, minAgeMs: number): Promi
         const { snapshot, checkpoint, misplaced } = published;
         const isOld = checkpoint === undefined || clock().getTime() - checkpoint.issuedAt.getTime() >= minAgeMs;
         full = isOld || misplaced;
-        if (!full) return { snapshot, always: undefined, placement: new Map(), wanted: new Map() };
-        return { snapshot, always: isOld ? 'checkpoint' : undefined, ...(await decidePlaces(tx, snapshot, undefined)) };
+        if (!full) return { snapshot, proposal: undefined, always: undefined, placement: new Map(), wanted: new Map(), claims: new Map() };
+        const approved = await readApproved(tx, context);
+        const places = await decidePlaces(tx, context, { snapshot, approved, only: undefined, asked: 'moving' });
+        return { snapshot, proposal: undefined, always: isOld ? 'checkpoint' : undefined, ...places };
       },
     },
     context,

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { actorOf } from '../auth/guard.ts';
 import type { Feature } from '../context.ts';
 import type { ChangeSet } from '../db/generated/client.ts';
-import { notFound } from '../errors.ts';
+import { badRequest, notFound } from '../errors.ts';
 import { Page, PageQuery, pageOf } from '../paging.ts';
 import { publish } from './publish.ts';
 import { findChangeSet, listChangeSets, readProgress } from './store.ts';
@@ -57,15 +57,31 @@ export const registerPublishing: Feature = (app, context) => {
       config: { permission: 'changes.publish' },
       schema: {
         tags: ['publishing'],
-        summary: 'Put the draft in force: newest revisions and all assignments, as one change set with one serial',
-        body: Type.Object({ title: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) }, closed),
+        summary:
+          'Put the draft in force: newest revisions and all assignments, as one change set with one serial. What loosens needs an approved proposal; what an earlier change set put in force may come back within its time',
+        body: Type.Object(
+          {
+            title: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+            proposal: Type.Optional(
+              Type.String({ minLength: 1, maxLength: 64, description: 'Put exactly this in force, with its approvals' }),
+            ),
+            changeSet: Type.Optional(
+              Type.String({ minLength: 1, maxLength: 64, description: 'Put in force again what this change set had put in force' }),
+            ),
+          },
+          closed,
+        ),
         response: {
           201: Type.Object({ changeSet: Type.String(), serial: Type.Integer(), cohorts: Type.Integer(), devices: Type.Integer() }, closed),
         },
       },
     },
-    async (request, reply) =>
-      reply.code(201).send(await publish(context, { title: request.body.title ?? 'Publish', actor: actorOf(request).name })),
+    async (request, reply) => {
+      const { title = 'Publish', ...source } = request.body;
+      if (source.proposal !== undefined && source.changeSet !== undefined)
+        throw badRequest('publish.both', 'name a proposal or a change set, not both');
+      return reply.code(201).send(await publish(context, { title, actor: actorOf(request).name, ...source }));
+    },
   );
 
   app.get(

@@ -200,7 +200,7 @@ export const findNewest = (
     select: { id: true, title: true, serial: true, publishedAt: true },
   });
 
-export const findChangeSet = async (prisma: PrismaClient, id: string): Promise<StoredChangeSet | null> => {
+export const findChangeSet = async (prisma: Tx | PrismaClient, id: string): Promise<StoredChangeSet | null> => {
   const [found] = await prisma.$queryRaw<StoredChangeSet[]>`
     SELECT id, title, state, serial, content, created_by AS "createdBy", created_at AS "createdAt", published_at AS "publishedAt" FROM change_set WHERE id = ${id}`;
   return found ?? null;

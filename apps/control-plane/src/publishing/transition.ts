@@ -7,6 +7,7 @@ import type { RootDocument } from '@cordon/policy/trust/root.ts';
 import { auditHead } from '../audit/audit.ts';
 import type { Context, Tx } from '../context.ts';
 import { newId } from '../ids.ts';
+import type { StoredProposal } from '../proposals/proposals.ts';
 import { ensureBundle, loadDocuments } from './bundles.ts';
 import type { Snapshot } from './cohorts.ts';
 import { load } from './load.ts';
@@ -31,6 +32,10 @@ export interface Decision {
   readonly wanted: ReadonlyMap<string, readonly string[]>;
   /** Devices and the key of their cohort; undefined is no cohort. Those that stay are passed over. */
   readonly placement: ReadonlyMap<string, string | undefined>;
+  /** For each cohort the sets of open groups that its devices are in, by the cohort's key: what the signer tries. */
+  readonly claims: ReadonlyMap<string, readonly (readonly string[])[]>;
+  /** What is being published with people's approval; undefined: what is published only narrows, or was approved before. */
+  readonly proposal: StoredProposal | undefined;
   /** A new serial and checkpoint even when no leaf changes. */
   readonly always: 'serial' | 'checkpoint' | undefined;
 }
