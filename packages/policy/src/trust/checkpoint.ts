@@ -27,6 +27,8 @@ export const CheckpointPayload = Type.Object(
     cohorts: Tree,
     previous: Type.Union([HexDigest, Type.Null()]),
     skip: Type.Union([HexDigest, Type.Null()]),
+    /** Digest of what people had approved when it was signed (`standingDigest`): another signer with the same keys can go on from it. */
+    standing: Type.Optional(HexDigest),
   },
   closed,
 );

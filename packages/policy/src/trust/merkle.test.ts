@@ -45,6 +45,28 @@ const treeOf = (leaves: readonly Uint8Array[]): MerkleTree => {
   leaves.forEach((leaf, index) => tree.set(index, leaf));
   return tree;
 };
+it('many leaves at once give the tree that one after the other give, and each node is right for every proof', () => {
+  const batches = fc.array(fc.array(fc.tuple(fc.nat(60), fc.nat(3)), { maxLength: 40 }), { maxLength: 6 });
+  fc.assert(
+    fc.property(batches, (all) => {
+      const [one, many] = [new MerkleTree(), new MerkleTree()];
+      for (const batch of all) {
+        let { size } = one;
+        const leaves = batch.map(([at, value]): [number, Buffer] => {
+          const index = Math.min(at, size);
+          if (index === size) size += 1;
+          return [index, Buffer.from(`${value}`)];
+        });
+        for (const [index, leaf] of leaves) one.set(index, leaf);
+        many.setAll(leaves);
+        expect([many.size, many.root()]).toEqual([one.size, one.root()]);
+        for (let index = 0; index < size; index += 1) expect(many.proof(index)).toEqual(one.proof(index));
+      }
+    }),
+    { numRuns: LAW_RUNS },
+  );
+});
+
 /** One honest claim: leaf, index, size, proof and root fit. */
 const claimOf = (n: number, index: number): Parameters<typeof verifyInclusion>[0] => {
   const leaves = leavesOf(n);

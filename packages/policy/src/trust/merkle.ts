@@ -43,6 +43,31 @@ export class MerkleTree {
     }
   }
 
+  /** Puts many leaves, each as `set` would, and hashes every node above them once. */
+  setAll(leaves: Iterable<readonly [index: number, leaf: Uint8Array]>): void {
+    const bottom = (this.#levels[0] ??= []);
+    let touched = new Set<number>();
+    for (const [index, leaf] of leaves) {
+      if (!Number.isSafeInteger(index) || index < 0 || index > bottom.length)
+        throw new CordonError('merkle.index', `index ${index} is not in 0..${bottom.length}`);
+      bottom[index] = leafHash(leaf);
+      touched.add(index >> 1);
+    }
+    let row = bottom;
+    for (let level = 1; row.length > 1; level += 1) {
+      const above = (this.#levels[level] ??= []);
+      const next = new Set<number>();
+      for (const at of touched) {
+        const [left, right] = [row[at * 2], row[at * 2 + 1]];
+        if (left === undefined) throw new CordonError('merkle.index', 'the tree has a hole');
+        above[at] = right === undefined ? left : nodeHash(left, right);
+        next.add(at >> 1);
+      }
+      touched = next;
+      row = above;
+    }
+  }
+
   root(): string {
     return (this.#levels.at(-1)?.[0] ?? EMPTY).toString('hex');
   }
