@@ -29,6 +29,8 @@ const FULL = ['device_group', 'group_member', 'assignment', 'bundle', 'checkpoin
 const TELEMETRY = ['telemetry_batch', 'telemetry_event'];
 /** Added and read; they go with their checkpoint. */
 const ADDED = ['cosignature'];
+/** Added and read, and what became of them is written beside; the owner's function takes away what is old. */
+const REPORTS = ['device_head', 'report_finding'];
 
 /** Every replica derives the same password from the owner's, so none has to be stored or shared. */
 const applicationPassword = (owner: DatabaseAccess): string =>
@@ -50,7 +52,7 @@ GRANT SELECT, INSERT, UPDATE ON ${NO_DELETE.join(', ')} TO ${APPLICATION_ROLE};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ${FULL.join(', ')} TO ${APPLICATION_ROLE};
 GRANT SELECT, INSERT ON ${[...TELEMETRY, ...ADDED].join(', ')} TO ${APPLICATION_ROLE};
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${APPLICATION_ROLE};
-GRANT EXECUTE ON FUNCTION cordon_ensure_partitions(integer), cordon_drop_partitions(integer) TO ${APPLICATION_ROLE};
+GRANT EXECUTE ON FUNCTION cordon_ensure_partitions(integer), cordon_drop_partitions(integer), cordon_prune_reports(integer) TO ${APPLICATION_ROLE};
 GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA ${JOBS_SCHEMA} TO ${APPLICATION_ROLE};
 GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA ${JOBS_SCHEMA} TO ${APPLICATION_ROLE};
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ${JOBS_SCHEMA} TO ${APPLICATION_ROLE};`;
