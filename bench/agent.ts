@@ -9,8 +9,7 @@ import { privateDescriptor } from '../apps/endpoint-agent/src/launch/descriptors
 import { accountNamed } from '../apps/endpoint-agent/src/local-api/accounts.ts';
 import { connectLocal } from '../apps/endpoint-agent/src/local-api/client.ts';
 import { KIND, socketFor, type Reply } from '../apps/endpoint-agent/src/local-api/protocol.ts';
-import { createPolicyState } from '../apps/endpoint-agent/src/policy-state/policy-state.ts';
-import { createSlots } from '../apps/endpoint-agent/src/policy-state/slots.ts';
+import { openPolicyState } from '../apps/endpoint-agent/src/policy-state/open.ts';
 import { effectiveFor, planFor } from '../apps/endpoint-agent/src/runs/decide.ts';
 import { subjectOf } from '../apps/endpoint-agent/src/runs/subject.ts';
 import { createApi, until } from '../infra/quickstart/api.ts';
@@ -62,7 +61,7 @@ const callerOf = async (socket: string, cwd: string, argv: readonly string[]): P
 const compiled = async (world: World, { stateDir, runtimeDir }: Endpoint): Promise<LaunchPlan['request']> => {
   const account = accountNamed(world.account.name);
   if (account === undefined) throw new Error(`no account ${world.account.name}`);
-  const state = await createPolicyState(requireEnrollment(stateDir), createSlots(stateDir), () => undefined).load(new Date());
+  const state = await openPolicyState(stateDir, requireEnrollment(stateDir), () => undefined).load(new Date());
   const subject = subjectOf(['true'], world.workspace, account, undefined);
   const installation = [path.join(import.meta.dirname, '..'), stateDir, runtimeDir].map((place) => fs.realpathSync(place));
   if (state === undefined) throw new Error('the endpoint has no policy');

@@ -19,9 +19,9 @@ import { createControlPlane, type ControlPlane } from '../apps/control-plane/src
 import { startChannel, type Channel } from '../apps/endpoint-agent/src/control/channel.ts';
 import { loadDeviceKey } from '../apps/endpoint-agent/src/identity/device-key.ts';
 import { enroll } from '../apps/endpoint-agent/src/identity/enroll.ts';
-import { requireEnrollment, saveEnrollment } from '../apps/endpoint-agent/src/identity/enrollment.ts';
-import { createPolicyState, type PolicyState } from '../apps/endpoint-agent/src/policy-state/policy-state.ts';
-import { createSlots } from '../apps/endpoint-agent/src/policy-state/slots.ts';
+import { requireEnrollment } from '../apps/endpoint-agent/src/identity/enrollment.ts';
+import { openPolicyState } from '../apps/endpoint-agent/src/policy-state/open.ts';
+import type { PolicyState } from '../apps/endpoint-agent/src/policy-state/policy-state.ts';
 import { someFacts } from '../apps/control-plane/tests/_util.ts';
 import '../infra/vitest-database.ts';
 
@@ -146,7 +146,7 @@ export const wake = async (stateDir: string): Promise<Fleeting> => {
   const stop = new AbortController();
   const said: string[] = [];
   const log = (message: string): void => void said.push(message);
-  const state = createPolicyState(enrollment, createSlots(stateDir), log, undefined, (newer) => saveEnrollment(stateDir, newer));
+  const state = openPolicyState(stateDir, enrollment, log);
   await state.load(new Date());
   const inForce = (): VerifiedState | undefined => state.current(new Date());
   const acknowledge = (): void => {

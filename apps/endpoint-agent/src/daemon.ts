@@ -12,7 +12,7 @@ import { startChannel, type Channel } from './control/channel.ts';
 import { startEgress } from './egress/egress.ts';
 import { readHosts } from './egress/hosts.ts';
 import { loadDeviceKey } from './identity/device-key.ts';
-import { requireEnrollment, saveEnrollment } from './identity/enrollment.ts';
+import { requireEnrollment } from './identity/enrollment.ts';
 import { AGENT_VERSION } from './identity/facts.ts';
 import { closeInherited } from './launch/descriptors.ts';
 import { installHelpers } from './launch/helpers.ts';
@@ -23,8 +23,8 @@ import { startLocalApi } from './local-api/server.ts';
 import { statusOf } from './local-api/status.ts';
 import { lockState } from './lock.ts';
 import { ownFolder } from './own-folder.ts';
-import { createPolicyState, type Outcome } from './policy-state/policy-state.ts';
-import { createSlots } from './policy-state/slots.ts';
+import { openPolicyState } from './policy-state/open.ts';
+import type { Outcome } from './policy-state/policy-state.ts';
 import { createConversation } from './runs/converse.ts';
 import { applyToRuns } from './runs/apply.ts';
 import { createRunTable, endOrphans } from './runs/run-table.ts';
@@ -85,7 +85,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     onDeath: () => log('the egress process died; runs keep going without a way out, new runs get a new one'),
   });
   const launcher = createLauncher({ runtimeDir: folder('launch', 0o700), helpers, egress });
-  const policyState = createPolicyState(enrollment, createSlots(stateDir), log, undefined, (newer) => saveEnrollment(stateDir, newer));
+  const policyState = openPolicyState(stateDir, enrollment, log);
   await policyState.load(now());
   for (const { code } of policyState.problems())
     spool.append({ kind: 'policy', state: 'rejected', digest: '', serial: 0, code: code.slice(0, 64) });

@@ -5,7 +5,9 @@ import path from 'node:path';
 import type { MembershipFrame, StateFrame } from '@cordon/policy/protocol/channel.ts';
 import { createWorld, FLEET, stateFor, type Fleet, type Forgery } from '@cordon/policy/trust/_world.ts';
 import type { Enrollment } from '../identity/enrollment.ts';
-import type { Outcome, PolicyState } from './policy-state.ts';
+import { createPolicyState, type Outcome, type PolicyState, type PolicyStateOptions } from './policy-state.ts';
+import { createSlots } from './slots.ts';
+import { trialBook } from './trial.ts';
 
 export const world = await createWorld('org_state');
 export const enrollment: Enrollment = {
@@ -50,3 +52,15 @@ export const putFiles = (folder: string, files: ReadonlyMap<string, Buffer>): vo
   for (const name of fs.readdirSync(folder)) fs.rmSync(path.join(folder, name), { recursive: true });
   for (const [name, bytes] of files) fs.writeFileSync(path.join(folder, name), bytes);
 };
+
+/** A device's policy state in a folder; nothing of it is loaded yet. */
+export const openState = (folder: string, change: Partial<PolicyStateOptions> = {}): PolicyState =>
+  createPolicyState({
+    enrollment,
+    slots: createSlots(folder),
+    trials: trialBook(folder),
+    version: '1',
+    log: () => undefined,
+    elapsed: () => 0,
+    ...change,
+  });

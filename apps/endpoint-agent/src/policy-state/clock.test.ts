@@ -1,8 +1,8 @@
 /** A clock can be set anywhere: what is in force never grows younger by it, and what comes is still judged. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { after, DAY } from '@cordon/policy/trust/_world.ts';
-import { enrollment, filesOf, give, makeFolder, MOVED, published, putFiles, removeFolder } from './_device.ts';
-import { createPolicyState, type PolicyState } from './policy-state.ts';
+import { filesOf, give, makeFolder, MOVED, openState, published, putFiles, removeFolder } from './_device.ts';
+import type { PolicyState } from './policy-state.ts';
 import { createSlots, type Slots } from './slots.ts';
 
 const MINUTE = 60_000;
@@ -15,13 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => removeFolder(folder));
 
-const open = (): PolicyState =>
-  createPolicyState(
-    enrollment,
-    createSlots(folder),
-    () => undefined,
-    () => elapsed,
-  );
+const open = (): PolicyState => openState(folder, { elapsed: () => elapsed });
 const started = async (now: Date): Promise<PolicyState> => {
   const state = open();
   await state.load(now);
@@ -130,12 +124,7 @@ describe('what the disk remembers', () => {
       if (full) throw new Error('no space');
       slots.remember(ratchet);
     };
-    const state = createPolicyState(
-      enrollment,
-      { ...slots, remember },
-      () => undefined,
-      () => elapsed,
-    );
+    const state = openState(folder, { slots: { ...slots, remember }, elapsed: () => elapsed });
     await give(state, await published(7), after(MINUTE));
     for (const ms of [MINUTE, 2 * MINUTE, HOUR, 2 * HOUR]) state.current(after(ms));
     expect(tries).toBe(1);
@@ -155,12 +144,7 @@ describe('what the disk remembers', () => {
       if (full) throw new Error('no space');
       slots.write(stored, ratchet);
     };
-    const state = createPolicyState(
-      enrollment,
-      { ...slots, write },
-      () => undefined,
-      () => elapsed,
-    );
+    const state = openState(folder, { slots: { ...slots, write }, elapsed: () => elapsed });
     await give(state, await published(7), after(MINUTE));
     full = true;
     await give(state, await published(8), after(MINUTE));

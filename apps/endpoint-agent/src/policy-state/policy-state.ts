@@ -1,9 +1,14 @@
 /** What this device enforces: verified on receipt, persisted, verified again at each load. A bad state never replaces a good one. */
 import type { MembershipFrame, RootsFrame, StateFrame } from '@cordon/policy/protocol/channel.ts';
-import { freshnessAt, type Freshness, type Ratchet, type VerifiedState } from '@cordon/policy/trust/verify.ts';
+import { freshnessAt, type Ratchet, type VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Enrollment } from '../identity/enrollment.ts';
-import type { KeptRatchet, Slots, StoredState } from './slots.ts';
-import { describeProblem, isNewer, readStored, verifierOf, type Problem } from './stored.ts';
+import { createHalves } from './halves.ts';
+import { isNarrower } from './narrows.ts';
+import type { Slots, StoredState } from './slots.ts';
+import { beginFromDisk } from './starting.ts';
+import { attempting, createStorage } from './storage.ts';
+import { describeProblem, isNewer, verifierOf, type Kept, type Problem } from './stored.ts';
+import { createProbation, type TrialBook } from './trial.ts';
 import { followRoots } from './trust.ts';
 import { createTrustedTime } from './trusted-time.ts';
 
@@ -14,7 +19,7 @@ export type Outcome =
       readonly state: VerifiedState;
       /** What is enforced is another than before. */
       readonly replaced: boolean;
-      /** At least its serial is: there is something to acknowledge. */
+      /** At least its serial is, or that it is stored: there is something to acknowledge. */
       readonly changed: boolean;
       readonly persisted: boolean;
     }
@@ -34,143 +39,136 @@ export interface PolicyState {
   onMembership(frame: MembershipFrame, now: Date): Promise<Outcome>;
   /** Newer roots are believed from here on for what comes, and kept with the first state that they verify. @returns what is wrong with them */
   onRoots(frame: RootsFrame, now: Date): Promise<Problem | undefined>;
+  /** Now and then: stores what could not be stored, and ends a trial that was passed. @returns what came of it, if anything did */
+  tend(now: Date): Promise<Outcome | undefined>;
+  /** The daemon ends in order: that is no reason to suspect what it enforces. */
+  close(): void;
   /** Whom the device believes now. */
   trusted(): Enrollment;
+  /** The highest that was ever accepted. */
+  accepted(): Ratchet;
+  /** What time it is for everything that was signed for this device. */
+  time(now: Date): Date;
 }
 
-/** Whether both halves speak of the same cohort. Unverified: it only pairs what came. */
-const fit = (frame: StateFrame, membership: MembershipFrame): boolean => frame.cohort.leaf.cohort === membership.member.leaf.cohort;
+export interface PolicyStateOptions {
+  readonly enrollment: Enrollment;
+  readonly slots: Slots;
+  readonly trials: TrialBook;
+  /** Of this daemon. */
+  readonly version: string;
+  readonly log: (message: string) => void;
+  /** Milliseconds of a clock that no one can set. */
+  readonly elapsed: () => number;
+  /** Writes the enrollment with newer roots. */
+  readonly keep?: (enrollment: Enrollment) => void;
+}
 
-/**
- * @param elapsed milliseconds of a clock that no one can set
- * @param keep writes the enrollment with newer roots
- */
-export const createPolicyState = (
-  enrollment: Enrollment,
-  slots: Slots,
-  log: (message: string) => void,
-  elapsed: () => number = () => performance.now(),
-  keep: (enrollment: Enrollment) => void = () => undefined,
-): PolicyState => {
-  let stored: StoredState | undefined;
-  let verified: VerifiedState | undefined;
-  /** Halves that came before their other half, in whatever order. */
-  let early: { readonly frame?: StateFrame | undefined; readonly membership?: MembershipFrame | undefined } = {};
+export const createPolicyState = ({
+  enrollment,
+  slots,
+  trials,
+  version,
+  log,
+  elapsed,
+  keep = () => undefined,
+}: PolicyStateOptions): PolicyState => {
+  let held: Kept | undefined;
   let problems: readonly Problem[] = [];
   let ratchet: Ratchet = { epoch: 0, serial: 0, member: 0 };
-  const time = createTrustedTime(elapsed);
-  /** What the disk knows: whether it has the state that is in force, and of what age. */
-  let [onDisk, storedFreshness]: [boolean, Freshness] = [true, 'current'];
+  /** Why nothing stands in the place of a state that ended the daemon too often; its digest. */
+  let condemned: string | undefined;
+  /** It may loosen, so it waits until it can be stored. */
+  let unstored: StoredState | undefined;
   let trusted = enrollment;
-  /** What of it the disk knows. */
-  let storedTrust = enrollment;
   /** Newer roots that nothing has been verified under yet. */
   let newer: Enrollment | undefined;
+  const time = createTrustedTime(elapsed);
+  const attempt = attempting(log);
+  const probation = createProbation(trials, version, elapsed, attempt);
+  const storage = createStorage(slots, time, attempt, enrollment, keep);
+  const judged = ({ stored, state }: Kept, now: Date): VerifiedState => storage.judged(state, { stored, ratchet, trust: trusted }, now);
 
-  /** A frame without bytes means: those that you have. */
-  const complete = (frame: StateFrame): StateFrame =>
-    frame.bundle === null && verified?.digest === frame.cohort.leaf.digest && stored !== undefined
-      ? { ...frame, bundle: stored.frame.bundle }
-      : frame;
-
-  const kept = (now: Date): KeptRatchet => ({ ...ratchet, seen: Math.max(0, time.inForce(now).getTime()) });
-  const attempt = (what: string, write: () => void): boolean => {
-    try {
-      write();
-      return true;
-    } catch (error) {
-      log(`${what}: ${error instanceof Error ? error.message : String(error)}`);
-      return false;
-    }
-  };
-
-  const write = (state: StoredState, now: Date): void =>
-    slots.write(state, kept(now), () => {
-      if (storedTrust !== trusted) keep(trusted);
-      storedTrust = trusted;
-    });
-
-  const judged = (state: VerifiedState, now: Date): VerifiedState => {
-    const judgedAt = time.inForce(now);
-    const freshness = freshnessAt(state, judgedAt);
-    // Known to the next process too, where the clock alone would not tell.
-    if (freshness !== storedFreshness)
-      attempt('the age of the state could not be stored', () => {
-        if (onDisk || stored === undefined) slots.remember(kept(now));
-        else write(stored, now);
-        [onDisk, storedFreshness] = [true, freshness];
-      });
-    return { ...state, judgedAt, freshness };
-  };
-
-  /** A state that replaced another makes the old one void: where there is no room for both, it makes room, and must not come back at the next start. */
-  const store = (candidate: StoredState, replaced: boolean, now: Date): boolean => {
-    const attemptWrite = (what: string): boolean => attempt(what, () => write(candidate, now));
-    onDisk =
-      attemptWrite('the state is in force but could not be stored') ||
-      (replaced &&
-        attempt('the state before it could not be removed', slots.clear) &&
-        attemptWrite('nor in its place: after a restart nothing launches until the control plane has sent its state'));
-    if (onDisk) storedFreshness = 'current';
-    return onDisk;
+  const refused = (code: string, message: string, { frame }: StoredState): Outcome => {
+    log(`refused a state: ${code}: ${message}`);
+    return { kind: 'refused', code, message, frame };
   };
 
   const accept = async (candidate: StoredState, now: Date): Promise<Outcome> => {
-    const { frame, membership } = candidate;
     // Accepted or not, it waits no longer: a half that is bad must not spoil the next one.
-    early = {
-      frame: early.frame === frame ? undefined : early.frame,
-      membership: early.membership === membership ? undefined : early.membership,
-    };
+    halves.used(candidate);
     const at = time.onReceipt(now);
+    const trust = newer ?? trusted;
     let state: VerifiedState;
     try {
-      state = await verifierOf(newer ?? trusted)(candidate, ratchet, at, true);
+      state = await verifierOf(trust)(candidate, ratchet, at, true);
     } catch (error) {
       const { code, message } = describeProblem(error);
-      log(`refused a state: ${code}: ${message}`);
-      return { kind: 'refused', code, message, frame };
+      return refused(code, message, candidate);
     }
-    const replaced = verified?.digest !== state.digest || verified.cohort !== state.cohort || verified.epoch !== state.epoch;
-    const changed = replaced || verified?.serial !== state.serial;
-    time.began(state.issuedAt, at);
-    [stored, verified, ratchet] = [candidate, state, state.ratchet];
-    [trusted, newer] = [newer ?? trusted, undefined];
-    // In force from now on even if the disk does not take it: a state that tightens must not wait for space.
-    const persisted = store(candidate, replaced, now);
-    return { kind: 'accepted', state: judged(state, now), replaced, changed, persisted };
+    if (state.digest === condemned)
+      return refused('state.crash-loop', 'this policy ended the daemon three times: publish one that differs', candidate);
+    const before = held?.state;
+    const isOther = before?.digest !== state.digest;
+    const replaced = isOther || before.cohort !== state.cohort || before.epoch !== state.epoch;
+    const changed = replaced || before.serial !== state.serial;
+    const undoTime = time.began(state.issuedAt, at);
+    const undoTrial = isOther ? probation.begin(state.digest) : () => undefined;
+    const storable = { stored: candidate, ratchet: state.ratchet, trust };
+    const wasCurrent = storage.isCurrent();
+    let persisted = storage.put(storable, now);
+    if (!persisted && isOther) {
+      if (!isNarrower(state, before, at)) {
+        undoTime();
+        undoTrial();
+        storage.giveUp(wasCurrent);
+        unstored = candidate;
+        return refused('state.not-persisted', 'it may give more than what is in force, and could not be stored: it waits', candidate);
+      }
+      persisted = storage.replace(storable, now);
+    }
+    [held, ratchet, unstored] = [{ stored: candidate, state }, state.ratchet, undefined];
+    [trusted, newer] = [trust, undefined];
+    if (isOther) condemned = undefined;
+    return { kind: 'accepted', state: judged(held, now), replaced, changed, persisted };
   };
 
-  /** What a half that comes alone goes with: one that is not current any more would be refused, and the new half with it. */
-  const current = (now: Date): StoredState | undefined =>
-    // Under newer roots both halves come anew: the old ones may be by keys that are gone.
-    newer === undefined && verified !== undefined && judged(verified, now).freshness === 'current' ? stored : undefined;
+  /** What a half that comes alone goes with: one that would be refused by now would take the new half with it. */
+  const current = (now: Date): StoredState | undefined => {
+    // Under newer roots both halves come anew: the old ones may be by keys that are gone. Nor is one that stands in another's place of any use.
+    if (newer !== undefined || held === undefined || isNewer(ratchet, held.state.ratchet)) return undefined;
+    return judged(held, now).freshness === 'current' ? held.stored : undefined;
+  };
+  const halves = createHalves(current);
 
   return {
-    current: (now) => verified && judged(verified, now),
+    current: (now) => held && judged(held, now),
     load: async (now) => {
-      const found = await readStored(slots, verifierOf(trusted), (seen) => {
+      const timeOf = (seen: number): Date => {
         time.restore(seen);
         return time.inForce(now);
-      });
-      const { kept: before, newest } = found;
-      [ratchet, problems] = [found.ratchet, found.problems];
-      if (newest !== undefined && before !== 'damaged') {
-        [stored, verified] = [newest.stored, newest.state];
-        slots.hold(newest.stored);
-        time.began(verified.issuedAt, verified.judgedAt);
-        storedFreshness = freshnessAt(verified, new Date(before.seen ?? 0));
-        if (isNewer(ratchet, before)) attempt('the ratchet could not be stored', () => slots.remember(kept(now)));
+      };
+      const start = await beginFromDisk({ slots, book: trials, version, verify: verifierOf(trusted), timeOf, attempt });
+      const { found, begin } = start;
+      [ratchet, problems, condemned] = [found.ratchet, start.problems, start.condemned];
+      probation.goOn(start.trial);
+      if (begin !== undefined && found.kept !== 'damaged') {
+        held = begin;
+        time.began(begin.state.issuedAt, begin.state.judgedAt);
+        storage.begin(begin.stored, freshnessAt(begin.state, new Date(found.kept.seen ?? 0)));
+        if (isNewer(ratchet, found.kept)) storage.remember(ratchet, now);
       }
       for (const { code, message } of problems) log(`stored state: ${code}: ${message}`);
-      return verified && judged(verified, now);
+      return held && judged(held, now);
     },
     problems: () => problems,
     trusted: () => trusted,
+    accepted: () => ratchet,
+    time: (now) => time.inForce(now),
     onRoots: async (frame, now) => {
       try {
         newer = await followRoots(trusted, frame, time.onReceipt(now));
-        early = {};
+        halves.forget();
         return undefined;
       } catch (error) {
         const problem = describeProblem(error);
@@ -179,17 +177,28 @@ export const createPolicyState = (
       }
     },
     onState: async (received, now) => {
-      const frame = complete(received);
-      const membership = [early.membership, current(now)?.membership].find((half) => half !== undefined && fit(frame, half));
-      if (membership !== undefined) return accept({ frame, membership }, now);
-      early = { ...early, frame };
-      return { kind: 'waiting' };
+      // A frame without bytes means: those that you have.
+      const bytes = held?.state.digest === received.cohort.leaf.digest ? held.stored.frame.bundle : undefined;
+      const frame = received.bundle === null && bytes !== undefined ? { ...received, bundle: bytes } : received;
+      const both = halves.withState(frame, now);
+      return both === undefined ? { kind: 'waiting' } : accept(both, now);
     },
     onMembership: async (membership, now) => {
-      const frame = [early.frame, current(now)?.frame].find((half) => half !== undefined && fit(half, membership));
-      if (frame !== undefined) return accept({ frame, membership }, now);
-      early = { ...early, membership };
-      return { kind: 'waiting' };
+      const both = halves.withMembership(membership, now);
+      return both === undefined ? { kind: 'waiting' } : accept(both, now);
     },
+    tend: async (now) => {
+      probation.tend();
+      if (unstored !== undefined) {
+        const waiting = unstored;
+        unstored = undefined;
+        const outcome = await accept(waiting, now);
+        return outcome.kind === 'refused' ? undefined : outcome;
+      }
+      if (held === undefined || storage.isCurrent() || !storage.put({ stored: held.stored, ratchet, trust: trusted }, now))
+        return undefined;
+      return { kind: 'accepted', state: judged(held, now), replaced: false, changed: true, persisted: true };
+    },
+    close: () => probation.close(),
   };
 };

@@ -11,29 +11,35 @@ import { after, DAY, keyNamed, keysFor } from '@cordon/policy/trust/_world.ts';
 import { nextRoot, signRoot } from '@cordon/policy/trust/founding.ts';
 import { cutAt, LOSSES, type Loss } from '../_power-cut.ts';
 import { saveEnrollment, type Enrollment } from '../identity/enrollment.ts';
-import { enrollment, filesOf, give, makeFolder, MOVED, published, putFiles, removeFolder, world } from './_device.ts';
-import { createPolicyState, type PolicyState } from './policy-state.ts';
+import { enrollment, filesOf, give, makeFolder, MOVED, openState, published, putFiles, removeFolder, world } from './_device.ts';
+import type { PolicyState } from './policy-state.ts';
 import { createSlots, type Slots } from './slots.ts';
+import { TRIAL_MS } from './trial.ts';
 
 const NOW = after(60_000);
-let folder: string;
+let [folder, elapsed]: [string, number] = ['', 0];
 beforeEach(() => (folder = makeFolder()));
 afterEach(() => removeFolder(folder));
 
 /** With the roots that are stored beside the state. */
 const open = (slots: Slots = createSlots(folder)): PolicyState => {
   const file = path.join(folder, 'enrollment.json');
-  return createPolicyState(
-    fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, 'utf8')) as Enrollment) : enrollment,
+  return openState(folder, {
+    enrollment: fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, 'utf8')) as Enrollment) : enrollment,
     slots,
-    () => undefined,
-    () => 0,
-    (newer) => saveEnrollment(folder, newer),
-  );
+    elapsed: () => elapsed,
+    keep: (newer) => saveEnrollment(folder, newer),
+  });
 };
 const started = async (slots?: Slots, now = NOW): Promise<PolicyState> => {
   const state = open(slots);
   await state.load(now);
+  return state;
+};
+/** Has lived with what it enforces for long enough. */
+const settle = async (state: PolicyState): Promise<PolicyState> => {
+  elapsed += TRIAL_MS;
+  await state.tend(NOW);
   return state;
 };
 const serialOf = (state: PolicyState, now = NOW): number | undefined => state.current(now)?.serial;
@@ -58,25 +64,30 @@ const eachCut = async (
     expect(serialOf(await started())).toBe(20);
   }
 };
-/** Open, write, fsync, rename, fsync of the folder; for the slot and for the ratchet. */
-const STEPS = 10;
+/** Open, write, fsync, rename, fsync of the folder. */
+const FILE = 5;
+/** The trial of what says something new, the slot, the ratchet. */
+const STEPS = 3 * FILE;
 
 describe.each(LOSSES)('a cut at any step, losing %s', (loss) => {
   it.each([1, 2])('of storing an update, with %s states there, leaves the old or the new one', async (there) => {
     const before = await started();
     for (let serial = 7; serial < 7 + there; serial += 1) await give(before, await published(serial), NOW);
+    await settle(before);
     const [old, fresh] = [6 + there, 7 + there];
     const halves = await published(fresh, MOVED);
     const found = await eachCut(loss, (state) => give(state, halves, NOW));
     expect(found).toHaveLength(STEPS);
     expect(found.filter((serial) => serial !== old && serial !== fresh)).toEqual([]);
     // Once the slot has its name it is the new one, and stays.
-    expect(found.slice(0, 3)).toEqual([old, old, old]);
-    expect(found.slice(5)).toEqual(Array(5).fill(fresh));
+    expect(found.slice(0, FILE + 3)).toEqual(Array(FILE + 3).fill(old));
+    expect(found.slice(2 * FILE)).toEqual(Array(FILE).fill(fresh));
   });
 
   it('of storing two updates in a row leaves one of the three, and never an older one at a later step', async () => {
-    await give(await started(), await published(7), NOW);
+    const before = await started();
+    await give(before, await published(7), NOW);
+    await settle(before);
     const updates = [await published(8, MOVED), await published(9)];
     const found = await eachCut(loss, async (state) => {
       for (const halves of updates) await give(state, halves, NOW);
@@ -89,6 +100,7 @@ describe.each(LOSSES)('a cut at any step, losing %s', (loss) => {
   it.each([1, 2])('of storing an update under newer roots, with %s states there, leaves the old or the new one', async (there) => {
     const before = await started();
     for (let serial = 7; serial < 7 + there; serial += 1) await give(before, await published(serial), NOW);
+    await settle(before);
     const [old, fresh, key] = [6 + there, 7 + there, keyNamed('rotated')];
     const rotated = nextRoot(world.root, { role: 'checkpoint', keys: { threshold: 1, keys: [key.jwk] }, expiresAt: after(400 * DAY) });
     const roots = [await signRoot(rotated, keysFor(world.org, 'root'))];
@@ -103,10 +115,14 @@ describe.each(LOSSES)('a cut at any step, losing %s', (loss) => {
       undefined,
       (state) => update(state, 20),
     );
-    // The roots are a third file, between the other two.
-    expect(found).toHaveLength(STEPS + 5);
+    // The roots are one more file, between slot and ratchet; at the end the state before, which they do not verify, is removed.
+    expect(found).toHaveLength(STEPS + FILE + 2);
     expect(found.filter((serial) => serial !== old && serial !== fresh)).toEqual([]);
-    expect([...found.slice(0, 8), ...found.slice(10)]).toEqual([...Array(8).fill(old), ...Array(5).fill(fresh)]);
+    const written = 2 * FILE + 3;
+    expect([...found.slice(0, written), ...found.slice(written + 2)]).toEqual([
+      ...Array(written).fill(old),
+      ...Array(FILE + 2).fill(fresh),
+    ]);
   });
 
   it('of storing the first state leaves nothing or that', async () => {
@@ -121,10 +137,12 @@ describe.each(LOSSES)('a cut at any step, losing %s', (loss) => {
   });
 
   it('of storing its age leaves the state, no younger than what was stored before', async () => {
-    await give(await started(), await published(7), NOW);
+    const before = await started();
+    await give(before, await published(7), NOW);
+    await settle(before);
     (await started()).current(after(3_600_000));
     const files = filesOf(folder);
-    for (let at = 0; at < STEPS / 2; at += 1) {
+    for (let at = 0; at < FILE; at += 1) {
       putFiles(folder, files);
       const state = await started();
       expect(await cutAt(at, loss, () => void state.current(after(2 * DAY)))).toBe(true);
@@ -133,25 +151,28 @@ describe.each(LOSSES)('a cut at any step, losing %s', (loss) => {
     }
   });
 
-  it('of making room on a full disk leaves the old state, nothing, or the new one', async () => {
-    await give(await started(), await published(7), NOW);
+  it.each<readonly [what: string, refusals: number, steps: number, left: readonly (number | undefined)[], first: object, second: object]>([
+    ['what nobody uses, leaves the old state or the new one', 1, STEPS + 2, [7, 8], {}, MOVED],
+    ['everything, for what narrows, leaves the old state, nothing, or the new one', 2, STEPS + 6, [7, undefined, 8], MOVED, {}],
+  ])('of making room by removing %s', async (_what, refusals, steps, left, first, second) => {
+    const before = await started();
+    await give(before, await published(7, first), NOW);
+    await settle(before);
     const full = (): Slots => {
       const slots = createSlots(folder);
-      let refused = false;
+      let refused = 0;
       return {
         ...slots,
-        write: (state, ratchet) => {
-          if (!refused) {
-            refused = true;
-            throw new CordonError('state.disk-full', 'no space');
-          }
-          slots.write(state, ratchet);
+        write: (...what) => {
+          refused += 1;
+          if (refused <= refusals) throw new CordonError('state.disk-full', 'no space');
+          slots.write(...what);
         },
       };
     };
-    const halves = await published(8, MOVED);
+    const halves = await published(8, second);
     const found = await eachCut(loss, (state) => give(state, halves, NOW), full);
-    expect(found).toHaveLength(STEPS + 4);
-    expect(new Set(found)).toEqual(new Set([7, undefined, 8]));
+    expect(found).toHaveLength(steps);
+    expect(new Set(found)).toEqual(new Set(left));
   });
 });

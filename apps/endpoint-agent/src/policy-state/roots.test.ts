@@ -3,9 +3,8 @@ import type { RootsFrame } from '@cordon/policy/protocol/channel.ts';
 import { after, DAY, floorPayload, keyNamed, keysFor, policyDocument } from '@cordon/policy/trust/_world.ts';
 import { nextRoot, signFloor, signRoot } from '@cordon/policy/trust/founding.ts';
 import type { Enrollment } from '../identity/enrollment.ts';
-import { enrollment, give, makeFolder, published, removeFolder, world } from './_device.ts';
-import { createPolicyState, type PolicyState } from './policy-state.ts';
-import { createSlots } from './slots.ts';
+import { enrollment, give, makeFolder, openState, published, removeFolder, world } from './_device.ts';
+import type { PolicyState } from './policy-state.ts';
 
 const NOW = after(60_000);
 const NEW_KEY = keyNamed('rotated checkpoint key');
@@ -22,13 +21,7 @@ const frameOf = async (signers = rootKeys.slice(0, 2), change: Partial<RootsFram
 let folder: string;
 let kept: Enrollment[];
 const open = (from: Enrollment = enrollment): PolicyState =>
-  createPolicyState(
-    from,
-    createSlots(folder),
-    () => undefined,
-    undefined,
-    (newer) => kept.push(newer),
-  );
+  openState(folder, { enrollment: from, keep: (newer) => void kept.push(newer) });
 beforeEach(() => {
   folder = makeFolder();
   kept = [];

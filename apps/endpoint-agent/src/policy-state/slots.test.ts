@@ -2,12 +2,15 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { beforeEach, afterEach, describe, expect, it } from 'vitest';
-import { createWorld, FLEET, stateFor } from '@cordon/policy/trust/_world.ts';
+import { contentOf, createWorld, FLEET, stateFor } from '@cordon/policy/trust/_world.ts';
 import { createSlots, type StoredState } from './slots.ts';
 
+/** Each says something else, but for the last, which renews the one before it. */
 const states = await Promise.all(
-  [7, 8, 9].map(async (serial): Promise<StoredState> => {
-    const { frame, membership } = await stateFor(await createWorld('org_slots'), { ...FLEET, serial }, 0);
+  [7, 8, 9, 10].map(async (serial): Promise<StoredState> => {
+    const [first, ...rest] = FLEET.cohorts;
+    const cohorts = first === undefined ? [] : [{ ...first, content: contentOf(['pol_a', Math.min(serial, 9), '/srv']) }, ...rest];
+    const { frame, membership } = await stateFor(await createWorld('org_slots'), { ...FLEET, serial, cohorts }, 0);
     return { frame, membership };
   }),
 );
@@ -32,6 +35,12 @@ describe('slots', () => {
     expect(again.read()).toEqual(expect.arrayContaining([state(1), state(2)]));
     expect(again.read()).toHaveLength(2);
     expect(again.ratchet()).toEqual(ratchet(9));
+  });
+
+  it('let a renewal take the place of what it renews, so that the state before it stays', () => {
+    const slots = createSlots(folder);
+    [0, 2, 3].forEach((index) => slots.write(state(index), ratchet(7 + index)));
+    expect(createSlots(folder).read()).toEqual([state(0), state(3)]);
   });
 
   it('name what is damaged', () => {
@@ -79,6 +88,17 @@ describe('slots', () => {
     again.hold(held);
     again.write(state(1), ratchet(8));
     expect(again.read()).toEqual([state(0), state(1)]);
+  });
+
+  it('forget the state that is not in force', () => {
+    const slots = createSlots(folder);
+    slots.forgetOther();
+    slots.write(state(0), ratchet(7));
+    slots.write(state(1), ratchet(8));
+    slots.forgetOther();
+    expect([slots.read(), slots.ratchet()]).toEqual([[state(1)], ratchet(8)]);
+    slots.write(state(2), ratchet(9));
+    expect(slots.read()).toEqual([state(2), state(1)]);
   });
 
   it('let go of both states and keep the ratchet', () => {

@@ -1,4 +1,7 @@
-/** The last good state on disk: two slots written in turn, each whole, and the ratchet. The frames are kept exactly as received. */
+/**
+ * The last good state on disk, and the one before it that said something else: two slots, each whole, and the ratchet. The frames are kept exactly as received.
+ * A renewal takes the place of what it renews, so that the other slot stays what was enforced before.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { Type, type Static } from 'typebox';
@@ -27,7 +30,7 @@ export interface Slots {
   read(): (StoredState | 'damaged')[];
   /** Nothing was accepted, when it is missing. A damaged one, or none beside a state, is `damaged`. */
   ratchet(): KeptRatchet | 'damaged';
-  /** Says which of the states that were read is in force: the next one is written beside it, never over it. */
+  /** Says which of the states that were read is in force: what says something else is written beside it, never over it. */
   hold(state: StoredState): void;
   /**
    * State first, then `between`, then ratchet: after a cut before the ratchet, the older of the two slots is still good, and the newer one too as soon as it verifies.
@@ -36,16 +39,20 @@ export interface Slots {
   write(state: StoredState, ratchet: KeptRatchet, between?: () => void): void;
   /** The ratchet alone. */
   remember(ratchet: KeptRatchet): void;
+  /** Removes the state that is not in force: to make room, or because nothing verifies it any more. */
+  forgetOther(): void;
   /** Removes both states; the ratchet stays. */
   clear(): void;
 }
 
+const other = (at: 0 | 1): 0 | 1 => (at === 0 ? 1 : 0);
 const checkOf = (ratchet: KeptRatchet): string => sha256Hex(canonicalJson(ratchet)).slice(0, 16);
 
 export const createSlots = (stateDir: string): Slots => {
   const slots = [path.join(stateDir, 'state-a.json'), path.join(stateDir, 'state-b.json')] as const;
   const ratchetFile = path.join(stateDir, 'ratchet.json');
-  let next = 0;
+  /** Which slot is in force, and what it says. */
+  let held: { readonly at: 0 | 1; readonly digest: string } | undefined;
   let found: readonly (StoredState | 'damaged' | undefined)[] = [];
   const remember = (ratchet: KeptRatchet): void => writeDurably(ratchetFile, JSON.stringify({ ...ratchet, check: checkOf(ratchet) }));
   return {
@@ -58,7 +65,7 @@ export const createSlots = (stateDir: string): Slots => {
     },
     hold: (state) => {
       const place = found.indexOf(state);
-      if (place !== -1) next = 1 - place;
+      if (place === 0 || place === 1) held = { at: place, digest: state.frame.cohort.leaf.digest };
     },
     ratchet: () => {
       const value = readJson(ratchetFile);
@@ -70,12 +77,17 @@ export const createSlots = (stateDir: string): Slots => {
       return [ratchetFile, ...slots].some((file) => fs.existsSync(file)) ? 'damaged' : { epoch: 0, serial: 0, member: 0 };
     },
     write: (state, ratchet, between) => {
-      writeDurably(slots[next] ?? slots[0], JSON.stringify(state));
+      const { digest } = state.frame.cohort.leaf;
+      const at = held === undefined ? 0 : held.digest === digest ? held.at : other(held.at);
+      writeDurably(slots[at], JSON.stringify(state));
       between?.();
       remember(ratchet);
-      next = 1 - next;
+      held = { at, digest };
     },
     remember,
+    forgetOther: () => {
+      if (held !== undefined) removeDurably(slots[other(held.at)]);
+    },
     clear: () => slots.forEach(removeDurably),
   };
 };

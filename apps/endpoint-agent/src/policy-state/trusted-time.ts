@@ -9,8 +9,8 @@ export interface TrustedTime {
   inForce(clock: Date): Date;
   /** What an earlier process knew. */
   restore(seen: number): void;
-  /** A state that was signed at `issuedAt` is in force since `at`. One that is not newer than the last makes nothing younger. */
-  began(issuedAt: Date, at: Date): void;
+  /** A state that was signed at `issuedAt` is in force since `at`. One that is not newer than the last makes nothing younger. @returns what takes it back */
+  began(issuedAt: Date, at: Date): () => void;
 }
 
 /** @param elapsed milliseconds of a clock that no one can set */
@@ -30,10 +30,13 @@ export const createTrustedTime = (elapsed: () => number): TrustedTime => {
       seen = Math.max(seen, before - elapsed());
     },
     began: (issuedAt, at) => {
-      if (issuedAt.getTime() <= newest) return;
+      const before = [newest, signed, seen] as const;
+      const undo = (): void => void ([newest, signed, seen] = before);
+      if (issuedAt.getTime() <= newest) return undo;
       newest = issuedAt.getTime();
       signed = Math.max(signed, newest - elapsed());
       seen = Math.max(newest, at.getTime()) - elapsed();
+      return undo;
     },
   };
 };
