@@ -2,35 +2,60 @@
 import { Type, type Static } from 'typebox';
 import { Target } from '@cordon/policy/approval/approval.ts';
 import { HexDigest } from '@cordon/policy/protocol/enrollment.ts';
-import { BundleManifest } from '@cordon/policy/trust/bundle.ts';
+import { Time } from '@cordon/policy/protocol/time.ts';
+import type { BundleManifest } from '@cordon/policy/trust/bundle.ts';
 import { CheckpointPayload } from '@cordon/policy/trust/checkpoint.ts';
 
 const closed = { additionalProperties: false } as const;
 /** Printable and without spaces. */
 const Id = Type.String({ pattern: '^[!-~]{1,64}$' });
+const IdOrNone = Type.String({ pattern: '^[!-~]{0,64}$' });
 const Index = Type.Integer({ minimum: 0, maximum: 4_000_000 });
 const Serial = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const Text = Type.String({ maxLength: 2_000_000 });
 
 /** A leaf of the members tree: its place, the device and its cohort. A place that nobody has now: both empty. */
-export const MemberChange = Type.Tuple([Index, Type.String({ pattern: '^[!-~]{0,64}$' }), Type.String({ pattern: '^[!-~]{0,64}$' })]);
+const MemberChange = Type.Tuple([Index, IdOrNone, IdOrNone]);
 /** A leaf of the cohorts tree: its place, the cohort, the bundle's digest and the serial of its last change. */
-export const CohortChange = Type.Tuple([Index, Id, HexDigest, Serial]);
+const CohortChange = Type.Tuple([Index, Id, HexDigest, Serial]);
+const leaves = {
+  members: Type.Array(MemberChange, { maxItems: 4_000_000 }),
+  cohorts: Type.Array(CohortChange, { maxItems: 1_000_000 }),
+  /** Texts of bundles that the signer may not have. */
+  bundles: Type.Array(Text, { maxItems: 100_000 }),
+};
 
-/** An approval that comes into force with this checkpoint, with everything that its digests speak of. */
-export const ApprovalToWalk = Type.Object(
+/** What people approved, by digests: the target that stands, and the one before it with the end of the way back. */
+export const StandingSchema = Type.Object(
   {
-    /** General JWS `cordon-approval+jws`. */
-    jws: Type.String({ maxLength: 16_384 }),
-    target: Target,
-    /** Devices of each listed group. */
-    lists: Type.Record(Id, Type.Array(Id, { maxItems: 1_000_000 })),
-    /** Canonical JSON of the documents of the target's revisions: what narrower bundles are compared with. Those that are not sent are asked of bundles. */
-    documents: Type.Array(Type.String({ maxLength: 2_000_000 }), { maxItems: 10_000 }),
-    /**
-     * Under which it came into force, when that was with an earlier checkpoint that another replica's signer has signed: above that of the approval before it, and
-     * at most this checkpoint's. Absent: this checkpoint's. Without it two signers would never agree on what the next approval leads away from.
-     */
-    serial: Type.Optional(Serial),
+    approved: Type.Union([Type.Object({ digest: HexDigest, serial: Serial }, closed), Type.Null()]),
+    before: Type.Union([Type.Object({ digest: HexDigest, until: Time }, closed), Type.Null()]),
+  },
+  closed,
+);
+export const TreeSchema = CheckpointPayload.properties.members;
+
+const target = {
+  target: Target,
+  /** Devices of each listed group. */
+  lists: Type.Record(Id, Type.Array(Id, { maxItems: 1_000_000 })),
+  /** Canonical JSON of the documents of the target's revisions: what narrower bundles are compared with. Others are taken from bundles. */
+  documents: Type.Array(Text, { maxItems: 10_000 }),
+};
+/** A target with everything that its digests speak of. */
+const TargetToKnow = Type.Object(target, closed);
+/** An approval that comes into force with this checkpoint: a general JWS `cordon-approval+jws`. */
+const ApprovalToWalk = Type.Object({ jws: Type.String({ maxLength: 16_384 }), ...target }, closed);
+
+/** A whole state that another signer with the same keys has signed: this one goes on from there, and never back. */
+export const FollowRequest = Type.Object(
+  {
+    /** The newest checkpoint. */
+    checkpoint: Type.String({ maxLength: 8192 }),
+    /** What its `standing` is the digest of. */
+    standing: StandingSchema,
+    targets: Type.Array(TargetToKnow, { maxItems: 2 }),
+    ...leaves,
   },
   closed,
 );
@@ -40,20 +65,20 @@ export const CheckpointRequest = Type.Object(
     payload: CheckpointPayload,
     /** Roots of the trees that the changes apply to; null: these are all leaves. */
     base: Type.Union([Type.Object({ members: HexDigest, cohorts: HexDigest }, closed), Type.Null()]),
-    members: Type.Array(MemberChange, { maxItems: 4_000_000 }),
-    cohorts: Type.Array(CohortChange, { maxItems: 1_000_000 }),
+    ...leaves,
     /** For each cohort the distinct sets of open groups that its devices are in. */
     claims: Type.Record(Id, Type.Array(Type.Array(Id, { maxItems: 1000 }), { maxItems: 10_000 })),
-    /** Texts of bundles that the signer may not have. */
-    bundles: Type.Array(Type.String({ maxLength: 2_000_000 }), { maxItems: 100_000 }),
-    approvals: Type.Array(ApprovalToWalk, { maxItems: 64 }),
+    approvals: Type.Array(ApprovalToWalk, { maxItems: 8 }),
   },
   closed,
 );
 
 export type MemberChange = Static<typeof MemberChange>;
 export type CohortChange = Static<typeof CohortChange>;
+export type StandingMark = Static<typeof StandingSchema>;
+export type TargetToKnow = Static<typeof TargetToKnow>;
 export type ApprovalToWalk = Static<typeof ApprovalToWalk>;
+export type FollowRequest = Static<typeof FollowRequest>;
 export type CheckpointRequest = Static<typeof CheckpointRequest>;
 
 /** Where the signer stands. */
@@ -61,7 +86,9 @@ export interface SignerHead {
   readonly epoch: number;
   readonly serial: number;
   /** The target that people approved last, and the serial under which it came into force: what the next approval leads away from. */
-  readonly approved: { readonly digest: string; readonly serial: number } | null;
+  readonly approved: StandingMark['approved'];
+  /** The one before it, and until when it may be put back in force. */
+  readonly before: StandingMark['before'];
   /** Roots of the trees that it signed last; those of empty trees before. */
   readonly members: string;
   readonly cohorts: string;
@@ -75,6 +102,8 @@ export interface SignerClient {
   head(): Promise<SignerHead>;
   /** The organisation's chain of roots, verified against the first one that this signer was ever given. */
   roots(roots: readonly string[]): Promise<void>;
+  /** @throws CordonError `signer.follow` when the checkpoint does not vouch for all that */
+  follow(request: FollowRequest): Promise<void>;
   signManifest(payload: BundleManifest): Promise<string>;
   signCheckpoint(request: CheckpointRequest): Promise<string>;
   close(): Promise<void>;
