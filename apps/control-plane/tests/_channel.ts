@@ -2,8 +2,11 @@
 import { batchHash, FIRST_BATCH } from '@cordon/policy/protocol/batch.ts';
 import type { DownFrame, MembershipFrame, StateFrame, TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
+import type { PackedState } from '@cordon/policy/protocol/packed.ts';
 import type { TelemetryEvent } from '@cordon/policy/protocol/events.ts';
 import { PROTOCOL, SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
+import type { Join } from '@cordon/policy/protocol/enrollment.ts';
+import { signCompact } from '@cordon/policy/trust/envelope.ts';
 import type { KeyPair } from '@cordon/policy/trust/keys.ts';
 import { verifyState, type Ratchet, type VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { expect } from 'vitest';
@@ -25,15 +28,16 @@ export const enrol = async (test: TestPlane, groupId?: string, key: KeyPair = ne
   return { id: body.device, memberIndex: body.memberIndex };
 };
 
-export type FrameOf<T extends DownFrame['type']> = Extract<DownFrame, { type: T }>;
+type Frame = DownFrame | PackedState;
+export type FrameOf<T extends Frame['type']> = Extract<Frame, { type: T }>;
 
 export interface TestChannel {
   /** The oldest frame of this kind that was not taken yet. */
-  next<T extends DownFrame['type']>(type: T): Promise<FrameOf<T>>;
+  next<T extends Frame['type']>(type: T): Promise<FrameOf<T>>;
   /** Frames that nobody has taken. */
-  readonly waiting: readonly DownFrame[];
+  readonly waiting: readonly Frame[];
   /** Takes all of them. */
-  drain(): DownFrame[];
+  drain(): Frame[];
   send(frame: object | string | Buffer): void;
   readonly closed: Promise<{ code: number; reason: string }>;
   close(): void;
@@ -50,18 +54,29 @@ export const upgrade = (
     headers: { authorization: `Bearer ${ticket}`, ...options.headers },
   });
 
-export const ticketOf = ({ plane }: TestPlane, device: string): string => plane.context.tickets.issue(device).secret;
+/** The line of sessions of each device that these tests play: the numbers of all grow together, and the marks never change. */
+let sessions = 0;
+const MARK = 'm'.repeat(22);
+export const nextJoin = (): Join => ({ count: (sessions += 1), last: MARK, next: MARK });
+
+/** @param generation of the device's key */
+export const ticketOf = ({ plane }: TestPlane, device: string, generation = 1): string =>
+  plane.context.tickets.issue({ device, generation, join: nextJoin() }).secret;
+
+/** What a device sends to open a session. */
+export const sessionProof = (test: TestPlane, device: string, nonce: string, key: KeyPair, join: Join = nextJoin()): Promise<string> =>
+  signCompact({ org: test.plane.context.organisation.orgId, device, nonce, join }, 'cordon-session+jws', key);
 
 /** Frames of a socket as they come. */
 export const converse = (socket: WebSocket): TestChannel => {
-  const waiting: DownFrame[] = [];
-  const wanted: { type: string; resolve: (frame: DownFrame) => void }[] = [];
+  const waiting: Frame[] = [];
+  const wanted: { type: string; resolve: (frame: Frame) => void }[] = [];
   const closed = new Promise<{ code: number; reason: string }>((resolve) =>
     socket.once('close', (code, reason) => resolve({ code, reason: reason.toString() })),
   );
   socket.on('error', () => undefined);
   socket.on('message', (data) => {
-    const frame = JSON.parse((data as Buffer).toString('utf8')) as DownFrame;
+    const frame = JSON.parse((data as Buffer).toString('utf8')) as Frame;
     const index = wanted.findIndex(({ type }) => type === frame.type);
     if (index < 0) waiting.push(frame);
     else wanted.splice(index, 1)[0]?.resolve(frame);
@@ -70,7 +85,7 @@ export const converse = (socket: WebSocket): TestChannel => {
     waiting,
     drain: () => waiting.splice(0),
     closed,
-    next: <T extends DownFrame['type']>(type: T) => {
+    next: <T extends Frame['type']>(type: T) => {
       const index = waiting.findIndex((frame) => frame.type === type);
       const taken = index < 0 ? undefined : waiting.splice(index, 1)[0];
       if (taken !== undefined) return Promise.resolve(taken as FrameOf<T>);

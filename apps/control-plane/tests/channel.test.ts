@@ -1,4 +1,5 @@
 import type { TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
+import { unpackState } from '@cordon/policy/protocol/packed.ts';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { poolConfig } from '../src/db/client.ts';
@@ -320,7 +321,8 @@ describe('the channel refuses', () => {
     const again = converse(quiet);
     await again.next('welcome');
     again.send(hello());
-    await verify(test, device, await again.next('state'), await again.next('membership'));
+    const state = unpackState(await again.next('state.packed'), test.plane.context.organisation.orgId);
+    await verify(test, device, state, await again.next('membership'));
     again.close();
   });
 

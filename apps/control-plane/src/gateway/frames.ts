@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { constants, deflateRawSync } from 'node:zlib';
 import type { DownFrame } from '@cordon/policy/protocol/channel.ts';
+import { packState } from '@cordon/policy/protocol/packed.ts';
 import type { Published } from '../publishing/published.ts';
 
 const TEXT = 0x81;
@@ -66,7 +67,7 @@ export class StateFrames {
     if (known !== undefined) return known;
     const state = this.#published.stateFrame(cohort, withBundle);
     if (state === undefined) return undefined;
-    const frame = (deflated ? deflatedFrame : textFrame)(JSON.stringify(state));
+    const frame = deflated ? deflatedFrame(JSON.stringify(packState(state))) : downFrame(state);
     this.#built.set(name, frame);
     return frame;
   }

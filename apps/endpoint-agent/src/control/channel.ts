@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile';
 import type WebSocket from 'ws';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { DownFrame, MAX_FRAME_DOWN, type UpFrame } from '@cordon/policy/protocol/channel.ts';
+import { PackedState, unpackState } from '@cordon/policy/protocol/packed.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import type { KeyPair } from '@cordon/policy/trust/keys.ts';
 import type { Enrollment } from '../identity/enrollment.ts';
@@ -32,15 +33,17 @@ export interface Channel {
 }
 
 const Down = Compile(DownFrame);
+const Packed = Compile(PackedState);
 /** No frame and no ping for so long: the connection is dead, whatever TCP says. */
 const SILENCE_MS = 90_000;
 const STABLE_MS = 60_000;
 /** For the other side's goodbye, when this one stops. */
 const CLOSE_MS = 2000;
 
-const readFrame = (data: WebSocket.RawData, binary: boolean): DownFrame => {
+const readFrame = (data: WebSocket.RawData, binary: boolean, org: string): DownFrame => {
   if (binary) throw new CordonError('channel.frame', 'a binary frame');
   const frame = parseStrictJson(new Uint8Array(data as Buffer), { maxBytes: MAX_FRAME_DOWN, maxDepth: 16 });
+  if (Packed.Check(frame)) return unpackState(frame, org);
   if (!Down.Check(frame)) throw new CordonError('channel.frame', 'a frame that this version does not understand');
   return frame;
 };
@@ -65,7 +68,7 @@ const converse = (socket: WebSocket, options: ChannelOptions): Promise<void> =>
     socket.on('message', (data, binary) => {
       heard();
       try {
-        const frame = readFrame(data, binary);
+        const frame = readFrame(data, binary, options.enrollment.org);
         turn = turn
           .then(() => options.onFrame(frame))
           .catch((error: unknown) => options.log(`frame ${frame.type}: ${error instanceof Error ? error.message : String(error)}`));
