@@ -26,6 +26,10 @@ export const DeviceView = Type.Object(
     /** When it ended, as whatever `state` says. */
     revokedAt: Nullable,
     lastSeenAt: Nullable,
+    awaitingApproval: Type.Boolean({
+      description: 'Its groups would give it more than anybody has approved for it: it has what was approved',
+    }),
+    awaitingReason: Nullable,
     compliance: Type.String(),
     findings: Type.Array(
       Type.Object({ code: Type.Literal(CLONE_FINDING), kind: Type.Enum(['restore', 'clone']), at: Type.String() }, closed),
@@ -48,6 +52,7 @@ export interface DeviceRow {
   readonly revokedAt: Date | null;
   readonly endedAs: string | null;
   readonly lastSeenAt: Date | null;
+  readonly awaiting: string | null;
   readonly status: { readonly state: string } | null;
   readonly join: { readonly finding: string | null; readonly foundAt: Date | null } | null;
   readonly memberships: readonly { readonly group: { readonly id: string; readonly name: string } }[];
@@ -72,6 +77,8 @@ export const showDevice = (row: DeviceRow): DeviceView => ({
   approvedAt: row.approvedAt?.toISOString() ?? null,
   revokedAt: row.revokedAt?.toISOString() ?? null,
   lastSeenAt: row.lastSeenAt?.toISOString() ?? null,
+  awaitingApproval: row.awaiting !== null,
+  awaitingReason: row.awaiting,
   compliance: row.status?.state ?? 'Unknown',
   findings: findingsOf(row),
 });

@@ -17,6 +17,7 @@ const Query = Type.Object(
     group: Type.Optional(Type.String({ maxLength: 64 })),
     state: Type.Optional(Type.Enum([...STATES, ...STANDINGS], { description: 'Of compliance, or where it stands: pending, active, …' })),
     name: Type.Optional(Type.String({ maxLength: 128, description: 'Begins with' })),
+    awaitingApproval: Type.Optional(Type.Enum(['yes', 'no'])),
   },
   { additionalProperties: false },
 );
@@ -43,8 +44,9 @@ export const registerDevices: Feature = (app, { prisma, clock }) => {
       },
     },
     async (request) => {
-      const { limit = 50, cursor, group, state, name } = request.query;
-      const rows = await listDevices(prisma, { group, state, name }, limit, cursor);
+      const { limit = 50, cursor, group, state, name, awaitingApproval } = request.query;
+      const awaiting = awaitingApproval === undefined ? undefined : awaitingApproval === 'yes';
+      const rows = await listDevices(prisma, { group, state, name, awaiting }, limit, cursor);
       return pageOf(rows, limit, ({ enrolledAt, id }) => ({ at: enrolledAt, id }), showDevice);
     },
   );

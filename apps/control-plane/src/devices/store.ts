@@ -19,6 +19,8 @@ export interface DeviceFilter {
   /** A compliance state, or where the device stands. */
   readonly state: string | undefined;
   readonly name: string | undefined;
+  /** Whether it waits until somebody approves what its groups give. */
+  readonly awaiting: boolean | undefined;
 }
 
 const inState = (state: string | undefined): object => {
@@ -31,7 +33,7 @@ const inState = (state: string | undefined): object => {
 /** Newest first; one more than the limit. */
 export const listDevices = (
   prisma: PrismaClient,
-  { group, state, name }: DeviceFilter,
+  { group, state, name, awaiting }: DeviceFilter,
   limit: number,
   cursor: string | undefined,
 ): Promise<DeviceRow[]> =>
@@ -42,6 +44,7 @@ export const listDevices = (
         group === undefined ? {} : { memberships: { some: { groupId: group } } },
         inState(state),
         name === undefined ? {} : { name: { startsWith: name } },
+        awaiting === undefined ? {} : { awaiting: awaiting ? { not: null } : null },
       ],
     },
     include,
