@@ -8,7 +8,7 @@ import { verifyRootChain, type TrustedRoot } from '@cordon/policy/trust/root.ts'
 import { appendAudit } from '../audit/audit.ts';
 import type { Context, Tx } from '../context.ts';
 import { conflict, notFound } from '../errors.ts';
-import type { ApprovalToWalk, SignerHead } from '../signer/contract.ts';
+import type { ApprovalToWalk, SignerHead, StandingMark, TargetToKnow } from '../signer/contract.ts';
 import { approvalJws, mutableLists, payloadOf, stateOf } from './proposal.ts';
 import {
   findByTarget,
@@ -124,32 +124,30 @@ export const requirePublishable = async (tx: Tx, context: Context, id: string): 
   return proposal;
 };
 
-/** A signer that was away for long catches up with so many. */
-const MAX_WALK = 64;
-
-const toWalk = async (tx: Tx, { payload, signatures, target, lists, serial }: StoredProposal): Promise<ApprovalToWalk> => ({
-  jws: approvalJws(payload, signatures),
+const toKnow = async (tx: Tx, { target, lists }: Pick<StoredProposal, 'target' | 'lists'>): Promise<TargetToKnow> => ({
   target,
   lists: mutableLists(lists),
   documents: (await readDocuments(tx, target.policies)).map(({ document }) => canonicalJson(document)),
-  ...(serial !== null && { serial }),
 });
 
-/**
- * Approvals that a signer has yet to walk, oldest first: those that came into force with another replica's signer, and the one that is being published.
- * @param head where the signer stands
- */
-export const approvalsFor = async (
+/** What the signer is to walk: the approval of what is being published, with everything that it speaks of. */
+export const approvalsFor = async (tx: Tx, proposal: StoredProposal | undefined): Promise<ApprovalToWalk[]> =>
+  proposal === undefined ? [] : [{ jws: approvalJws(proposal.payload, proposal.signatures), ...(await toKnow(tx, proposal)) }];
+
+/** What people have approved as the database has it: for a signer that goes on from a checkpoint which another one signed. */
+export const standingToFollow = async (
   tx: Tx,
   { organisation: { epoch } }: Context,
-  head: Pick<SignerHead, 'approved'>,
-  proposal: StoredProposal | undefined,
-): Promise<ApprovalToWalk[]> => {
-  const since = head.approved?.serial ?? -1;
-  const missed = (await publishedProposals(tx, epoch, MAX_WALK)).filter(({ serial }) => (serial ?? 0) > since).reverse();
-  const approvals: ApprovalToWalk[] = [];
-  for (const one of [...missed, ...(proposal === undefined ? [] : [proposal])]) approvals.push(await toWalk(tx, one));
-  return approvals;
+): Promise<{ readonly standing: StandingMark; readonly targets: TargetToKnow[] }> => {
+  const [newest, older] = await publishedProposals(tx, epoch, 2);
+  if (newest === undefined) return { standing: { approved: null, before: null }, targets: [] };
+  const until = payloadOf(newest.payload).wayBackUntil;
+  const before = until === null || older === undefined ? undefined : { digest: older.digest, until };
+  const targets = [newest, ...(before === undefined || older === undefined ? [] : [older])];
+  return {
+    standing: { approved: { digest: newest.digest, serial: newest.serial ?? 0 }, before: before ?? null },
+    targets: await Promise.all(targets.map((one) => toKnow(tx, one))),
+  };
 };
 
 /**
