@@ -66,6 +66,7 @@ export const UP = {
     integrity: {
       state: 'A'.repeat(22),
       counter: 4,
+      first: 2,
       stored: true,
       accepted: { epoch: 0, serial: 1 },
       assurance: 'system',

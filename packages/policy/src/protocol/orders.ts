@@ -43,6 +43,8 @@ export const Integrity = Type.Object(
     state: Type.String({ pattern: '^[A-Za-z0-9_-]{22}$' }),
     /** Grows with each hello: one that does not means that an older copy was put back, or that there are two. */
     counter: Count,
+    /** What it was at the first hello of this process. */
+    first: Count,
     /** False when it could not be written (a full disk): then it has not grown. */
     stored: Type.Boolean(),
     /** The ratchet: the highest that was ever accepted. */
