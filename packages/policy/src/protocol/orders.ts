@@ -31,9 +31,13 @@ export const OrderReply = Type.Object(
 export type OrderReply = Static<typeof OrderReply>;
 
 /** How the daemon before this one ended, as far as this one can tell. */
-export const EndedBy = Type.Union(
-  (['nothing-before', 'reboot', 'stop', 'crash', 'maintenance'] as const).map((name) => Type.Literal(name)),
-);
+export const EndedBy = Type.Union([
+  Type.Literal('nothing-before'),
+  Type.Literal('reboot'),
+  Type.Literal('stop'),
+  Type.Literal('crash'),
+  Type.Literal('maintenance'),
+]);
 export type EndedBy = Static<typeof EndedBy>;
 
 /** Member of hello: whether this device's state is the one that the server knows. Compared with what it said before and with what it acknowledged. */
