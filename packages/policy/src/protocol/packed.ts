@@ -1,5 +1,5 @@
 /**
- * A state frame for compressed sessions. Base64 hides text from compression, and hashes in hex are long: here signed payloads stand as they are, a proof is one string, and
+ * A state frame for compressed sessions. Base64 hides text from compression, and hashes in hex are long: here signed payloads stand as they are but for their hashes, a proof is one string, and
  * what the device knows or can compute is left out. Unpacking gives back the very frame; nothing is believed for having been packed.
  */
 import { Type, type Static } from 'typebox';
@@ -31,21 +31,25 @@ export type PackedState = Static<typeof PackedState>;
 type Typ = 'cordon-checkpoint+jws' | 'cordon-bundle+jws';
 type Parts = PackedState['manifest'];
 
+const hexToBase64 = (hex: string): string => Buffer.from(hex, 'hex').toString('base64url');
+const base64ToHex = (text: string): string => Buffer.from(text, 'base64url').toString('hex');
+
+/** Hashes in a payload are hex; two thirds of that say as much. No other string in a manifest or checkpoint begins with `~`: ids are of our own making. */
+const shorten = (payload: string): string => payload.replaceAll(/"([0-9a-f]{64})"/g, (_, hex: string) => `"~${hexToBase64(hex)}"`);
+const lengthen = (text: string): string => text.replaceAll(/"~([\w-]{43})"/g, (_, short: string) => `"${base64ToHex(short)}"`);
+
 const encode = (text: string): string => Buffer.from(text).toString('base64url');
 const joinJws = ([kid, payload, signature]: Parts, typ: Typ): string =>
-  `${encode(JSON.stringify({ alg: 'Ed25519', kid, typ }))}.${encode(payload)}.${signature}`;
+  `${encode(JSON.stringify({ alg: 'Ed25519', kid, typ }))}.${encode(lengthen(payload))}.${signature}`;
 
 const splitJws = (jws: string): Parts => {
   const [header = '', payload = '', signature = ''] = jws.split('.');
   const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid: string };
-  return [kid, Buffer.from(payload, 'base64url').toString(), signature];
+  return [kid, shorten(Buffer.from(payload, 'base64url').toString()), signature];
 };
 
-const joinProof = (proof: readonly string[]): string => Buffer.from(proof.join(''), 'hex').toString('base64url');
-const splitProof = (text: string): string[] =>
-  Buffer.from(text, 'base64url')
-    .toString('hex')
-    .match(/.{1,64}/g) ?? [];
+const joinProof = (proof: readonly string[]): string => hexToBase64(proof.join(''));
+const splitProof = (text: string): string[] => base64ToHex(text).match(/.{1,64}/g) ?? [];
 
 /** @param frame of our own making */
 export const packState = ({ checkpoint, cohort, manifest, bundle, witness }: StateFrame): PackedState => {
