@@ -4,33 +4,39 @@
  */
 import { createHash, createPublicKey, verify as verifySignature, type KeyObject } from 'node:crypto';
 import type { BundleContent } from '@cordon/policy/effective.ts';
+import type { StateFrame } from '@cordon/policy/protocol/channel.ts';
+import { packState } from '@cordon/policy/protocol/packed.ts';
 import { cohortLeafBytes, memberLeafBytes } from '@cordon/policy/trust/checkpoint.ts';
 import { documentDigest } from '@cordon/policy/trust/bundle.ts';
-import { sha256Hex } from '@cordon/policy/trust/digest.ts';
+import { sha256Base64Url, sha256Hex } from '@cordon/policy/trust/digest.ts';
 import { openCompact } from '@cordon/policy/trust/envelope.ts';
 import { verifyFloor } from '@cordon/policy/trust/floor.ts';
 import { verifyInclusion } from '@cordon/policy/trust/merkle.ts';
 import { verifyRootChain } from '@cordon/policy/trust/root.ts';
 import { verifyState, type StateInput } from '@cordon/policy/trust/verify.ts';
 import { createWorld, FLEET, ISSUED, policyDocument, stateFor, type World } from '@cordon/policy/trust/_world.ts';
+import { deflatedFrame } from '../apps/control-plane/src/gateway/frames.ts';
 import { figure, type Figure, type Round } from './figure.ts';
 
 const DEVICES = 100_000;
 const COHORTS = 500;
 const TIMES = 40;
 
-/** About 50 KiB of canonical JSON: twenty policies of sixty rules. */
+/** An id as long and as random as a real one. */
+const named = (kind: string, i: number): string => `${kind}_${sha256Base64Url(`${kind}${i}`).slice(0, 20)}`;
+
+/** About 50 KiB of canonical JSON: twenty policies of 72 rules. */
 export const content: BundleContent = {
   format: 'cordon-bundle/1',
   language: 'cordon/v1',
   policies: Array.from({ length: 20 }, (_, i) => ({
-    policy: `pol_${String(i).padStart(20, '0')}`,
+    policy: named('pol', i),
     name: `policy ${i}`,
     revision: 1,
     document: policyDocument(`policy-${i}`, {
       allow: {
-        filesystem: { read: Array.from({ length: 30 }, (_unused, k) => `/srv/data/${i}/folder-${k}`) },
-        network: { hosts: Array.from({ length: 30 }, (_unused, k) => ({ host: `host${k}.team${i}.example.com` })) },
+        filesystem: { read: Array.from({ length: 36 }, (_unused, k) => `/srv/data/${i}/folder-${k}`) },
+        network: { hosts: Array.from({ length: 36 }, (_unused, k) => ({ host: `host${k}.team${i}.example.com` })) },
       },
     }),
     because: [{ assignment: `asg_${i}`, group: 'grp_1', groupName: 'developers' }],
@@ -39,15 +45,22 @@ export const content: BundleContent = {
 };
 
 const makeState = async (): Promise<{ readonly world: World; readonly input: StateInput }> => {
-  const world = await createWorld('org_bench');
+  const world = await createWorld(named('org', 0));
   const [first] = FLEET.cohorts;
   const cohorts = Array.from({ length: COHORTS }, (_, i) => ({
-    id: `coh_${i}`,
+    id: named('coh', i),
     serial: 7,
     content: i === 123 ? content : (first?.content ?? content),
   }));
-  const devices = Array.from({ length: DEVICES }, (_, i) => ({ id: `dev_${i}`, cohort: i % COHORTS }));
-  return { world, input: await stateFor(world, { serial: 7, at: ISSUED, cohorts, devices }, 77_123) };
+  const devices = Array.from({ length: DEVICES }, (_, i) => ({ id: named('dev', i), cohort: i % COHORTS }));
+  return {
+    world,
+    input: await stateFor(
+      world,
+      { serial: 7, at: ISSUED, cohorts, devices, chain: { number: 1234, previous: sha256Hex('previous'), skip: sha256Hex('skip') } },
+      77_123,
+    ),
+  };
 };
 
 /** The steps of the verification that are signatures, hashes and proofs, by the product's own functions. */
@@ -132,6 +145,17 @@ const timed = async (work: () => unknown): Promise<number> => {
   return (performance.now() - start) / TIMES;
 };
 
+/**
+ * What a publish costs a connected device beside its bundle (bytes and manifest), on the wire: the frame, less the frame with the bundle alone. Floor: key id,
+ * signature and hashes that it holds, in binary. The others get nothing before the next renewal.
+ */
+const beside = (frame: StateFrame): Round => {
+  const { manifest, bundle, ...rest } = packState(frame);
+  const whole = deflatedFrame(JSON.stringify({ manifest, bundle, ...rest })).length;
+  const hashes = [...rest.checkpoint[1].matchAll(/"~/g)].length + frame.cohort.proof.length;
+  return { product: whole - deflatedFrame(JSON.stringify({ manifest, bundle })).length, floor: 32 + 64 + 32 * hashes };
+};
+
 /** @returns `trust.verify` (signatures, hashes and proofs) and `trust.content` (everything else that a device does to a new state; floor: JSON.parse of the bundle and its documents' hashes) */
 export const verifying = async (count: number, say: (message: string) => void): Promise<readonly Figure[]> => {
   const { world, input } = await makeState();
@@ -154,5 +178,9 @@ export const verifying = async (count: number, say: (message: string) => void): 
     verify.push({ product, floor });
     rest.push({ product: whole - product, floor: parsed });
   }
-  return [figure('trust.verify', 'ms', verify), figure('trust.content', 'ms', rest)];
+  return [
+    figure('trust.verify', 'ms', verify),
+    figure('trust.content', 'ms', rest),
+    figure('trust.checkpoint', 'bytes', [beside(input.frame)]),
+  ];
 };
