@@ -3,7 +3,7 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { systemFault } from '@cordon/policy/system-fault.ts';
 import { visible } from '@cordon/policy/visible.ts';
 
-const USAGE = `cordonctl: keys and proofs of a Cordon organisation
+const USAGE = `cordonctl: keys, proofs and decisions of a Cordon organisation
 
   cordonctl keys init --out DIR [--root-keys 3] [--root-threshold 2] [--approvers 1] [--floor FILE] [--days 365]
                                               make the keys of an organisation, offline, and what its server needs
@@ -18,6 +18,17 @@ const USAGE = `cordonctl: keys and proofs of a Cordon organisation
   cordonctl keys show FILE                    what an organisation's root says
   cordonctl audit verify FILE [--head SEQ:HASH...]
                                               check an export of the audit log, offline
+
+and what people decide about, over the admin API (--server URL --token-file FILE [--ca FILE], or CORDON_SERVER, CORDON_TOKEN_FILE, CORDON_CA):
+
+  cordonctl propose --title TEXT [--way-back 7d]
+                                              ask the approvers to approve the draft as it stands
+  cordonctl proposals list                    who has signed what
+  cordonctl proposals show ID                 what it gives and takes, computed here
+  cordonctl approve ID --key KEYFILE [--passphrase FILE] [--yes]
+                                              sign it with your own key, after you have read what it gives and takes
+  cordonctl publish [--proposal ID | --change-set ID] [--title TEXT] [--wait [--timeout SECONDS]]
+                                              put the draft in force, or what was approved, or what was in force before
 `;
 
 type Command = (args: readonly string[]) => Promise<number>;
@@ -29,6 +40,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'keys token': async () => (await import('./keys/token.ts')).tokenCommand,
   'floor sign': async () => (await import('./keys/floor.ts')).signFloorCommand,
   'keys show': async () => (await import('./keys/show.ts')).showCommand,
+  propose: async () => (await import('./proposals/commands.ts')).proposeCommand,
+  'proposals list': async () => (await import('./proposals/commands.ts')).listCommand,
+  'proposals show': async () => (await import('./proposals/commands.ts')).showCommand,
+  approve: async () => (await import('./proposals/commands.ts')).approveCommand,
+  publish: async () => (await import('./proposals/commands.ts')).publishCommand,
   'audit verify': async () => (await import('./audit/verify.ts')).verifyCommand,
 };
 
@@ -43,9 +59,12 @@ const told = (error: unknown): { readonly code: string; readonly message: string
 
 /** Status 0: done. 1: what was checked does not hold. 2: the call is not understood, or cannot be done. */
 const main = async (): Promise<number> => {
-  const [noun = '', verb = '', ...args] = process.argv.slice(2);
-  const load = COMMANDS[`${noun} ${verb}`];
-  const asked = noun === '' || noun === 'help' || [noun, verb, ...args].some((word) => word === '--help' || word === '-h');
+  const words = process.argv.slice(2);
+  const [noun = '', verb = ''] = words;
+  const name = Object.hasOwn(COMMANDS, noun) ? noun : `${noun} ${verb}`;
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const args = words.slice(name.split(' ').length);
+  const asked = noun === '' || noun === 'help' || words.some((word) => word === '--help' || word === '-h');
   if (load === undefined || asked) {
     (asked ? process.stdout : process.stderr).write(USAGE);
     return asked ? 0 : 2;

@@ -30,12 +30,15 @@ export const makeKey = (file: string): KeyPair => {
 export const makeKeys = (folder: string, role: string, number: number): KeyPair[] =>
   Array.from({ length: number }, (_, i) => makeKey(path.join(folder, number === 1 ? `${role}.key` : `${role}-${i + 1}.key`)));
 
-/** @throws CordonError `keys.sealed`, `files.*` */
-export const openKey = (file: string): KeyPair => {
-  const { key } = openSeeds(readText(file), readSecret(passphraseFile(file)));
+/** @param secretFile where its passphrase lies: its keeper may have taken it elsewhere @throws CordonError `keys.sealed`, `files.*` */
+export const openKeyWith = (file: string, secretFile: string): KeyPair => {
+  const { key } = openSeeds(readText(file), readSecret(secretFile));
   if (key === undefined) throw new CordonError('keys.sealed', `${file} does not hold a key of a ceremony`, { place: file });
   return keyPairFromSeed(Buffer.from(key, 'base64url'));
 };
+
+/** With the passphrase beside it. @throws CordonError `keys.sealed`, `files.*` */
+export const openKey = (file: string): KeyPair => openKeyWith(file, passphraseFile(file));
 
 export const ONLINE_ROLES = ['policy', 'checkpoint', 'identity'] as const;
 type OnlineRole = (typeof ONLINE_ROLES)[number];
