@@ -4,6 +4,7 @@ import Fastify from 'fastify';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Ingest } from '../telemetry/ingest.ts';
 import { Published } from '../publishing/published.ts';
+import type { HeadBook } from '../reports/head-book.ts';
 import type { ReportBook } from './acks.ts';
 import type { Push } from './push.ts';
 import { createReceiver, type Receiver } from './receive.ts';
@@ -17,6 +18,7 @@ describe('what a device says', () => {
   let said: DownFrame[];
   let closes: [number, string][];
   let acks: object[];
+  let signed: object[];
   let fault: Error | undefined;
   let receiver: Receiver;
   let session: Session;
@@ -24,6 +26,7 @@ describe('what a device says', () => {
     said = [];
     closes = [];
     acks = [];
+    signed = [];
     fault = undefined;
     const published = new Published('org_1');
     published.checkpoint = { jws: 'j', digest: 'd', epoch: 0, serial: 7, issuedAt: new Date(0), expiresAt: new Date(1) };
@@ -39,6 +42,7 @@ describe('what a device says', () => {
       push: push as Push,
       reports: reports as ReportBook,
       ingest: {} as Ingest,
+      heads: { offer: (_session, frame) => signed.push(frame) } as Pick<HeadBook, 'offer'> as HeadBook,
       trust: { newerThan: () => undefined },
       history: { walk: () => Promise.reject(new Error('nobody asks here')), report: () => Promise.resolve() },
       clock: () => new Date(0),
@@ -63,6 +67,15 @@ describe('what a device says', () => {
     say(ack);
     say(ack);
     expect([acks.length, session.held, said, closes]).toEqual([2, ack.digest, [], []]);
+  });
+
+  it('a signed head is taken as it is, for later, and refused when it could not be stored', () => {
+    const head = { type: 'head', boot: 'boot_1', seq: 3, hash: 'a'.repeat(64), head: 'a.b.c' };
+    say(hello);
+    say(head);
+    expect([signed, said, closes]).toEqual([[head], [], []]);
+    say({ ...head, head: 'a\0b' });
+    expect([signed.length, closes]).toEqual([1, [[4400, 'channel.frame']]]);
   });
 
   it('is not heard any more once the session is closing', () => {

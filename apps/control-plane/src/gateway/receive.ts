@@ -1,7 +1,16 @@
 /** What a device says on its channel: strict text, one schema per kind, and the session's identity whatever the message claims. */
 import type { Buffer } from 'node:buffer';
 import { CordonError } from '@cordon/policy/errors.ts';
-import { Ack, CLOSE, Hello, MAX_FRAME_UP, SelfTestFrame, TelemetryFrame, type UpFrame } from '@cordon/policy/protocol/channel.ts';
+import {
+  Ack,
+  CLOSE,
+  HeadFrame,
+  Hello,
+  MAX_FRAME_UP,
+  SelfTestFrame,
+  TelemetryFrame,
+  type UpFrame,
+} from '@cordon/policy/protocol/channel.ts';
 import { FindingFrame, HistoryRequest } from '@cordon/policy/protocol/history.ts';
 import { bodyOf } from '@cordon/policy/protocol/batch.ts';
 import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
@@ -9,6 +18,7 @@ import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import type { FastifyBaseLogger } from 'fastify';
 import { Compile } from 'typebox/compile';
 import type { Published } from '../publishing/published.ts';
+import type { HeadBook } from '../reports/head-book.ts';
 import { faultOf } from '../telemetry/chain.ts';
 import type { Ingest } from '../telemetry/ingest.ts';
 import type { HistoryDesk } from '../witness/desk.ts';
@@ -21,6 +31,7 @@ const hello = Compile(Hello);
 const ack = Compile(Ack);
 const selfTest = Compile(SelfTestFrame);
 const telemetry = Compile(TelemetryFrame);
+const head = Compile(HeadFrame);
 const history = Compile(HistoryRequest);
 const finding = Compile(FindingFrame);
 
@@ -43,6 +54,9 @@ const parse = (data: Buffer): UpFrame => {
       break;
     case 'telemetry':
       if (telemetry.Check(value)) return value;
+      break;
+    case 'head':
+      if (head.Check(value)) return value;
       break;
     case 'selftest':
       if (selfTest.Check(value) && !JSON.stringify(value).includes('\\u0000')) return value;
@@ -70,6 +84,7 @@ interface Parts {
   readonly push: Push;
   readonly reports: ReportBook;
   readonly ingest: Ingest;
+  readonly heads: HeadBook;
   readonly trust: TrustFrames;
   readonly history: HistoryDesk;
   readonly clock: () => Date;
@@ -78,7 +93,7 @@ interface Parts {
   readonly resync: () => Promise<void>;
 }
 
-export const createReceiver = ({ published, push, reports, ingest, trust, history: desk, clock, log, resync }: Parts): Receiver => {
+export const createReceiver = ({ published, push, reports, ingest, heads, trust, history: desk, clock, log, resync }: Parts): Receiver => {
   const judged = new Map<string, UpFrame>();
 
   const read = (data: Buffer): UpFrame => {
@@ -130,6 +145,9 @@ export const createReceiver = ({ published, push, reports, ingest, trust, histor
       }
       case 'selftest':
         reports.selfTest(session.device, frame.result, clock());
+        return;
+      case 'head':
+        heads.offer(session, frame);
         return;
       case 'history':
         desk.walk(frame).then(

@@ -4,6 +4,7 @@ import { evaluateAll } from '../compliance/evaluator.ts';
 import type { Context } from '../context.ts';
 import { createPool, poolConfig } from '../db/client.ts';
 import { RENEW_EVERY_MS, renewCheckpoint } from '../publishing/publish.ts';
+import { verifyHeads } from '../reports/verify-job.ts';
 import { dropSuperseded, keepPartitions } from './retention.ts';
 
 const QUEUE = 'cordon';
@@ -13,6 +14,7 @@ const RENEW_LOOK_MS = 30_000;
 const JOBS: readonly { readonly name: string; readonly everyMs: number; readonly run: (context: Context) => Promise<unknown> }[] = [
   // Time alone makes devices late (grace) and stale.
   { name: 'compliance', everyMs: 15_000, run: evaluateAll },
+  { name: 'heads', everyMs: 15_000, run: verifyHeads },
   { name: 'retention', everyMs: 3_600_000, run: keepPartitions },
   { name: 'superseded', everyMs: 3_600_000, run: dropSuperseded },
 ];

@@ -9,6 +9,8 @@ export const keepPartitions = async ({ pool, log }: Pick<Context, 'pool' | 'log'
   await pool.query('SELECT cordon_ensure_partitions($1)', [AHEAD_DAYS]);
   const { rows } = await pool.query<{ dropped: number }>('SELECT cordon_drop_partitions($1) AS dropped', [KEEP_DAYS]);
   if ((rows[0]?.dropped ?? 0) > 0) log.info({ partitions: rows[0]?.dropped }, 'old telemetry was dropped');
+  // After the archive, never before: a cursor keeps what is stored from being stored twice.
+  await pool.query('SELECT cordon_prune_reports($1)', [KEEP_DAYS]);
 };
 
 /** Checkpoints, of which there is one every five minutes, but for the newest; bundles that no cohort has and whose manifest has expired. */

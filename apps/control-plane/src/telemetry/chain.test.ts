@@ -3,7 +3,8 @@ import { batchHash, FIRST_BATCH } from '@cordon/policy/protocol/batch.ts';
 import type { TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { endOf, faultOf, judge, MAX_SEQ, type ChainEnd } from './chain.ts';
+import { canonicalJson } from '@cordon/policy/trust/canonical-json.ts';
+import { endOf, faultOf, firstDifference, judge, MAX_SEQ, type ChainEnd } from './chain.ts';
 
 const frame = (seqFrom: number, count: number, prev: string = FIRST_BATCH, code = 'spool.full'): TelemetryFrame => {
   const events = Array.from({ length: count }, (_, i) => ({
@@ -60,36 +61,47 @@ describe('a chain', () => {
   const walk = (frames: readonly TelemetryFrame[]): ChainEnd | undefined => {
     let end: ChainEnd | undefined;
     for (const one of frames) {
-      expect(judge(one, end)).toEqual({ kind: 'next' });
+      expect(judge(one, end)).toBe('next');
       end = endOf(one);
     }
     return end;
   };
 
-  law('takes its batches in order, and every batch that it has again as a repetition', (frames) => {
+  /** What is stored of a chain, by number. */
+  const stored = (frames: readonly TelemetryFrame[]): Map<number, string> =>
+    new Map(frames.flatMap(({ events }) => events.map((event): [number, string] => [event.seq, canonicalJson(event)])));
+
+  law('takes its batches in order, and every batch that it has again is a repetition without a difference', (frames) => {
     const end = walk(frames);
-    for (const one of frames) expect(judge(one, end)).toEqual({ kind: 'duplicate' });
+    for (const one of frames) expect([judge(one, end), firstDifference(one, stored(frames))]).toEqual(['repeated', undefined]);
   });
   law('finds every batch that is missing, and takes none after it', (frames, pick) => {
     const missing = pick % frames.length;
     const end = walk(frames.slice(0, missing));
-    for (const later of frames.slice(missing + 1)) expect(judge(later, end)).toEqual({ kind: 'gap' });
+    for (const later of frames.slice(missing + 1)) expect(judge(later, end)).toBe('gap');
   });
-  law('never takes or acknowledges another history of the same numbers', (frames) => {
-    const [end, last] = [walk(frames), frames.at(-1)];
-    if (last === undefined) return;
-    const other = frame(last.seqFrom, last.events.length, last.prev, 'another');
-    expect(judge(other, end)).toEqual({ kind: 'fork' });
-    expect(judge(frame(last.seqTo + 1, 1, other.hash), end)).toEqual({ kind: 'fork' });
+  law('never takes another history of the same numbers, and names the first number that differs', (frames, pick) => {
+    const [end, last, one] = [walk(frames), frames.at(-1), frames[pick % frames.length]];
+    if (last === undefined || one === undefined) return;
+    const other = frame(one.seqFrom, one.events.length, one.prev, 'another');
+    expect([judge(other, end), firstDifference(other, stored(frames))]).toEqual(['repeated', other.seqFrom]);
+    const late = {
+      ...one,
+      events: one.events.map((event, i) => (i === one.events.length - 1 ? { ...event, at: '2026-11-24T12:00:00.001Z' } : event)),
+    };
+    expect(firstDifference(late, stored(frames))).toBe(one.seqTo);
+    expect(judge(frame(last.seqTo + 1, 1, other.hash), end)).toBe('fork');
   });
-  law('does not take a batch that overlaps what it has', (frames) => {
+  law('a batch that goes on from what is there is a repetition as far as it overlaps', (frames) => {
     const end = walk(frames);
     const last = frames.at(-1);
     if (end === undefined || last === undefined) return;
-    expect(judge(frame(last.seqFrom, last.events.length + 1, last.prev), end)).toEqual({ kind: 'gap' });
+    const longer = frame(last.seqFrom, last.events.length + 1, last.prev);
+    expect([judge(longer, end), firstDifference(longer, stored(frames))]).toEqual(['repeated', undefined]);
   });
-  it('begins only with the batch that has no predecessor', () => {
-    expect(judge(frame(1, 1), undefined)).toEqual({ kind: 'next' });
-    expect(judge(frame(5, 1, 'a'.repeat(64)), undefined)).toEqual({ kind: 'gap' });
+  it('begins only with the first event and no predecessor', () => {
+    expect(judge(frame(1, 1), undefined)).toBe('next');
+    for (const wrong of [frame(5, 1, 'a'.repeat(64)), frame(2, 1), frame(0, 2), frame(1, 1, 'a'.repeat(64))])
+      expect(judge(wrong, undefined)).toBe('gap');
   });
 });

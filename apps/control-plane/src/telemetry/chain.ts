@@ -1,6 +1,7 @@
 /** The hash chain of a device's batches within one boot: what follows, what was here before, what is missing. Pure. */
-import { bodyOf, FIRST_BATCH, hashWith } from '@cordon/policy/protocol/batch.ts';
+import { bodyOf, CHAIN_START, hashWith } from '@cordon/policy/protocol/batch.ts';
 import type { TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
+import { canonicalJson } from '@cordon/policy/trust/canonical-json.ts';
 
 /** The last batch of a boot that was accepted. */
 export interface ChainEnd {
@@ -9,14 +10,13 @@ export interface ChainEnd {
   readonly hash: string;
 }
 
-export type Verdict =
-  | { readonly kind: 'next' }
-  /** All of it was committed before: it is acknowledged again and not written again. */
-  | { readonly kind: 'duplicate' }
-  /** Something before it is missing. */
-  | { readonly kind: 'gap' }
-  /** It contradicts what was accepted: acknowledging it would let the device forget events that are not here. */
-  | { readonly kind: 'fork' };
+/**
+ * - next: it follows what is there.
+ * - repeated: some or all of its numbers are there. The same content is a repetition, other content is a second history: only what is stored tells.
+ * - gap: something before it is missing.
+ * - fork: it follows something else than what is there; to acknowledge it would let the device forget events that are not here.
+ */
+export type Verdict = 'next' | 'repeated' | 'gap' | 'fork';
 
 /** PostgreSQL's integer, which sequence numbers are stored in. */
 export const MAX_SEQ = 2_147_483_647;
@@ -50,12 +50,16 @@ export const faultOf = (frame: TelemetryFrame, body = bodyOf(frame)): string | u
 };
 
 /** @param end what was accepted last in the batch's own boot; undefined when nothing was */
-export const judge = ({ seqFrom, seqTo, prev, hash }: TelemetryFrame, end: ChainEnd | undefined): Verdict => {
-  if (end === undefined) return { kind: prev === FIRST_BATCH ? 'next' : 'gap' };
-  if (seqTo < end.seq || (seqTo === end.seq && hash === end.hash)) return { kind: 'duplicate' };
-  if (seqTo === end.seq) return { kind: 'fork' };
-  if (seqFrom !== end.seq + 1) return { kind: 'gap' };
-  return { kind: prev === end.hash ? 'next' : 'fork' };
+export const judge = ({ seqFrom, prev }: Pick<TelemetryFrame, 'seqFrom' | 'prev'>, end: ChainEnd | undefined): Verdict => {
+  const { seq, hash } = end ?? CHAIN_START;
+  if (seqFrom > seq + 1) return 'gap';
+  // Nothing is there of a chain that is not known, so what claims to follow something follows what is missing.
+  if (seqFrom <= seq || seqFrom < 1) return end === undefined ? 'gap' : 'repeated';
+  return prev === hash ? 'next' : end === undefined ? 'gap' : 'fork';
 };
+
+/** @param stored text of the events that are there, by number. @returns the first number under which something else is stored; undefined when nothing contradicts */
+export const firstDifference = ({ events }: Pick<TelemetryFrame, 'events'>, stored: ReadonlyMap<number, string>): number | undefined =>
+  events.find((event) => stored.has(event.seq) && stored.get(event.seq) !== canonicalJson(event))?.seq;
 
 export const endOf = ({ boot, seqTo, hash }: TelemetryFrame): ChainEnd => ({ boot, seq: seqTo, hash });

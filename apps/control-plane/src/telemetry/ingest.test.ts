@@ -1,8 +1,11 @@
 import { batchHash, FIRST_BATCH } from '@cordon/policy/protocol/batch.ts';
 import type { DownFrame, TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
+import { canonicalJson } from '@cordon/policy/trust/canonical-json.ts';
 import Fastify from 'fastify';
+import zlib from 'node:zlib';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Finding } from '../reports/findings.ts';
 import type { ChainEnd } from './chain.ts';
 import { Ingest, type Source } from './ingest.ts';
 import type { Rows } from './rows.ts';
@@ -29,14 +32,14 @@ const device = (name: string): Device => {
   };
   return one;
 };
-const batch = (before: TelemetryFrame | undefined, count: number): TelemetryFrame => {
+const batch = (before: TelemetryFrame | undefined, count: number, code = 'spool.full'): TelemetryFrame => {
   const seqFrom = (before?.seqTo ?? 0) + 1;
   const events = Array.from({ length: count }, (_, i) => ({
     seq: seqFrom + i,
     at: '2026-11-24T12:00:00.000Z',
     kind: 'dropped' as const,
     count: 1,
-    code: 'spool.full',
+    code,
   }));
   const body = { boot: 'boot-1', seqFrom, seqTo: seqFrom + count - 1, prev: before?.hash ?? FIRST_BATCH, events };
   return { type: 'telemetry', ...body, hash: batchHash(body) };
@@ -49,12 +52,24 @@ const chain = (sizes: readonly number[]): TelemetryFrame[] => {
 const acked = ({ got }: Device): number[] => got.flatMap((frame) => (frame.type === 'telemetry.ack' ? [frame.seq] : []));
 const problems = ({ got }: Device): string[] => got.flatMap((frame) => (frame.type === 'problem' ? [frame.code] : []));
 
+/** What the database would have of a row: the text that was compressed into it. */
+const bodyOf = ({ batchRow }: Rows): string =>
+  zlib.zstdDecompressSync(Buffer.from(batchRow.toString().trimEnd().split('\\\\x')[1] ?? '', 'hex')).toString();
+
 describe('taking in telemetry', () => {
   /** What the database has: exactly the batches that it took. */
   let table: Rows[];
   let fault: ((batches: readonly Rows[]) => Error | undefined) | undefined;
   let reading: Promise<void>;
+  let found: Finding[];
   let ingest: Ingest;
+  const findings = {
+    record: (finding: Finding) => {
+      found.push(finding);
+      return Promise.resolve();
+    },
+  };
+  const kinds = (): string[] => found.map(({ device, kind, seq }) => `${device} ${kind} ${seq}`);
   const endOf = (name: string): ChainEnd | undefined => {
     const last = table.filter((row) => row.device === name).at(-1)?.frame;
     return last === undefined ? undefined : { boot: last.boot, seq: last.seqTo, hash: last.hash };
@@ -65,12 +80,23 @@ describe('taking in telemetry', () => {
     table = [];
     fault = undefined;
     reading = Promise.resolve();
+    found = [];
     ingest = new Ingest(
       {
         endOf: async (name) => {
           await reading;
           return endOf(name);
         },
+        eventsOf: (name, boot, from, to) =>
+          Promise.resolve(
+            new Map(
+              table
+                .filter((row) => row.device === name && row.frame.boot === boot)
+                .flatMap((row) => JSON.parse(bodyOf(row)) as TelemetryFrame['events'])
+                .filter(({ seq }) => seq >= from && seq <= to)
+                .map((event): [number, string] => [event.seq, canonicalJson(event)]),
+            ),
+          ),
         write: (batches) => {
           const error = fault?.(batches);
           if (error !== undefined) return Promise.reject(error);
@@ -78,6 +104,7 @@ describe('taking in telemetry', () => {
           return Promise.resolve(batches);
         },
       },
+      findings,
       () => new Date(0),
       log,
     );
@@ -99,6 +126,78 @@ describe('taking in telemetry', () => {
     await vi.advanceTimersByTimeAsync(100);
     expect(table).toHaveLength(3);
     expect(acked(one).slice(-3)).toEqual([9, 9, 9]);
+    expect(kinds()).toEqual(['dev_1 duplicate 1', 'dev_1 duplicate 4', 'dev_1 duplicate 6']);
+  });
+
+  it('a batch that repeats what is stored and goes on is acknowledged as far as it is stored', async () => {
+    const one = device('dev_1');
+    const [first] = chain([3]);
+    const longer = batch(undefined, 5);
+    if (first === undefined) throw new Error('unreachable');
+    ingest.offer(one, first);
+    await vi.advanceTimersByTimeAsync(100);
+    ingest.offer(one, longer);
+    await vi.advanceTimersByTimeAsync(100);
+    expect([acked(one), problems(one), table.length]).toEqual([[3, 3], [], 1]);
+    // As a device goes on that cut its batch there.
+    ingest.offer(one, batch(first, 2));
+    await vi.advanceTimersByTimeAsync(100);
+    expect([acked(one), table.length]).toEqual([[3, 3, 5], 2]);
+  });
+
+  it('never acknowledges other content for numbers that are stored, however far back', async () => {
+    const one = device('dev_1');
+    const frames = chain([3, 2, 4]);
+    for (const frame of frames) ingest.offer(one, frame);
+    await vi.advanceTimersByTimeAsync(100);
+    const before = acked(one).length;
+    for (const [other, seq] of [
+      [batch(undefined, 3, 'other'), 1],
+      [batch(frames[0], 2, 'other'), 4],
+      [batch(frames[1], 4, 'other'), 6],
+      [batch(frames[1], 5, 'other'), 6],
+      [batch({ ...batch(undefined, 9, 'other') }, 1), 10],
+    ] as const) {
+      found = [];
+      ingest.offer(one, other);
+      await vi.advanceTimersByTimeAsync(100);
+      expect(kinds()).toEqual([`dev_1 fork ${seq}`]);
+    }
+    expect([acked(one).length, problems(one), table.length]).toEqual([before, Array(5).fill('telemetry.fork'), 3]);
+  });
+
+  it('a finding that cannot be written down is not told to the device either: it sends again', async () => {
+    const one = device('dev_1');
+    const [first, , third] = chain([1, 1, 1]);
+    if (first === undefined || third === undefined) throw new Error('unreachable');
+    ingest.offer(one, first);
+    await vi.advanceTimersByTimeAsync(100);
+    const record = vi.spyOn(findings, 'record').mockRejectedValueOnce(new Error('gone'));
+    ingest.offer(one, third);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(problems(one)).toEqual(['telemetry.unavailable']);
+    record.mockRestore();
+    ingest.offer(one, third);
+    await vi.advanceTimersByTimeAsync(100);
+    expect([problems(one), kinds()]).toEqual([['telemetry.unavailable', 'telemetry.gap'], ['dev_1 gap 3']]);
+  });
+
+  it('finds nothing out while what it would be compared with waits to be written', async () => {
+    const one = device('dev_1');
+    const [first, second, third] = chain([1, 1, 1]);
+    if (first === undefined || second === undefined || third === undefined) throw new Error('unreachable');
+    fault = () => new Error('gone');
+    ingest.offer(one, first);
+    await vi.advanceTimersByTimeAsync(30);
+    ingest.offer(one, third);
+    await vi.advanceTimersByTimeAsync(30);
+    expect([problems(one), found]).toEqual([['telemetry.gap'], []]);
+    fault = undefined;
+    await vi.advanceTimersByTimeAsync(2000);
+    ingest.offer(one, second);
+    ingest.offer(one, third);
+    await vi.advanceTimersByTimeAsync(100);
+    expect([acked(one).at(-1), found]).toEqual([3, []]);
   });
 
   it('reads nothing more from a device while its chain is being read', async () => {
@@ -155,12 +254,14 @@ describe('taking in telemetry', () => {
     const slow = new Ingest(
       {
         endOf: () => Promise.resolve(undefined),
+        eventsOf: () => Promise.resolve(new Map<number, string>()),
         write: async (batches) => {
           under.push(batches.map((row) => `${row.device} ${row.frame.seqTo}`));
           await new Promise<void>((resolve) => finish.push(resolve));
           return batches;
         },
       },
+      findings,
       () => new Date(0),
       log,
     );
@@ -194,6 +295,7 @@ describe('taking in telemetry', () => {
     ingest.offer(one, { ...second, prev: 'a'.repeat(64) });
     await vi.advanceTimersByTimeAsync(100);
     expect(problems(one)).toEqual(['telemetry.gap', 'telemetry.fork']);
+    expect(kinds()).toEqual(['dev_1 gap 3', 'dev_1 fork 2']);
     expect(table).toHaveLength(1);
   });
 });

@@ -3,7 +3,9 @@ import { bodyOf } from '@cordon/policy/protocol/batch.ts';
 import type { DownFrame, TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
 import type { FastifyBaseLogger } from 'fastify';
 import { isPoison } from '../db/faults.ts';
+import type { FindingBook } from '../reports/findings.ts';
 import { endOf, judge, type ChainEnd } from './chain.ts';
+import { complaint, decide } from './decide.ts';
 import { rowsOf, type Rows } from './rows.ts';
 import type { TelemetryStore } from './store.ts';
 
@@ -32,13 +34,12 @@ interface Queued extends Rows {
 
 export class Ingest {
   readonly #store: TelemetryStore;
+  readonly #findings: Pick<FindingBook, 'record'>;
   readonly #clock: () => Date;
   readonly #log: FastifyBaseLogger;
   readonly #paused = new Set<Source>();
   /** Frames of a source whose chain is being read wait behind it. */
   readonly #reading = new WeakMap<Source, Promise<void>>();
-  /** What is known to be in the database; a repeated batch that is only queued is acknowledged by its own commit. */
-  readonly #committed = new WeakMap<Source, { readonly boot: string; readonly seq: number }>();
   #queue: Queued[] = [];
   #events = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -46,8 +47,9 @@ export class Ingest {
   readonly #busy = new Set<string>();
   #closed = false;
 
-  constructor(store: TelemetryStore, clock: () => Date, log: FastifyBaseLogger) {
+  constructor(store: TelemetryStore, findings: Pick<FindingBook, 'record'>, clock: () => Date, log: FastifyBaseLogger) {
     this.#store = store;
+    this.#findings = findings;
     this.#clock = clock;
     this.#log = log;
   }
@@ -55,13 +57,13 @@ export class Ingest {
   /** Takes a frame that is valid by itself. Frames of one source are taken in order. @param body the text of its events, where it is known already */
   offer(source: Source, frame: TelemetryFrame, body = bodyOf(frame)): void {
     const before = this.#reading.get(source);
-    if (before === undefined && source.chain?.boot === frame.boot) {
-      this.#take(source, frame, body);
+    if (before === undefined && source.chain?.boot === frame.boot && judge(frame, source.chain) === 'next') {
+      this.#queueUp(source, frame, body);
       return;
     }
     // What waits behind the reading is counted nowhere: nothing more is read from the device meanwhile.
     source.pause();
-    const next = (before ?? Promise.resolve()).then(() => this.#read(source, frame, body));
+    const next = (before ?? Promise.resolve()).then(() => this.#consider(source, frame, body));
     this.#reading.set(source, next);
     void next.then(() => {
       if (this.#reading.get(source) !== next) return;
@@ -78,57 +80,46 @@ export class Ingest {
     for (let refused = false; this.#queue.length > 0 && !refused;) refused = await this.#flush();
   }
 
-  async #read(source: Source, frame: TelemetryFrame, body: string): Promise<void> {
+  /** A batch that does not simply follow what this session sent before. */
+  async #consider(source: Source, frame: TelemetryFrame, body: string): Promise<void> {
+    const { device } = source;
+    const { boot } = frame;
+    const known = source.chain?.boot === boot ? judge(frame, source.chain) : undefined;
+    if (known === 'next') return this.#queueUp(source, frame, body);
+    // What waits to be written is not stored yet: a repetition of it is acknowledged by its own commit, and about the rest nothing can be found out now.
+    if (known !== undefined && this.#isWaiting(device, boot)) {
+      if (known !== 'repeated') this.#complain(source, complaint(known, frame, source.chain));
+      return;
+    }
     try {
-      if (source.chain?.boot !== frame.boot) {
-        source.chain = await this.#store.endOf(source.device, frame.boot);
-        if (source.chain !== undefined) this.#committed.set(source, source.chain);
-      }
-      this.#take(source, frame, body);
+      source.chain = await this.#store.endOf(device, boot);
+      const decision = await decide({ store: this.#store, findings: this.#findings, log: this.#log }, device, frame, source.chain);
+      if (decision.kind === 'take') this.#queueUp(source, frame, body);
+      else if (decision.kind === 'acknowledge') source.send({ type: 'telemetry.ack', boot, seq: decision.seq });
+      else this.#complain(source, decision);
     } catch (error) {
-      this.#log.warn({ err: error, device: source.device }, 'a telemetry chain could not be read; the device sends again');
+      this.#log.warn({ err: error, device }, 'a telemetry chain could not be read; the device sends again');
       source.send({ type: 'problem', code: 'telemetry.unavailable', detail: 'telemetry cannot be stored now; send again later' });
     }
   }
 
-  #take(source: Source, frame: TelemetryFrame, body: string): void {
-    const end = source.chain?.boot === frame.boot ? source.chain : undefined;
-    switch (judge(frame, end).kind) {
-      case 'duplicate': {
-        const committed = this.#committed.get(source);
-        if (committed?.boot === frame.boot && committed.seq >= frame.seqTo) this.#acknowledge(source, committed);
-        return;
-      }
-      case 'gap':
-        source.send({
-          type: 'problem',
-          code: 'telemetry.gap',
-          detail: `boot ${frame.boot}: expected the batch that follows ${end === undefined ? 'nothing' : `sequence ${end.seq}`}, got ${frame.seqFrom} to ${frame.seqTo}`,
-        });
-        return;
-      case 'fork':
-        this.#log.warn({ device: source.device, boot: frame.boot, seq: frame.seqFrom }, 'a device tells two histories of one boot');
-        source.send({
-          type: 'problem',
-          code: 'telemetry.fork',
-          detail: `boot ${frame.boot}: ${frame.seqFrom} to ${frame.seqTo} contradicts what was sent before`,
-        });
-        return;
-      case 'next':
-        source.chain = endOf(frame);
-        this.#queue.push({ source, ...rowsOf({ device: source.device, frame, receivedAt: this.#clock(), body }) });
-        this.#events += frame.events.length;
-        if (this.#events > HIGH_WATER) {
-          source.pause();
-          this.#paused.add(source);
-        }
-        this.#schedule(this.#events >= LARGEST_WRITE ? 0 : LINGER_MS);
-    }
+  #complain(source: Source, { code, detail }: { readonly code: string; readonly detail: string }): void {
+    source.send({ type: 'problem', code, detail });
   }
 
-  #acknowledge(source: Source, committed: { readonly boot: string; readonly seq: number }): void {
-    this.#committed.set(source, committed);
-    source.send({ type: 'telemetry.ack', boot: committed.boot, seq: committed.seq });
+  #isWaiting(device: string, boot: string): boolean {
+    return this.#busy.has(device) || this.#queue.some((queued) => queued.device === device && queued.frame.boot === boot);
+  }
+
+  #queueUp(source: Source, frame: TelemetryFrame, body: string): void {
+    source.chain = endOf(frame);
+    this.#queue.push({ source, ...rowsOf({ device: source.device, frame, receivedAt: this.#clock(), body }) });
+    this.#events += frame.events.length;
+    if (this.#events > HIGH_WATER) {
+      source.pause();
+      this.#paused.add(source);
+    }
+    this.#schedule(this.#events >= LARGEST_WRITE ? 0 : LINGER_MS);
   }
 
   /** Writes what can be written after this time; whatever is of a device with a write under way waits for that one's end. */
@@ -183,7 +174,7 @@ export class Ingest {
           acks.set(queued.source, (acks.get(queued.source) ?? new Map<string, number>()).set(queued.frame.boot, queued.frame.seqTo));
         else this.#reject(queued, 'telemetry.gap');
       }
-      for (const [source, boots] of acks) for (const [boot, seq] of boots) this.#acknowledge(source, { boot, seq });
+      for (const [source, boots] of acks) for (const [boot, seq] of boots) source.send({ type: 'telemetry.ack', boot, seq });
       return [];
     } catch (error) {
       if (!isPoison(error)) {
@@ -204,6 +195,6 @@ export class Ingest {
   /** The chain is read again before the source's next batch. */
   #reject({ source, frame }: Queued, code: string): void {
     source.chain = undefined;
-    source.send({ type: 'problem', code, detail: `boot ${frame.boot}: ${frame.seqFrom} to ${frame.seqTo} was not stored` });
+    this.#complain(source, { code, detail: `boot ${frame.boot}: ${frame.seqFrom} to ${frame.seqTo} was not stored` });
   }
 }

@@ -5,6 +5,7 @@ import { FIRST_BATCH } from '@cordon/policy/protocol/batch.ts';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { PrismaClient, TelemetryEvent } from '../db/generated/client.ts';
+import { archivedEvents } from './archive.ts';
 import type { ChainEnd } from './chain.ts';
 import { BATCH_COPY, EVENT_COPY, type Rows } from './rows.ts';
 
@@ -62,6 +63,8 @@ export interface TelemetryStore {
   /** @returns those that were committed; the others do not follow what the database has (another replica was faster) */
   write(batches: readonly Rows[], at: Date): Promise<readonly Rows[]>;
   endOf(device: string, boot: string): Promise<ChainEnd | undefined>;
+  /** @returns the canonical text of stored events with these numbers; those that retention took are not there */
+  eventsOf(device: string, boot: string, from: number, to: number): Promise<ReadonlyMap<number, string>>;
 }
 
 /** A day without its partition: PostgreSQL says check_violation. */
@@ -116,6 +119,7 @@ export const createTelemetryStore = (pool: pg.Pool): TelemetryStore => {
       });
       return rows[0];
     },
+    eventsOf: (device, boot, from, to) => archivedEvents(pool, device, boot, from, to),
   };
 };
 
