@@ -66,7 +66,9 @@ const follow = async (
 ): Promise<Pick<CheckpointPayload, 'number' | 'previous' | 'skip'>> => {
   if (newest?.epoch !== epoch) return { number: 0, previous: null, skip: null };
   const number = newest.number + 1;
-  return { number, previous: newest.digest, skip: (await digestAt(tx, epoch, skipOf(number))) ?? newest.digest };
+  const skip = skipOf(number);
+  // One that is not kept any more is not named: no walk that could be answered leads there.
+  return { number, previous: newest.digest, skip: skip === newest.number ? newest.digest : await digestAt(tx, epoch, skip) };
 };
 
 const signCheckpoint = async (tx: Tx, context: Context, serial: number, newest: CheckpointRow | null): Promise<void> => {
