@@ -5,7 +5,7 @@ import { visible } from '@cordon/policy/visible.ts';
 
 const USAGE = `cordonctl: keys, proofs and decisions of a Cordon organisation
 
-  cordonctl keys init --out DIR [--root-keys 3] [--root-threshold 2] [--approvers 1] [--floor FILE] [--days 365]
+  cordonctl keys init --out DIR [--root-keys 3] [--root-threshold 2] [--approvers 1] [--approver-threshold 1] [--floor FILE] [--days 365]
                                               make the keys of an organisation, offline, and what its server needs
   cordonctl keys rotate ROLE --organisation FILE --with KEYFILE... --out DIR [--days 365]
                                               new keys for a role; the root signs them

@@ -19,6 +19,8 @@ export interface Ceremony {
   readonly rootKeys: number;
   readonly rootThreshold: number;
   readonly approvers: number;
+  /** How many of them it takes to approve what loosens; one when it is not said. */
+  readonly approverThreshold?: number;
   /** Independent followers, so many of whom must cosign each checkpoint; none are demanded when there are none. */
   readonly witnesses?: { readonly count: number; readonly threshold: number };
   readonly floor: PolicyDocument;
@@ -62,7 +64,18 @@ interface Held {
 const NO_WITNESSES = { count: 0, threshold: 1 } as const;
 
 const makeAll = async (ceremony: Ceremony): Promise<Held> => {
-  const { out, rootKeys, rootThreshold, approvers, witnesses = NO_WITNESSES, floor, days, now, online: token } = ceremony;
+  const {
+    out,
+    rootKeys,
+    rootThreshold,
+    approvers,
+    approverThreshold = 1,
+    witnesses = NO_WITNESSES,
+    floor,
+    days,
+    now,
+    online: token,
+  } = ceremony;
   const server = path.join(out, 'server');
   fs.mkdirSync(server, { mode: 0o700 });
   const named = (role: string, number: number) => makeKeys(out, role, number);
@@ -77,7 +90,7 @@ const makeAll = async (ceremony: Ceremony): Promise<Held> => {
     roles: {
       root: { threshold: rootThreshold, keys: jwks(roots) },
       floor: { threshold: 1, keys: jwks(floors) },
-      approver: { threshold: 1, keys: jwks(approving) },
+      approver: { threshold: approverThreshold, keys: jwks(approving) },
       policy: { threshold: 1, keys: [online.policy.jwk] },
       checkpoint: { threshold: 1, keys: [online.checkpoint.jwk] },
       identity: { threshold: 1, keys: [online.identity.jwk] },
@@ -100,6 +113,7 @@ export const initCommand = async (args: readonly string[]): Promise<number> => {
       'root-keys': { type: 'string', default: '3' },
       'root-threshold': { type: 'string', default: '2' },
       approvers: { type: 'string', default: '1' },
+      'approver-threshold': { type: 'string', default: '1' },
       witnesses: { type: 'string', default: '0' },
       'witness-threshold': { type: 'string' },
       floor: { type: 'string' },
@@ -109,11 +123,13 @@ export const initCommand = async (args: readonly string[]): Promise<number> => {
   });
   if (values.out === undefined) throw new CordonError('cli.usage', 'cordonctl keys init --out DIR: where the keys are to lie');
   const rootKeys = count('root-keys', values['root-keys'], 1, 16);
+  const approvers = count('approvers', values.approvers, 1, 16);
   const { fingerprint, server } = await holdCeremony({
     out: values.out,
     rootKeys,
     rootThreshold: count('root-threshold', values['root-threshold'], 1, rootKeys),
-    approvers: count('approvers', values.approvers, 1, 16),
+    approvers,
+    approverThreshold: count('approver-threshold', values['approver-threshold'], 1, approvers),
     witnesses: witnessCount(values.witnesses, values['witness-threshold']),
     floor: values.floor === undefined ? DEFAULT_FLOOR : parsePolicy(readText(values.floor)).document,
     days: count('days', values.days, 1, 3650),
