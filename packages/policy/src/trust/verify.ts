@@ -18,7 +18,7 @@ import { openCompact } from './envelope.ts';
 import { verifyFloor } from './floor.ts';
 import { openLink, type Link } from './history.ts';
 import { verifyInclusion } from './merkle.ts';
-import { verifyRootChain, type TrustedRoot } from './root.ts';
+import { verifyRootChain } from './root.ts';
 import { parseStrictJson } from './strict-json.ts';
 import { requireWitnesses } from './witness.ts';
 
@@ -85,10 +85,8 @@ const demand: (held: boolean, code: string, message: string) => asserts held = (
 export const freshnessAt = ({ staleAt, expiresAt }: Pick<VerifiedState, 'staleAt' | 'expiresAt'>, now: Date): Freshness =>
   now < expiresAt ? (now < staleAt ? 'current' : 'stale') : 'expired';
 
-/** Verifies the checkpoint that a frame carries and that it is not older than what this device has accepted. */
-const openCheckpoint = async (jws: string, root: TrustedRoot, serial: number, input: StateInput): Promise<Link> => {
-  const link = await openLink(jws, root.keys('checkpoint'));
-  const { payload } = link;
+/** Demands of a checkpoint that it is of this organisation, of its time, and not older than what this device has accepted. */
+const demandCurrent = ({ payload }: Link, serial: number, input: StateInput): void => {
   demand(payload.org === input.device.org, 'checkpoint.org', 'the checkpoint is of another organisation');
   demand(
     Date.parse(payload.issuedAt) <= input.now.getTime() + CLOCK_SKEW_MS,
@@ -111,7 +109,6 @@ const openCheckpoint = async (jws: string, root: TrustedRoot, serial: number, in
     'checkpoint.rollback',
     `epoch ${payload.epoch} serial ${payload.serial} is older than ${epoch}/${serial}`,
   );
-  return link;
 };
 
 /**
@@ -124,10 +121,11 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
   demand(root.document.org === device.org, 'root.org', 'the root is of another organisation');
   const floor = await verifyFloor(input.floor, root);
   // 2. The checkpoints of both frames: by the checkpoint role, fresh, in this epoch, not older than what was accepted.
-  const seen = [
-    await openCheckpoint(frame.checkpoint, root, input.ratchet.serial, input),
-    await openCheckpoint(membership.checkpoint, root, input.ratchet.member, input),
-  ] as const;
+  const link = await openLink(frame.checkpoint, root.keys('checkpoint'));
+  demandCurrent(link, input.ratchet.serial, input);
+  const other = membership.checkpoint === frame.checkpoint ? link : await openLink(membership.checkpoint, root.keys('checkpoint'));
+  demandCurrent(other, input.ratchet.member, input);
+  const seen = [link, other] as const;
   const [{ payload: state }, { payload: member }] = seen;
   demand(
     state.epoch === root.document.epoch && member.epoch === root.document.epoch,
