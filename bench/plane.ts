@@ -48,6 +48,9 @@ const insertDevices = async ({ context: { pool } }: ControlPlane, group: string,
   return ids;
 };
 
+/** Each session continues the one before. */
+const MARK = 'm'.repeat(22);
+
 const runOnce = async (access: DatabaseAccess, sql: string): Promise<void> => {
   const client = new pg.Client(poolConfig(access, 1));
   await client.connect();
@@ -84,6 +87,7 @@ export const startPlane = async (devices: number): Promise<BenchPlane> => {
   await publish(context, { title: 'bench', actor: 'bench' });
   await placeDevices(context, ids);
   await renewCheckpoint(context, 0);
+  let joins = 0;
   return {
     plane,
     port: Number(new URL(plane.deviceUrl).port),
@@ -91,7 +95,10 @@ export const startPlane = async (devices: number): Promise<BenchPlane> => {
     revise: async (version) => {
       await admin(`/policies/${policy}/revisions`, { yaml: policyText(version) });
     },
-    tickets: () => ids.map((id) => context.tickets.issue(id)?.secret ?? ''),
+    tickets: () => {
+      joins += 1;
+      return ids.map((device) => context.tickets.issue({ device, generation: 1, join: { count: joins, last: MARK, next: MARK } }).secret);
+    },
     asOwner: (sql) => runOnce(database.owner, sql),
     close: async () => {
       await plane.close();

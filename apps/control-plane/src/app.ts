@@ -12,6 +12,7 @@ import { registerSessions } from './auth/session-routes.ts';
 import { registerCompliance } from './compliance/routes.ts';
 import type { App, Context, Feature } from './context.ts';
 import { registerDeviceLifecycle } from './devices/lifecycle-routes.ts';
+import { registerRekey } from './devices/rekey-routes.ts';
 import { registerDevices } from './devices/routes.ts';
 import { registerEnrollmentTokens } from './enrollment/routes.ts';
 import { registerEnroll } from './enrollment/device-routes.ts';
@@ -48,7 +49,7 @@ const ADMIN_FEATURES: readonly Feature[] = [
 ];
 
 /** Below /agent/v1 on the device listener. */
-const DEVICE_FEATURES: readonly Feature[] = [registerEnroll, registerSessions, registerGateway];
+const DEVICE_FEATURES: readonly Feature[] = [registerEnroll, registerSessions, registerRekey, registerGateway];
 
 export interface Listener {
   readonly app: App;

@@ -7,9 +7,11 @@ import type { Config } from './config.ts';
 import type { DatabaseAccess } from './db/client.ts';
 import type { Prisma, PrismaClient } from './db/generated/client.ts';
 import type { DevicePermission, Permission, Role } from './auth/permissions.ts';
+import type { Sealer } from './auth/sealed.ts';
 import type { Tickets } from './auth/tickets.ts';
 import type { Published } from './publishing/published.ts';
 import type { Signal } from './signal.ts';
+import type { SignerClient } from './signer/contract.ts';
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -21,13 +23,6 @@ export type App = FastifyInstance<
 
 /** A transaction of the application role. Every mutation and its audit entry share one. */
 export type Tx = Prisma.TransactionClient;
-
-/** The process that holds the online keys. It signs what its own rules allow, and refuses a serial that falls. */
-export interface SignerClient {
-  signManifest(payload: object): Promise<string>;
-  signCheckpoint(payload: object): Promise<string>;
-  close(): Promise<void>;
-}
 
 /** The connected devices, as the rest of the service sees them. */
 export interface Hub {
@@ -52,7 +47,9 @@ export interface Context {
   readonly published: Published;
   /** Devices whose reports were just stored. */
   readonly stored: Signal<readonly string[]>;
-  /** Single-use tickets that a signed session challenge gives and the channel redeems. */
+  /** Challenges that any replica can open. */
+  readonly sealer: Sealer;
+  /** Tickets that a signed session challenge gives, and the channel of any replica takes. */
   readonly tickets: Tickets;
   /** The organisation's id, root chain and floor: the exact bytes that devices verify. Constant while the process lives. */
   readonly organisation: {

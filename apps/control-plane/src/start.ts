@@ -1,10 +1,10 @@
 /** Starts a whole control plane, in the order in which one part needs the other, and stops it in the reverse. */
 import { CordonError } from '@cordon/policy/errors.ts';
 import Fastify from 'fastify';
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { bootstrapOwner } from './auth/routes.ts';
+import { createSealer, sharedKey } from './auth/sealed.ts';
 import { createTickets } from './auth/tickets.ts';
 import { buildAdmin, buildDevice, type Listener } from './app.ts';
 import type { Config } from './config.ts';
@@ -131,6 +131,7 @@ export const createControlPlane = async (
     const signer = await startSigner(signerFolder, (error) => log.error({ err: error }, 'the signer could not be started again'));
     stops.push(() => signer.close());
     const published = new Published(organisation.orgId, organisation.witnesses);
+    const sealer = createSealer(await sharedKey(prisma, database.password), clock);
     const context: Context = {
       config,
       prisma,
@@ -143,7 +144,8 @@ export const createControlPlane = async (
       published,
       stored: createSignal(),
       hub: createHub(),
-      tickets: createTickets(clock, randomBytes),
+      sealer,
+      tickets: createTickets(sealer),
     };
     // Always: what the signer signs now shows whether it is the right one.
     await renewCheckpoint(context, 0);

@@ -1,4 +1,3 @@
-import { signCompact } from '@cordon/policy/trust/envelope.ts';
 import { keyPairFromSeed } from '@cordon/policy/trust/keys.ts';
 import { verifyRootChain } from '@cordon/policy/trust/root.ts';
 import { parseToken } from '@cordon/policy/trust/token.ts';
@@ -121,34 +120,5 @@ describe('enrollment', () => {
     const key = newKey();
     expect((await enrolDevice(test, one.token, key)).status).toBe(200);
     expect(refusal(await enrolDevice(test, two.token, key))).toEqual([409, 'enroll.key-known']);
-  });
-});
-
-describe('session', () => {
-  const open = async (device: string, key = newKey(), change: object = {}): Promise<Answer<{ ticket: string; code: string }>> => {
-    const { body } = await test.device<{ nonce: string }>('POST', '/session/challenge', { device });
-    const proof = await signCompact(
-      { org: test.plane.context.organisation.orgId, device, nonce: body.nonce, ...change },
-      'cordon-session+jws',
-      key,
-    );
-    return test.device('POST', '/session', { device, proof });
-  };
-
-  it("gives a ticket for the device's key, once, and none to anybody else or after revocation", async () => {
-    const { token } = await newToken();
-    const key = newKey();
-    const { device } = (await enrolDevice(test, token, key)).body;
-    const opened = await open(device, key);
-    expect(opened.status).toBe(200);
-    expect(test.plane.context.tickets.redeemTicket(opened.body.ticket)).toEqual({ device });
-    expect(test.plane.context.tickets.redeemTicket(opened.body.ticket)).toBeUndefined();
-    expect(refusal(await open(device))).toEqual([401, 'session.refused']);
-    expect(refusal(await open('dev_AAAAAAAAAAAAAAAAAAAA', key))).toEqual([401, 'session.refused']);
-    expect(refusal(await open(device, key, { nonce: 'B'.repeat(43) }))).toEqual([401, 'session.refused']);
-    expect(refusal(await open(device, key, { more: 1 }))).toEqual([401, 'session.refused']);
-    expect((await test.admin('POST', `/devices/${device}/revoke`)).status).toBe(200);
-    expect(refusal(await open(device, key))).toEqual([401, 'session.refused']);
-    expect(refusal(await enrolDevice(test, token, key))).toEqual([409, 'enroll.key-known']);
   });
 });

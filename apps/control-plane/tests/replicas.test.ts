@@ -1,4 +1,3 @@
-import { signCompact } from '@cordon/policy/trust/envelope.ts';
 import type { KeyPair } from '@cordon/policy/trust/keys.ts';
 import { SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -8,7 +7,7 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { converse, enrol, follow, hello, type Enrolled, type Memory, type TestChannel } from './_channel.ts';
+import { converse, enrol, follow, hello, sessionProof, type Enrolled, type Memory, type TestChannel } from './_channel.ts';
 import { createDatabase, makeStateDir, newKey, POLICY, startPlane, type TestPlane } from './_util.ts';
 
 /** A control plane of its own process, so that it can be killed as a machine dies. */
@@ -92,7 +91,7 @@ interface Device extends Enrolled {
 /** As a device does it: a signed challenge, a ticket, the channel. */
 const open = async ({ id, key }: Pick<Device, 'id' | 'key'>, deviceUrl: string): Promise<TestChannel> => {
   const { nonce } = await post<{ nonce: string }>(`${deviceUrl}/agent/v1/session/challenge`, { device: id });
-  const proof = await signCompact({ org: test.plane.context.organisation.orgId, device: id, nonce }, 'cordon-session+jws', key);
+  const proof = await sessionProof(test, id, nonce, key);
   const { ticket } = await post<{ ticket: string }>(`${deviceUrl}/agent/v1/session`, { device: id, proof });
   const socket = new WebSocket(`${deviceUrl.replace('http', 'ws')}/agent/v1/channel`, SUBPROTOCOL, {
     perMessageDeflate: false,

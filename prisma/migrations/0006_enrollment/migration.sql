@@ -15,6 +15,7 @@ ALTER TABLE "organisation" ADD COLUMN     "channel_secret" TEXT;
 -- CreateTable
 CREATE TABLE "former_key" (
     "thumbprint" TEXT NOT NULL,
+    "jwk" JSONB NOT NULL,
     "device_id" TEXT NOT NULL,
     "replaced_at" TIMESTAMPTZ(3) NOT NULL,
 

@@ -1,31 +1,32 @@
-/** A device's session: signed challenge, then a ticket that opens the channel once. */
-import { ChallengeReply, DeviceJwk, SessionChallengeRequest, SessionReply, SessionRequest } from '@cordon/policy/protocol/enrollment.ts';
+/** A device's session: signed challenge, then a ticket that opens the channel once. Any replica can take each step. */
+import {
+  ChallengeReply,
+  DeviceJwk,
+  SessionChallengeRequest,
+  SessionReply,
+  SessionRequest,
+  SessionStatement,
+} from '@cordon/policy/protocol/enrollment.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { openCompact } from '@cordon/policy/trust/envelope.ts';
 import { thumbprint } from '@cordon/policy/trust/keys.ts';
-import { randomBytes } from 'node:crypto';
-import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Feature } from '../context.ts';
 import { findDeviceKey } from '../devices/devices.ts';
 import { Refusal } from '../errors.ts';
-import { createOnceStore } from './tickets.ts';
 
-const Statement = Compile(
-  Type.Object({ org: Type.String(), device: Type.String(), nonce: Type.String() }, { additionalProperties: false }),
-);
+const Statement = Compile(SessionStatement);
 const Jwk = Compile(DeviceJwk);
 const config = { permission: 'device' as const };
 
 /** One answer for every way to fail: who asks learns nothing about which devices exist. */
 const refused = (cause?: unknown): Refusal =>
-  new Refusal(401, 'session.refused', 'the session was refused: unknown or revoked device, wrong key, or a challenge that is used up', {
+  new Refusal(401, 'session.refused', 'the session was refused: unknown or revoked device, wrong key, or a challenge that is too old', {
     cause,
   });
 
 export const registerSessions: Feature = (app, context) => {
-  const { clock, organisation, prisma, tickets } = context;
-  const nonces = createOnceStore<string>({ now: clock, random: randomBytes, ttlMs: 60_000, capacity: 200_000 });
+  const { organisation, prisma, sealer, tickets } = context;
   const tags = ['session'];
 
   app.post(
@@ -34,27 +35,28 @@ export const registerSessions: Feature = (app, context) => {
       config,
       schema: {
         tags,
-        summary: 'A nonce for one device, good once and for 60 seconds',
+        summary: 'A nonce for one device, good for 60 seconds',
         body: SessionChallengeRequest,
         response: { 200: ChallengeReply },
       },
     },
     async (request) => {
-      const issued = nonces.issue(request.body.device);
-      return { nonce: issued.secret, expiresAt: issued.expiresAt.toISOString() };
+      const { secret, expiresAt } = sealer.seal('session-challenge', request.body.device);
+      return { nonce: secret, expiresAt: expiresAt.toISOString() };
     },
   );
 
   const schema = {
     tags,
-    summary: "A ticket that opens the channel once, for a challenge signed by the device's key",
+    summary: "A ticket that opens the channel once, for a challenge signed by the device's key; or that its number was used before",
     body: SessionRequest,
     response: { 200: SessionReply },
   };
   app.post('/session', { config, schema }, async (request) => {
     const { device, proof } = request.body;
     const known = await findDeviceKey(prisma, device);
-    if (known === undefined || !['active', 'pending'].includes(known.standing) || !Jwk.Check(known.jwk)) throw refused();
+    if (known === undefined || !(known.standing === 'active' || known.standing === 'pending') || !Jwk.Check(known.jwk)) throw refused();
+    const { generation, joins } = known;
     const opened = await openCompact(proof, {
       typ: 'cordon-session+jws',
       keys: new Map([[thumbprint(known.jwk), known.jwk]]),
@@ -64,8 +66,10 @@ export const registerSessions: Feature = (app, context) => {
     });
     const statement = opened.payload;
     if (!Statement.Check(statement) || statement.org !== organisation.orgId || statement.device !== device) throw refused();
-    if (nonces.redeem(statement.nonce) !== device) throw refused();
-    const ticket = tickets.issue(device);
-    return { ticket: ticket.secret, expiresAt: ticket.expiresAt.toISOString() };
+    if (sealer.open('session-challenge', device, statement.nonce) === undefined) throw refused();
+    // Only whoever has the key is told. The device takes it as a number to begin above, and believes nothing else for it.
+    if (statement.join.count <= joins) return { behind: joins };
+    const { secret, expiresAt } = tickets.issue({ device, generation, join: statement.join });
+    return { ticket: secret, expiresAt: expiresAt.toISOString() };
   });
 };

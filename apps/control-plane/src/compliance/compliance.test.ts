@@ -10,6 +10,8 @@ const time = fc.integer({ min: -1000, max: 3 * STALE_MS }).map(before);
 
 const facts: fc.Arbitrary<ComplianceFacts> = fc.record({
   revoked: fc.boolean(),
+  pending: fc.boolean(),
+  finding: fc.constantFrom('restore', 'clone', null),
   enrolledAt: time,
   lastSeenAt: fc.option(time),
   assurance: fc.constantFrom('system', 'user', null),
@@ -30,6 +32,8 @@ const law = (name: string, holds: (facts: ComplianceFacts) => void): void =>
 /** Reported, up to date, seen, tested: nothing to complain of. */
 const good: ComplianceFacts = {
   revoked: false,
+  pending: false,
+  finding: null,
   enrolledAt: before(7 * STALE_MS),
   lastSeenAt: before(1000),
   assurance: 'system',
@@ -46,24 +50,24 @@ describe('laws', () => {
   law('the worst of all reasons is the state', (one) => {
     const { state, reasons } = judge(one, NOW);
     const ranks = reasons.map((reason) => STATES.indexOf(reason.state));
-    expect(STATES.indexOf(state)).toBe(Math.max(...ranks, one.revoked ? 0 : STATES.indexOf('Compliant')));
+    expect(STATES.indexOf(state)).toBe(Math.max(...ranks, one.revoked || one.pending ? 0 : STATES.indexOf('Compliant')));
   });
   law('whoever never reported is never compliant', (one) => {
-    if (one.revoked) return;
+    if (one.revoked || one.pending) return;
     const { state, reasons } = judge({ ...one, reported: null }, NOW);
     expect(STATES.indexOf(state)).toBeGreaterThanOrEqual(STATES.indexOf('Unknown'));
     expect(reasons.map(({ code }) => code)).toContain('compliance.never-reported');
   });
   law('whoever has nothing assigned, or another bundle than it should have beyond grace, is never compliant', (one) => {
-    const { desired, reported, revoked, enrolledAt } = one;
-    if (revoked || desired === null || reported === null) return;
+    const { desired, reported, revoked, pending, enrolledAt } = one;
+    if (revoked || pending || desired === null || reported === null) return;
     const late = NOW.getTime() - Math.max(desired.since.getTime(), enrolledAt.getTime()) > GRACE_MS;
     if (desired.empty || (reported.digest !== desired.digest && late))
       expect(STATES.indexOf(judge(one, NOW).state)).toBeGreaterThanOrEqual(STATES.indexOf('NonCompliant'));
   });
   law('a compliant device reported exactly what it should enforce, passed its test, was seen, and has a policy', (one) => {
     if (judge(one, NOW).state !== 'Compliant') return;
-    expect(one.revoked).toBe(false);
+    expect([one.revoked, one.pending, one.finding]).toEqual([false, false, null]);
     expect(one.reported?.phase).toBe('enforced');
     expect(one.reported?.digest).toBe(one.desired?.digest);
     expect(one.desired?.empty).toBe(false);
@@ -112,6 +116,12 @@ describe('judging', () => {
 
   it('says of a device that its user controls that it is so, and still counts it', () =>
     expect(outcome({ assurance: 'user' })).toEqual(['Compliant', ['compliance.assurance-user']]));
+
+  it.each(['restore', 'clone'] as const)('does not take a line of sessions that shows a %s', (finding) =>
+    expect(outcome({ finding })).toEqual(['NonCompliant', ['device.clone-or-restore']]));
+
+  it('judges nothing of a device that waits for an administrator', () =>
+    expect(outcome({ pending: true, finding: 'clone', reported: null })).toEqual(['NotApplicable', ['compliance.pending']]));
 
   it('does not take a failed self-test', () =>
     expect(outcome({ selfTest: { passed: false, digest: 'a'.repeat(64) } })).toEqual(['NonCompliant', ['compliance.self-test']]));

@@ -10,6 +10,10 @@ export const STALE_MS = 24 * 3_600_000;
 
 export interface ComplianceFacts {
   readonly revoked: boolean;
+  /** It waits for an administrator. */
+  readonly pending: boolean;
+  /** Its line of sessions shows a state that was put back, or two machines with one key. */
+  readonly finding: 'restore' | 'clone' | null;
   readonly enrolledAt: Date;
   readonly lastSeenAt: Date | null;
   readonly assurance: 'system' | 'user' | null;
@@ -69,8 +73,17 @@ const enforcement = ({ desired, reported, enrolledAt }: ComplianceFacts, now: nu
   return reasons;
 };
 
-const health = ({ selfTest, lastSeenAt, reported, assurance }: ComplianceFacts, now: number): Reason[] => {
+const health = ({ selfTest, lastSeenAt, reported, assurance, finding }: ComplianceFacts, now: number): Reason[] => {
   const reasons: Reason[] = [];
+  if (finding !== null)
+    reasons.push({
+      code: 'device.clone-or-restore',
+      state: 'NonCompliant',
+      detail:
+        finding === 'clone'
+          ? 'two machines use the key of this device in turn: retire it, and enrol each machine anew'
+          : "the device's state was put back to an earlier one, or copied: look which, and settle the finding",
+    });
   if (selfTest?.passed === false)
     reasons.push({ code: 'compliance.self-test', state: 'NonCompliant', detail: "the device's own test of its containment failed" });
   const seen = latest(lastSeenAt, reported?.at);
@@ -89,6 +102,11 @@ const health = ({ selfTest, lastSeenAt, reported, assurance }: ComplianceFacts, 
 export const judge = (facts: ComplianceFacts, now: Date): Judgement => {
   if (facts.revoked)
     return { state: 'NotApplicable', reasons: [{ code: 'compliance.revoked', state: 'NotApplicable', detail: 'the device was revoked' }] };
+  if (facts.pending)
+    return {
+      state: 'NotApplicable',
+      reasons: [{ code: 'compliance.pending', state: 'NotApplicable', detail: 'the device waits for an administrator to approve it' }],
+    };
   const reasons = [...enforcement(facts, now.getTime()), ...health(facts, now.getTime())];
   const worst = Math.max(STATES.indexOf('Compliant'), ...reasons.map(({ state }) => STATES.indexOf(state)));
   return { state: STATES[worst] ?? 'Unknown', reasons };

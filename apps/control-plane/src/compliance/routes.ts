@@ -41,7 +41,7 @@ export const registerCompliance: Feature = (app, { pool, clock }) => {
 
   const summary = {
     tags: ['compliance'],
-    summary: 'How many devices are in which state; revoked ones are not counted',
+    summary: 'How many devices are in which state; those that ended or wait for an administrator are not counted',
     response: { 200: Summary },
   };
   app.get('/compliance/summary', { config, schema: summary }, async () => {

@@ -10,6 +10,8 @@ const EMPTY_BUNDLE = sha256Hex(bundleBytes({ format: 'cordon-bundle/1', language
 interface Row {
   readonly id: string;
   readonly revoked: boolean;
+  readonly pending: boolean;
+  readonly finding: string | null;
   readonly enrolled_at: Date;
   readonly last_seen_at: Date | null;
   readonly assurance: string | null;
@@ -45,10 +47,10 @@ export interface DeviceFacts {
 }
 
 const SELECT = `
-SELECT d.id, d.revoked_at IS NOT NULL AS revoked, d.enrolled_at, d.last_seen_at, d.facts->>'assurance' AS assurance,
+SELECT d.id, d.revoked_at IS NOT NULL AS revoked, d.approved_at IS NULL AS pending, j.finding, d.enrolled_at, d.last_seen_at, d.facts->>'assurance' AS assurance,
   c.id AS cohort, c.digest AS desired, c.serial AS desired_serial, greatest(c.changed_at, d.placed_at) AS since,
   s.digest, s.serial, s.epoch, s.phase, s.code, s.acked_at, s.self_test
-FROM device d LEFT JOIN cohort c ON c.id = d.cohort_id LEFT JOIN device_status s ON s.device_id = d.id`;
+FROM device d LEFT JOIN cohort c ON c.id = d.cohort_id LEFT JOIN device_status s ON s.device_id = d.id LEFT JOIN device_join j ON j.device_id = d.id`;
 
 const factsOf = (row: Row): DeviceFacts => ({
   device: row.id,
@@ -59,6 +61,8 @@ const factsOf = (row: Row): DeviceFacts => ({
   selfTest: row.self_test,
   facts: {
     revoked: row.revoked,
+    pending: row.pending,
+    finding: row.finding === 'clone' || row.finding === 'restore' ? row.finding : null,
     enrolledAt: row.enrolled_at,
     lastSeenAt: row.last_seen_at,
     assurance: row.assurance === 'system' || row.assurance === 'user' ? row.assurance : null,
@@ -101,12 +105,12 @@ export const writeJudgements = async (pool: pg.Pool, judgements: ReadonlyMap<str
   });
 };
 
-/** Devices by their last evaluated state; revoked ones are not counted. */
+/** Devices by their last evaluated state; those that ended or wait for an administrator are not counted. */
 export const countStates = async (pool: pg.Pool): Promise<{ state: string; devices: number; evaluatedAt: Date | null }[]> => {
   const { rows } = await pool.query<{ state: string; devices: number; evaluatedAt: Date | null }>({
     name: 'compliance-count',
     text: `SELECT coalesce(s.state, 'Unknown') AS state, count(*)::int AS devices, max(s.evaluated_at) AS "evaluatedAt"
-      FROM device d LEFT JOIN device_status s ON s.device_id = d.id WHERE d.revoked_at IS NULL GROUP BY 1`,
+      FROM device d LEFT JOIN device_status s ON s.device_id = d.id WHERE d.revoked_at IS NULL AND d.approved_at IS NOT NULL GROUP BY 1`,
   });
   return rows;
 };

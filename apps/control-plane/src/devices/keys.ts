@@ -1,5 +1,6 @@
 /** The keys of devices: which one proves a device now, and which were used before. */
 import type { DeviceJwk } from '@cordon/policy/protocol/enrollment.ts';
+import { thumbprint } from '@cordon/policy/trust/keys.ts';
 import type { Tx } from '../context.ts';
 import type { PrismaClient } from '../db/generated/client.ts';
 import { standingOf, type Standing } from './standing.ts';
@@ -31,31 +32,42 @@ export interface KeyHolder {
 }
 
 /** The device whose key this is, or was. */
-export const findByKey = async (prisma: Tx | PrismaClient, thumbprint: string): Promise<KeyHolder | undefined> => {
+export const findByKey = async (prisma: Tx | PrismaClient, jkt: string): Promise<KeyHolder | undefined> => {
   const columns = { id: true, memberIndex: true, enrollmentTokenId: true, approvedAt: true, revokedAt: true, endedAs: true } as const;
-  const current = await prisma.device.findUnique({ where: { thumbprint }, select: columns });
+  const current = await prisma.device.findUnique({ where: { thumbprint: jkt }, select: columns });
   const former =
-    current === null ? await prisma.formerKey.findUnique({ where: { thumbprint }, select: { device: { select: columns } } }) : null;
+    current === null ? await prisma.formerKey.findUnique({ where: { thumbprint: jkt }, select: { device: { select: columns } } }) : null;
   const found = current ?? former?.device;
   if (found === undefined) return undefined;
   const { id, memberIndex, enrollmentTokenId, ...facts } = found;
   return { id, memberIndex, enrollmentTokenId, standing: standingOf(facts), isFormer: former !== null };
 };
 
+export interface Rotation {
+  readonly device: string;
+  readonly from: DeviceJwk;
+  readonly to: DeviceJwk;
+  readonly at: Date;
+}
+
 /**
  * The next key of a device, in one statement that holds only while the key before is the current one; that one is kept as never usable again.
- * @returns whether it was
+ * @returns the number of the key, or undefined when it was not
  */
-export const replaceKey = async (
-  tx: Tx,
-  change: { readonly device: string; readonly from: string; readonly to: string; readonly jwk: DeviceJwk; readonly at: Date },
-): Promise<boolean> => {
-  const { device, from, to, jwk, at } = change;
-  const { count } = await tx.device.updateMany({
-    where: { id: device, thumbprint: from, revokedAt: null },
-    data: { thumbprint: to, jwk: { ...jwk }, keyGeneration: { increment: 1 }, keySince: at },
+export const replaceKey = async (tx: Tx, { device, from, to, at }: Rotation): Promise<number | undefined> => {
+  const [changed] = await tx.$queryRaw<{ generation: number }[]>`
+    UPDATE device SET thumbprint = ${thumbprint(to)}, jwk = ${JSON.stringify(to)}::jsonb, key_generation = key_generation + 1, key_since = ${at}
+    WHERE id = ${device} AND thumbprint = ${thumbprint(from)} AND revoked_at IS NULL RETURNING key_generation AS generation`;
+  if (changed === undefined) return undefined;
+  await tx.formerKey.create({ data: { thumbprint: thumbprint(from), jwk: { ...from }, deviceId: device, replacedAt: at } });
+  return changed.generation;
+};
+
+/** All keys that a device has had, the current one first: for what it signed at any time. */
+export const keysOfDevice = async (prisma: Tx | PrismaClient, id: string): Promise<readonly unknown[]> => {
+  const found = await prisma.device.findUnique({
+    where: { id },
+    select: { jwk: true, formerKeys: { select: { jwk: true }, orderBy: { replacedAt: 'desc' } } },
   });
-  if (count !== 1) return false;
-  await tx.formerKey.create({ data: { thumbprint: from, deviceId: device, replacedAt: at } });
-  return true;
+  return found === null ? [] : [found.jwk, ...found.formerKeys.map(({ jwk }) => jwk)];
 };

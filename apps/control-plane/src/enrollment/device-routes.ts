@@ -2,9 +2,7 @@
 import { ChallengeReply, EnrollChallengeRequest, EnrollReply, EnrollRequest, RootReply } from '@cordon/policy/protocol/enrollment.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { checkPublicKey, thumbprint } from '@cordon/policy/trust/keys.ts';
-import { randomBytes } from 'node:crypto';
 import type { Feature } from '../context.ts';
-import { createOnceStore } from '../auth/tickets.ts';
 import { Refusal } from '../errors.ts';
 import { onMembershipChanged } from '../publishing/publish.ts';
 import { enroll } from './enroll.ts';
@@ -16,13 +14,12 @@ const refused = (cause?: unknown): Refusal =>
   new Refusal(
     401,
     'enroll.refused',
-    'the enrollment was refused: unknown token, wrong key, or a challenge that is used up or was for another key; ask for a new challenge',
+    'the enrollment was refused: unknown token, wrong key, or a challenge that is too old or was for another key; ask for a new challenge',
     { cause },
   );
 
 export const registerEnroll: Feature = (app, context) => {
-  const { clock, organisation, prisma, log } = context;
-  const nonces = createOnceStore<string>({ now: clock, random: randomBytes, ttlMs: 60_000, capacity: 50_000 });
+  const { organisation, prisma, sealer, log } = context;
   const tags = ['enrollment'];
 
   app.get(
@@ -45,15 +42,15 @@ export const registerEnroll: Feature = (app, context) => {
       config: { permission: 'public' },
       schema: {
         tags,
-        summary: 'A nonce for one token and one key, good once and for 60 seconds',
+        summary: 'A nonce for one token and one key, good for 60 seconds; both signatures again give the same answer again',
         body: EnrollChallengeRequest,
         response: { 200: ChallengeReply },
       },
     },
     async (request) => {
       const { token, jwk } = request.body;
-      const issued = nonces.issue(challengeFor(token, thumbprint(checkPublicKey(jwk))));
-      return { nonce: issued.secret, expiresAt: issued.expiresAt.toISOString() };
+      const { secret, expiresAt } = sealer.seal('enroll-challenge', challengeFor(token, thumbprint(checkPublicKey(jwk))));
+      return { nonce: secret, expiresAt: expiresAt.toISOString() };
     },
   );
 
@@ -72,7 +69,7 @@ export const registerEnroll: Feature = (app, context) => {
       const jwk = checkPublicKey(request.body.jwk);
       const claimed = readStatement(request.body.statement);
       if (claimed.org !== organisation.orgId) throw refused();
-      if (nonces.redeem(claimed.nonce) !== challengeFor(claimed.token, thumbprint(jwk))) throw refused();
+      if (sealer.open('enroll-challenge', challengeFor(claimed.token, thumbprint(jwk)), claimed.nonce) === undefined) throw refused();
       const token = await findToken(prisma, claimed.token);
       if (token === null) throw refused();
       const statement = await verifyStatement(request.body.statement, { kty: 'OKP', crv: 'Ed25519', x: token.publicKey }, jwk).catch(

@@ -13,15 +13,15 @@ export interface Listening {
 
 interface Options {
   readonly access: DatabaseAccess;
-  readonly channel: string;
+  /** Channels, and who is told of what comes there. */
+  readonly channels: Readonly<Record<string, (payload: string) => void>>;
   readonly log: FastifyBaseLogger;
-  readonly onNotice: (payload: string) => void;
   /** After every connect, the first included. A failure breaks the connection, and all begins again. */
   readonly onConnected: () => Promise<void>;
 }
 
 /** Keeps listening until closed; never throws. Broken connections are found by keepalive and by a query every 15 seconds. */
-export const listen = ({ access, channel, log, onNotice, onConnected }: Options): Listening => {
+export const listen = ({ access, channels, log, onConnected }: Options): Listening => {
   const stop = new AbortController();
   let client: pg.Client | undefined;
 
@@ -31,9 +31,9 @@ export const listen = ({ access, channel, log, onNotice, onConnected }: Options)
     client = new pg.Client({ ...poolConfig(access, 1), query_timeout: PROBE_TIMEOUT_MS });
     client.on('error', reject);
     client.on('end', () => reject(new Error('the connection ended')));
-    client.on('notification', ({ payload }) => onNotice(payload ?? ''));
+    client.on('notification', ({ channel, payload }) => channels[channel]?.(payload ?? ''));
     await client.connect();
-    await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    for (const channel of Object.keys(channels)) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
     await onConnected();
     const probe = setInterval(() => void client?.query('SELECT 1').catch(reject), PROBE_MS);
     try {

@@ -5,14 +5,18 @@ import { createEvaluator } from '../compliance/evaluator.ts';
 import type { Feature } from '../context.ts';
 import { coalesce } from '../publishing/coalesce.ts';
 import { resync } from '../publishing/load.ts';
+import { createHeadBook } from '../reports/reports.ts';
 import { createIngest } from '../telemetry/telemetry.ts';
 import { ReportBook } from './acks.ts';
+import { createArrivals } from './arrivals.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { SessionHub } from './hub.ts';
 import { listen } from './listen.ts';
 import { Push } from './push.ts';
+import { readNotice, SESSIONS_CHANNEL } from './notices.ts';
 import { createReceiver } from './receive.ts';
-import { createReportStore, revokedAmong, writeSeen } from './store.ts';
+import { applyFacts, hearNotice } from './session-watch.ts';
+import { createReportStore, sessionFacts, writeSeen } from './store.ts';
 import { takeCosignatures, tellLate } from '../witness/cosigning.ts';
 import { createHistoryDesk } from '../witness/desk.ts';
 import { createHold } from '../witness/hold.ts';
@@ -29,17 +33,17 @@ export const registerGateway: Feature = (app, context) => {
   const reports = new ReportBook(createReportStore(pool), log, (devices) => stored.emit(devices));
   const endJudging = stored.subscribe(evaluator.touch);
   const ingest = createIngest(context);
+  const heads = createHeadBook(context);
   // Notifications and greetings that come together read the state once.
   const sync = coalesce<never>(async () => {
     await resync(context);
     await takeCosignatures(context);
   });
-  const endRevoked = coalesce<string>(async (devices) => {
-    for (const device of await revokedAmong(pool, devices)) hub.disconnect(device, CLOSE.revoked, 'device.revoked');
-  });
+  const checkSessions = coalesce<string>(async (devices) => applyFacts(hub, await sessionFacts(pool, devices)));
   const push = new Push(published, hub, (device) => {
-    endRevoked([device]).catch((error: unknown) => log.warn({ err: error, device }, 'whether a device was revoked could not be read'));
+    checkSessions([device]).catch((error: unknown) => log.warn({ err: error, device }, 'how a device stands could not be read'));
   });
+  const arrivals = createArrivals(context);
   const hold = createHold({
     published,
     push: (advance) => {
@@ -54,6 +58,7 @@ export const registerGateway: Feature = (app, context) => {
     push,
     reports,
     ingest,
+    heads,
     trust: createTrustFrames(context.organisation),
     history: createHistoryDesk(context),
     clock,
@@ -63,13 +68,23 @@ export const registerGateway: Feature = (app, context) => {
   const stopHeartbeat = startHeartbeat(hub, push);
   const listening = listen({
     access: database,
-    channel: 'cordon_state',
+    channels: {
+      cordon_state: (digest) => {
+        // The digest of a new checkpoint, or "witness" and that of one that was cosigned.
+        if (digest === published.checkpoint?.digest) return;
+        sync([]).catch((error: unknown) => log.error({ err: error }, 'the published state could not be read'));
+      },
+      [SESSIONS_CHANNEL]: (text) => {
+        const notice = readNotice(text);
+        if (notice === undefined) return;
+        arrivals.hear(notice);
+        hearNotice(hub, notice);
+      },
+    },
     log,
-    onConnected: () => sync([]),
-    onNotice: (digest) => {
-      // The digest of a new checkpoint, or "witness" and that of one that was cosigned.
-      if (digest === published.checkpoint?.digest) return;
-      sync([]).catch((error: unknown) => log.error({ err: error }, 'the published state could not be read'));
+    onConnected: async () => {
+      await sync([]);
+      await checkSessions([...hub.sessions()].map(({ device }) => device));
     },
   });
 
@@ -86,7 +101,7 @@ export const registerGateway: Feature = (app, context) => {
   );
   seen.unref();
 
-  app.server.on('upgrade', createUpgrade({ context, hub, receiver }));
+  app.server.on('upgrade', createUpgrade({ context, hub, arrivals, receiver }));
   app.addHook('preClose', async () => {
     for (const session of hub.sessions()) session.close(CLOSE.restart, 'service.restarts');
     clearInterval(seen);
@@ -96,6 +111,7 @@ export const registerGateway: Feature = (app, context) => {
     await listening.close();
     await reports.close();
     await ingest.close();
+    await heads.close();
     endJudging();
     await evaluator.close();
     await writeSeenDevices().catch((error: unknown) => log.warn({ err: error }, 'presence could not be written'));

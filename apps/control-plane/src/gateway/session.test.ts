@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { Session, type Channel } from './session.ts';
 
 /** A session at time 0 of a clock of its own; its connection is never touched here. */
-const session = (): Session => new Session('dev_1', {} as Channel, new PassThrough(), false, 0);
+const session = (): Session => new Session('dev_1', 1, {} as Channel, new PassThrough(), false, 0);
 
 describe("a device's rate", () => {
   it('is 100 messages at once, then 20 a second', () => {

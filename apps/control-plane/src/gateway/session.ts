@@ -22,6 +22,8 @@ export class Session {
   readonly socket: Duplex;
   /** The device takes compressed frames. It sends none: those are refused. */
   readonly inflates: boolean;
+  /** Its number in the line of the device's sessions: one with a higher number, here or at another replica, ends it. */
+  readonly joins: number;
   /** Hello was received; until then it gets no state. */
   greeted = false;
   cohort: string | undefined = undefined;
@@ -36,8 +38,9 @@ export class Session {
   #tokens = BURST;
   #refilledAt: number;
 
-  constructor(device: string, channel: Channel, socket: Duplex, inflates: boolean, now: number) {
+  constructor(device: string, joins: number, channel: Channel, socket: Duplex, inflates: boolean, now: number) {
     this.device = device;
+    this.joins = joins;
     this.channel = channel;
     this.socket = socket;
     this.inflates = inflates;

@@ -40,24 +40,24 @@ export const createReportStore = (pool: pg.Pool): ReportStore => ({
   },
 });
 
-/** Whether a device may have a session now. */
-export const isActive = async (pool: pg.Pool, device: string): Promise<boolean> => {
-  const { rowCount } = await pool.query({
-    name: 'channel-active',
-    text: 'SELECT 1 FROM device WHERE id = $1 AND revoked_at IS NULL',
-    values: [device],
-  });
-  return rowCount === 1;
-};
+/** How a connected device stands, as far as its session cares. */
+export interface SessionFacts {
+  readonly device: string;
+  /** How it ended, if it has. */
+  readonly ended: string | null;
+  readonly pending: boolean;
+  /** The highest number of its sessions, at whatever replica. */
+  readonly joins: number;
+}
 
-/** Which of these devices were revoked. */
-export const revokedAmong = async (pool: pg.Pool, devices: readonly string[]): Promise<readonly string[]> => {
-  const { rows } = await pool.query<{ id: string }>({
-    name: 'channel-revoked',
-    text: 'SELECT id FROM device WHERE id = ANY($1::text[]) AND revoked_at IS NOT NULL',
+export const sessionFacts = async (pool: pg.Pool, devices: readonly string[]): Promise<readonly SessionFacts[]> => {
+  const { rows } = await pool.query<SessionFacts>({
+    name: 'channel-facts',
+    text: `SELECT d.id AS device, d.ended_as AS ended, d.approved_at IS NULL AS pending, coalesce(j.joins, 0) AS joins
+      FROM device d LEFT JOIN device_join j ON j.device_id = d.id WHERE d.id = ANY($1::text[])`,
     values: [devices],
   });
-  return rows.map(({ id }) => id);
+  return rows;
 };
 
 export const writeSeen = async (pool: pg.Pool, devices: readonly string[], at: Date): Promise<void> => {

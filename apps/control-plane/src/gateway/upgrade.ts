@@ -6,13 +6,14 @@ import type { Duplex } from 'node:stream';
 import { CLOSE, MAX_FRAME_UP } from '@cordon/policy/protocol/channel.ts';
 import { SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
+import type { Ticket } from '../auth/tickets.ts';
 import type { Context } from '../context.ts';
 import { HEARTBEAT_SECONDS } from './heartbeat.ts';
+import type { Arrivals, Verdict } from './arrivals.ts';
 import type { SessionHub } from './hub.ts';
 import type { Receiver } from './receive.ts';
 import { Channel, Session } from './session.ts';
 import { COMPRESSION, takesCompression } from './compression.ts';
-import { isActive } from './store.ts';
 
 export const CHANNEL_PATH = '/agent/v1/channel';
 /** A device sends whole messages; more pieces than this are an attack on the memory that holds them. */
@@ -38,6 +39,15 @@ const refuse = (socket: Duplex, status: number, code: string, detail: string): v
   );
 };
 
+const REFUSALS: Readonly<Record<Exclude<Verdict, 'open'>, readonly [number, string, string]>> = {
+  used: [
+    401,
+    'channel.ticket',
+    'send a fresh session ticket as Authorization: Bearer TICKET; each is good for one upgrade within 60 seconds, and none once a later session was opened',
+  ],
+  ended: [403, 'device.revoked', 'this device, or this key of it, has no session here any more'],
+};
+
 /** @returns what is wrong with the request before any ticket is looked at */
 const faultOf = ({ url, headers }: http.IncomingMessage): readonly [number, string, string] | undefined => {
   if (url !== CHANNEL_PATH) return [404, 'request.not-found', `the channel is at ${CHANNEL_PATH}`];
@@ -48,8 +58,9 @@ const faultOf = ({ url, headers }: http.IncomingMessage): readonly [number, stri
 };
 
 interface Parts {
-  readonly context: Pick<Context, 'tickets' | 'pool' | 'clock' | 'log'>;
+  readonly context: Pick<Context, 'tickets' | 'clock' | 'log'>;
   readonly hub: SessionHub;
+  readonly arrivals: Arrivals;
   readonly receiver: Receiver;
 }
 
@@ -57,9 +68,10 @@ interface Parts {
 export const createUpgrade = ({
   context,
   hub,
+  arrivals,
   receiver,
 }: Parts): ((request: http.IncomingMessage, socket: Duplex, head: Buffer) => void) => {
-  const { tickets, pool, clock, log } = context;
+  const { tickets, clock, log } = context;
   const server = new WebSocketServer({
     noServer: true,
     WebSocket: Channel,
@@ -103,8 +115,8 @@ export const createUpgrade = ({
     if (session !== undefined) hub.remove(session);
   };
 
-  const open = (device: string, channel: Channel, socket: Duplex, inflates: boolean): void => {
-    const session = new Session(device, channel, socket, inflates, performance.now());
+  const open = ({ device, join }: Ticket, channel: Channel, socket: Duplex, inflates: boolean): void => {
+    const session = new Session(device, join.count, channel, socket, inflates, performance.now());
     channel.session = session;
     channel.on('message', onMessage);
     channel.on('pong', onPong);
@@ -122,20 +134,18 @@ export const createUpgrade = ({
   };
 
   const admit = async (request: http.IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
-    const ticket = /^Bearer ([A-Za-z0-9_-]{1,64})$/.exec(request.headers.authorization ?? '')?.[1];
-    const redeemed = ticket === undefined ? undefined : tickets.redeemTicket(ticket);
-    if (redeemed === undefined)
-      return refuse(
-        socket,
-        401,
-        'channel.ticket',
-        'send a fresh session ticket as Authorization: Bearer TICKET; each is good for one upgrade within 60 seconds',
-      );
-    if (!(await isActive(pool, redeemed.device))) return refuse(socket, 403, 'device.revoked', 'this device has no session here any more');
-    if (!socket.destroyed) {
-      const inflates = takesCompression(request.headers['sec-websocket-extensions']);
-      server.handleUpgrade(request, socket, head, (channel) => open(redeemed.device, channel, socket, inflates));
-    }
+    const presented = /^Bearer ([A-Za-z0-9_-]{1,512})$/.exec(request.headers.authorization ?? '')?.[1];
+    const ticket = presented === undefined ? undefined : tickets.read(presented);
+    if (ticket === undefined) return refuse(socket, ...REFUSALS.used);
+    await arrivals.admit(
+      ticket,
+      () => {
+        if (socket.destroyed) return;
+        const inflates = takesCompression(request.headers['sec-websocket-extensions']);
+        server.handleUpgrade(request, socket, head, (channel) => open(ticket, channel, socket, inflates));
+      },
+      (verdict) => refuse(socket, ...REFUSALS[verdict]),
+    );
   };
 
   return (request, socket, head) => {

@@ -59,7 +59,36 @@ export const EnrollReply = Type.Object(
 );
 export type EnrollReply = Static<typeof EnrollReply>;
 
+/**
+ * POST /agent/v1/rekey: the device's next key. `statement` is a General JSON JWS with exactly two signatures, by the key before and by the new one, both with
+ * header {alg, kid, typ: cordon-rekey+jws}, over a RekeyStatement. Asked again with the same two keys, it gives the same answer.
+ */
+export const RekeyStatement = Type.Object(
+  { org: Type.String({ maxLength: 64 }), device: Id, nonce: Base64Url(64), from: Base64Url(43), to: Base64Url(43) },
+  closed,
+);
+export const RekeyRequest = Type.Object(
+  { device: Id, from: DeviceJwk, to: DeviceJwk, statement: Type.String({ maxLength: 8192 }) },
+  closed,
+);
+export const RekeyReply = Type.Object({ device: Id, key: Base64Url(43) }, closed);
+
 export const SessionChallengeRequest = Type.Object({ device: Id }, closed);
-/** POST /agent/v1/session: compact JWS, typ cordon-session+jws, by the device key over {org, device, nonce}. */
+
+const Mark = Base64Url(22);
+/**
+ * The place of a session in the line of a device's sessions, kept on disk before it is sent: `count` grows with each attempt; `last` is the random mark of
+ * the last session that was confirmed, `next` that of the one which is asked for, the same until it is confirmed.
+ */
+export const Join = Type.Object({ count: Type.Integer({ minimum: 1, maximum: 2_147_483_647 }), last: Mark, next: Mark }, closed);
+export type Join = Static<typeof Join>;
+
+/** What a device signs to open a session. */
+export const SessionStatement = Type.Object({ org: Type.String({ maxLength: 64 }), device: Id, nonce: Base64Url(64), join: Join }, closed);
+/** POST /agent/v1/session: compact JWS, typ cordon-session+jws, by the device key over a SessionStatement. */
 export const SessionRequest = Type.Object({ device: Id, proof: Type.String({ maxLength: 4096 }) }, closed);
-export const SessionReply = Type.Object({ ticket: Base64Url(64), expiresAt: Type.String({ maxLength: 32 }) }, closed);
+export const SessionReply = Type.Union([
+  Type.Object({ ticket: Base64Url(512), expiresAt: Type.String({ maxLength: 32 }) }, closed),
+  /** A session with this number was opened before: ask for a challenge again, and sign with a higher one. */
+  Type.Object({ behind: Type.Integer({ minimum: 0, maximum: 2_147_483_647 }) }, closed),
+]);

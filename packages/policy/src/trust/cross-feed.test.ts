@@ -20,6 +20,7 @@ const TYPES: Readonly<Record<ObjectType, true>> = {
   'cordon-retired+jws': true,
   'cordon-approval+jws': true,
   'cordon-enroll+jws': true,
+  'cordon-rekey+jws': true,
   'cordon-session+jws': true,
   'cordon-head+jws': true,
 };

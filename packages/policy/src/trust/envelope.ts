@@ -23,6 +23,7 @@ export type ObjectType =
   | 'cordon-retired+jws'
   | 'cordon-approval+jws'
   | 'cordon-enroll+jws'
+  | 'cordon-rekey+jws'
   | 'cordon-session+jws'
   | 'cordon-head+jws';
 

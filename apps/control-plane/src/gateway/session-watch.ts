@@ -1,0 +1,35 @@
+/** Sessions of this replica that are over because of what happened elsewhere: the device ended, or has a later session. */
+import { CLOSE } from '@cordon/policy/protocol/channel.ts';
+import type { SessionHub } from './hub.ts';
+import type { Notice } from './notices.ts';
+import type { SessionFacts } from './store.ts';
+
+/** What a pending device is told; it says so to whoever asks it, and launches nothing meanwhile. */
+const PENDING = {
+  type: 'problem',
+  code: 'device.pending',
+  detail: 'the device waits for an administrator, who has to approve it',
+} as const;
+
+const replace = (hub: SessionHub, device: string, joins: number): void => {
+  const session = hub.of(device);
+  if (session !== undefined && session.joins < joins) session.close(CLOSE.replaced, 'channel.replaced');
+};
+
+/** As another replica says. */
+export const hearNotice = (hub: SessionHub, notice: Notice): void => {
+  if (notice.kind === 'join') for (const [device, joins] of notice.joins) replace(hub, device, joins);
+  else {
+    const code = notice.reason === 'device.rekeyed' ? CLOSE.replaced : CLOSE.revoked;
+    for (const device of notice.devices) hub.disconnect(device, code, notice.reason);
+  }
+};
+
+/** As the database says: for notices that were missed, and for devices without a place. */
+export const applyFacts = (hub: SessionHub, facts: readonly SessionFacts[]): void => {
+  for (const { device, ended, pending, joins } of facts) {
+    if (ended !== null) hub.disconnect(device, CLOSE.revoked, `device.${ended}`);
+    else if (pending) hub.of(device)?.send(PENDING);
+    replace(hub, device, joins);
+  }
+};
