@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 /** Temp file, fsync, rename, fsync of the folder: it survives a power cut once this returns. */
-export const writeDurably = (file: string, content: string): void => {
+export const writeDurably = (file: string, content: string | Uint8Array): void => {
   const next = `${file}.next`;
   const handle = fs.openSync(next, 'w', 0o600);
   try {

@@ -156,3 +156,19 @@ export const startEmbedded = async ({ stateDir, port, secret, say, durable = tru
     close,
   };
 };
+
+/** The embedded database of a service that runs on this state folder now: as its owner, at the port that it listens on. @returns undefined when it is not there */
+export const runningEmbedded = (stateDir: string, secret: string): DatabaseAccess | undefined => {
+  const file = path.join(
+    dataFolder(
+      stateDir,
+      postgresAccount(() => undefined),
+    ),
+    'postmaster.pid',
+  );
+  if (!fs.existsSync(file)) return undefined;
+  // Line 4 of PostgreSQL's own file is the port.
+  const port = Number(fs.readFileSync(file, 'utf8').split('\n')[3]);
+  if (!Number.isInteger(port) || port < 1) return undefined;
+  return { host: '127.0.0.1', port, user: OWNER, password: derive(secret, OWNER), database: DATABASE, ssl: false };
+};

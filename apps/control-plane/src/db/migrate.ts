@@ -46,12 +46,16 @@ const migrationDirectories = (folder: string): { path: string; migrationFile: { 
       },
     }));
 
+/** Names of the migrations of this version, oldest first. */
+export const knownMigrations = (): string[] => migrationDirectories(path.join(prismaFolder, 'migrations')).map(({ path: name }) => name);
+
 /**
  * Several replicas may start at once: one applies, the others wait and find nothing to do.
+ * @param only names of those that are wanted: a restore gives a database the shape that it had
  * @returns names of the migrations that this call applied
  * @throws CordonError db.migrate-failed
  */
-export const applyMigrations = async (owner: DatabaseAccess): Promise<readonly string[]> => {
+export const applyMigrations = async (owner: DatabaseAccess, only?: ReadonlySet<string>): Promise<readonly string[]> => {
   const folder = path.join(prismaFolder, 'migrations');
   const { SchemaEngine } = await import('@prisma/schema-engine-wasm');
   const scripts = new WholeScripts(poolConfig(owner, 1));
@@ -66,7 +70,7 @@ export const applyMigrations = async (owner: DatabaseAccess): Promise<readonly s
         baseDir: folder,
         shadowDbInitScript: '',
         lockfile: { path: 'migration_lock.toml', content: fs.readFileSync(path.join(folder, 'migration_lock.toml'), 'utf8') },
-        migrationDirectories: migrationDirectories(folder),
+        migrationDirectories: migrationDirectories(folder).filter(({ path: name }) => only?.has(name) ?? true),
       },
       filters: { externalTables: [], externalEnums: [] },
     });
