@@ -22,8 +22,7 @@ const checkParent = (folder: string, mine: number): void => {
   if (stat.uid !== 0 && stat.uid !== mine) refuse(folder, `belongs to account ${stat.uid}`);
   // A link's own mode means nothing; where it leads is checked as a folder of its own. A user's private group, which many systems let write, is that user.
   const others = mine === 0 ? 0o022 : 0o002;
-  if (!stat.isSymbolicLink() && (stat.mode & others) !== 0 && (stat.mode & STICKY) === 0)
-    refuse(folder, 'can be written to by others');
+  if (!stat.isSymbolicLink() && (stat.mode & others) !== 0 && (stat.mode & STICKY) === 0) refuse(folder, 'can be written to by others');
 };
 
 const parentsOf = (place: string): string[] => {
@@ -52,4 +51,19 @@ export const checkStateFolder = (stateDir: string): void => {
   checkEntry(named, mine);
   for (const parent of new Set([...parentsOf(named), ...parentsOf(fs.realpathSync(named))])) checkParent(parent, mine);
   for (const name of fs.readdirSync(named)) if (name !== SHARED) checkEntry(path.join(named, name), mine);
+};
+
+/** @returns a look at the folder, to be taken now and then: it tells what became unsafe, once until it is safe again. What is in force is in memory and stays */
+export const watchStateFolder = (stateDir: string, tell: (code: string, message: string) => void): (() => void) => {
+  let told = '';
+  return () => {
+    try {
+      checkStateFolder(stateDir);
+      told = '';
+    } catch (error) {
+      const { code, message } = error instanceof CordonError ? error : { code: 'state.unsafe', message: String(error) };
+      if (told !== message) tell(code, message);
+      told = message;
+    }
+  };
 };

@@ -69,3 +69,7 @@ export const finishRetirement = async (stateDir: string, context: (now: Date) =>
   wipe(stateDir);
   return word;
 };
+
+/** What a daemon says that is asked to start where there is nothing to enforce any more. */
+export const retiredError = ({ device, org, at }: LastWord): CordonError =>
+  new CordonError('device.retired', `this device was retired: ${device} left ${org} at ${at}. Enrol it anew to have it managed again`);

@@ -26,8 +26,6 @@ export interface StandingOptions {
   readonly accepted: () => { readonly epoch: number; readonly serial: number };
   readonly report: (event: NewEvent) => void;
   readonly log: (message: string) => void;
-  /** The device is retired: nothing is enforced from here on. */
-  readonly onRetired: () => void;
   readonly boot?: string | null;
   readonly elapsed?: () => number;
 }
@@ -39,6 +37,7 @@ export interface Standing {
   onOrder(frame: OrderFrame, now: Date): Promise<OrderReply>;
   /** Says when a maintenance is over. */
   tend(now: Date): void;
+  /** The device was retired: nothing is enforced from then on. */
   isRetired(): boolean;
   /** The daemon ends in order. */
   close(): void;
@@ -54,7 +53,7 @@ export const contextOf = async ({ roots, fingerprint, device }: Enrollment, now:
 });
 
 export const openStanding = async (options: StandingOptions, now: Date): Promise<Standing> => {
-  const { stateDir, assurance, key, trusted, time, accepted, report, log, onRetired } = options;
+  const { stateDir, assurance, key, trusted, time, accepted, report, log } = options;
   const { boot = machineBoot(), elapsed = machineElapsed() } = options;
   const context = (at: Date): Promise<OrderContext> => contextOf(trusted(), time(at));
   const maintenance = openMaintenance({ stateDir, machineBoot: boot, elapsed, context, log });
@@ -98,7 +97,6 @@ export const openStanding = async (options: StandingOptions, now: Date): Promise
     maintenance: active,
     onOrder: async (frame, at) => {
       const answer = await follow(frame, at);
-      if (retired) onRetired();
       return { type: 'order.reply', digest: sha256Hex(frame.text), accepted: answer.code === undefined, ...answer };
     },
     tend: (at) => {

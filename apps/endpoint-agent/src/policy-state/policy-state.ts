@@ -35,6 +35,8 @@ export interface PolicyState {
   load(now: Date): Promise<VerifiedState | undefined>;
   /** What the last load found wrong. None of it loosened anything. */
   problems(): readonly Problem[];
+  /** Why nothing is in force, where that is because the daemon kept ending with what it took. */
+  crashLoop(): Problem | undefined;
   onState(frame: StateFrame, now: Date): Promise<Outcome>;
   onMembership(frame: MembershipFrame, now: Date): Promise<Outcome>;
   /** Newer roots are believed from here on for what comes, and kept with the first state that they verify. @returns what is wrong with them */
@@ -140,6 +142,13 @@ export const createPolicyState = ({
     return judged(held, now).freshness === 'current' ? held.stored : undefined;
   };
   const halves = createHalves(current);
+  /** One after the other: what was verified must still be the newest when it takes effect. */
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(work, work);
+    turn = mine;
+    return mine;
+  };
 
   return {
     current: (now) => held && judged(held, now),
@@ -162,43 +171,48 @@ export const createPolicyState = ({
       return held && judged(held, now);
     },
     problems: () => problems,
+    crashLoop: () => (held === undefined && condemned !== undefined ? problems.find(({ code }) => code === 'state.crash-loop') : undefined),
     trusted: () => trusted,
     accepted: () => ratchet,
     time: (now) => time.inForce(now),
-    onRoots: async (frame, now) => {
-      try {
-        newer = await followRoots(trusted, frame, time.onReceipt(now));
-        halves.forget();
-        return undefined;
-      } catch (error) {
-        const problem = describeProblem(error);
-        log(`refused newer roots: ${problem.code}: ${problem.message}`);
-        return problem;
-      }
-    },
-    onState: async (received, now) => {
-      // A frame without bytes means: those that you have.
-      const bytes = held?.state.digest === received.cohort.leaf.digest ? held.stored.frame.bundle : undefined;
-      const frame = received.bundle === null && bytes !== undefined ? { ...received, bundle: bytes } : received;
-      const both = halves.withState(frame, now);
-      return both === undefined ? { kind: 'waiting' } : accept(both, now);
-    },
-    onMembership: async (membership, now) => {
-      const both = halves.withMembership(membership, now);
-      return both === undefined ? { kind: 'waiting' } : accept(both, now);
-    },
-    tend: async (now) => {
-      probation.tend();
-      if (unstored !== undefined) {
-        const waiting = unstored;
-        unstored = undefined;
-        const outcome = await accept(waiting, now);
-        return outcome.kind === 'refused' ? undefined : outcome;
-      }
-      if (held === undefined || storage.isCurrent() || !storage.put({ stored: held.stored, ratchet, trust: trusted }, now))
-        return undefined;
-      return { kind: 'accepted', state: judged(held, now), replaced: false, changed: true, persisted: true };
-    },
+    onRoots: (frame, now) =>
+      inTurn(async () => {
+        try {
+          newer = await followRoots(trusted, frame, time.onReceipt(now));
+          halves.forget();
+          return undefined;
+        } catch (error) {
+          const problem = describeProblem(error);
+          log(`refused newer roots: ${problem.code}: ${problem.message}`);
+          return problem;
+        }
+      }),
+    onState: (received, now) =>
+      inTurn(async () => {
+        // A frame without bytes means: those that you have.
+        const bytes = held?.state.digest === received.cohort.leaf.digest ? held.stored.frame.bundle : undefined;
+        const frame = received.bundle === null && bytes !== undefined ? { ...received, bundle: bytes } : received;
+        const both = halves.withState(frame, now);
+        return both === undefined ? { kind: 'waiting' } : accept(both, now);
+      }),
+    onMembership: (membership, now) =>
+      inTurn(async () => {
+        const both = halves.withMembership(membership, now);
+        return both === undefined ? { kind: 'waiting' } : accept(both, now);
+      }),
+    tend: (now) =>
+      inTurn(async () => {
+        probation.tend();
+        if (unstored !== undefined) {
+          const waiting = unstored;
+          unstored = undefined;
+          const outcome = await accept(waiting, now);
+          return outcome.kind === 'refused' ? undefined : outcome;
+        }
+        if (held === undefined || storage.isCurrent() || !storage.put({ stored: held.stored, ratchet, trust: trusted }, now))
+          return undefined;
+        return { kind: 'accepted', state: judged(held, now), replaced: false, changed: true, persisted: true };
+      }),
     close: () => probation.close(),
   };
 };
