@@ -13,6 +13,7 @@ import { openPolicyState } from '../apps/endpoint-agent/src/policy-state/open.ts
 import { effectiveFor, planFor } from '../apps/endpoint-agent/src/runs/decide.ts';
 import { subjectOf } from '../apps/endpoint-agent/src/runs/subject.ts';
 import { createApi, until } from '../infra/quickstart/api.ts';
+import { publishApproved } from '../infra/quickstart/approve.ts';
 import { policyYaml } from '../infra/quickstart/policy.ts';
 import { startControlPlane, startEndpoint, type Endpoint } from '../infra/quickstart/services.ts';
 import { createWorld, type World } from '../infra/quickstart/world.ts';
@@ -95,11 +96,11 @@ export const startAgent = async (): Promise<BenchAgent> => {
     const plane = await startControlPlane(world);
     stops.push(() => plane.service.stop());
     const api = createApi(plane.adminUrl, plane.token);
-    const group = await api.post<{ id: string }>('/groups', { name: 'bench' });
+    const group = await api.post<{ id: string }>('/groups', { name: 'bench', membership: 'open' });
     const { token } = await api.post<{ token: string }>('/enrollment-tokens', { name: 'bench', groupId: group.id });
     const policy = await api.post<{ id: string }>('/policies', { yaml: policyYaml(world, [{ host: 'packages.cordon.test', port: 443 }]) });
     await api.post('/assignments', { policyId: policy.id, groupId: group.id, mode: 'include' });
-    await api.post('/publish', { title: 'bench' });
+    await publishApproved(plane, api, 'bench');
     const endpoint = await startEndpoint(world, plane.deviceUrl, token, {}, 'bench');
     stops.push(() => endpoint.service.stop());
     const environment = { PATH: '/usr/bin:/bin', CORDON_AGENT_STATE: endpoint.stateDir, CORDON_AGENT_RUNTIME: endpoint.runtimeDir };

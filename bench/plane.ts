@@ -4,6 +4,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import type { ApprovalPayload } from '@cordon/policy/approval/approval.ts';
+import { signApproval } from '@cordon/policy/approval/signed-approval.ts';
+import { approverOf } from '../apps/control-plane/tests/_approver.ts';
 import { configFrom } from '../apps/control-plane/src/config.ts';
 import { placeDevices, publish, renewCheckpoint } from '../apps/control-plane/src/publishing/publish.ts';
 import { poolConfig, type DatabaseAccess } from '../apps/control-plane/src/db/client.ts';
@@ -14,8 +17,8 @@ export interface BenchPlane {
   readonly plane: ControlPlane;
   readonly port: number;
   readonly group: string;
-  /** Adds a revision, so that the next publish changes every bundle. */
-  revise(version: number): Promise<void>;
+  /** Adds a revision, so that the next publish changes every bundle, and has it approved. @returns the proposal */
+  revise(version: number): Promise<string>;
   tickets(): string[];
   /** Runs a statement as the database's owner. */
   asOwner(sql: string): Promise<void>;
@@ -80,11 +83,17 @@ export const startPlane = async (devices: number): Promise<BenchPlane> => {
     if (reply.statusCode >= 300) throw new Error(`${url} answered ${reply.statusCode}: ${reply.body}`);
     return JSON.parse(reply.body) as T;
   };
-  const group = (await admin<{ id: string }>('/groups', { name: 'bench' })).id;
+  const approver = approverOf(path.join(stateDir, 'plane'));
+  const approved = async (): Promise<string> => {
+    const { id, payload } = await admin<{ id: string; payload: string }>('/proposals', { title: 'bench' });
+    await admin(`/proposals/${id}/signatures`, { jws: await signApproval(JSON.parse(payload) as ApprovalPayload, [approver]) });
+    return id;
+  };
+  const group = (await admin<{ id: string }>('/groups', { name: 'bench', membership: 'open' })).id;
   const policy = (await admin<{ id: string }>('/policies', { yaml: policyText(0) })).id;
   await admin('/assignments', { policyId: policy, groupId: group, mode: 'include' });
   const ids = await insertDevices(plane, group, devices);
-  await publish(context, { title: 'bench', actor: 'bench' });
+  await publish(context, { title: 'bench', actor: 'bench', proposal: await approved() });
   await placeDevices(context, ids);
   await renewCheckpoint(context, 0);
   let joins = 0;
@@ -94,6 +103,7 @@ export const startPlane = async (devices: number): Promise<BenchPlane> => {
     group,
     revise: async (version) => {
       await admin(`/policies/${policy}/revisions`, { yaml: policyText(version) });
+      return approved();
     },
     tickets: () => {
       joins += 1;

@@ -26,13 +26,14 @@ const storedAll = async ({ plane: { context } }: BenchPlane, serial: number, dev
 const productRound = async (
   bench: BenchPlane,
   devices: number,
+  proposal: string,
 ): Promise<{ acked: number; stored: number; frame: Buffer; reply: number }> => {
   const { context } = bench.plane;
   const { hub, published } = context;
   if (!(hub instanceof SessionHub)) throw new Error('not the hub of the gateway');
   const sessions = [...hub.sessions()];
   const start = performance.now();
-  const { serial, devices: reached } = await publish(context, { title: 'bench', actor: 'bench' });
+  const { serial, devices: reached } = await publish(context, { title: 'bench', actor: 'bench', proposal });
   if (reached !== devices) throw new Error(`the publish reached ${reached} of ${devices} devices`);
   const [cohort] = [...published.cohorts.values()].filter((candidate) => candidate.serial === serial);
   if (cohort === undefined) throw new Error('the publish changed no cohort');
@@ -83,9 +84,9 @@ export const run = async ({ devices, rounds, say, signal }: BenchOptions): Promi
     // The first round warms both and is not counted.
     for (let i = 0; i <= rounds; i += 1) {
       signal.throwIfAborted();
-      await bench.revise(i + 1);
+      const proposal = await bench.revise(i + 1);
       await wait(1500);
-      const product = await productRound(bench, devices);
+      const product = await productRound(bench, devices, proposal);
       await wait(1500);
       const bare = await floorRound(floor, product.frame, product.reply);
       say(

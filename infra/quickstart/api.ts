@@ -3,13 +3,15 @@
 export interface Api {
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body: unknown): Promise<T>;
+  /** For what is expected to be refused. @returns the code of the problem; undefined when it was done */
+  refused(path: string, body: unknown): Promise<string | undefined>;
 }
 
 /** How long a service that was ended has to come back. */
 const BACK_MS = 30_000;
 
 /** What may be asked again although an answer was lost: asking twice does no more than once. */
-const REPEATABLE = /^\/publish$|\/revisions$/;
+const REPEATABLE = /^\/publish$|^\/proposals$|\/revisions$/;
 
 const causeOf = (error: unknown): string | undefined => {
   const cause: unknown = error instanceof Error ? error.cause : undefined;
@@ -41,7 +43,20 @@ export const createApi = (base: string, token: () => string): Api => {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   };
-  return { get: (path) => call('GET', path), post: (path, body) => call('POST', path, body) };
+  return {
+    get: (path) => call('GET', path),
+    post: (path, body) => call('POST', path, body),
+    refused: async (path, body) => {
+      try {
+        await call('POST', path, body);
+        return undefined;
+      } catch (error) {
+        const [, code] = /"code":"([a-z.-]+)"/.exec(error instanceof Error ? error.message : '') ?? [];
+        if (code === undefined) throw error;
+        return code;
+      }
+    },
+  };
 };
 
 /** Asks again until the answer is there. @throws when the time is over, with what was last seen */

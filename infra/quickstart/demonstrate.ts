@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { until, type Api } from './api.ts';
+import { approve, publishProposal } from './approve.ts';
 import { ALLOWED_HOST, FORBIDDEN_HOST, policyYaml, workload } from './policy.ts';
 import { showProof } from './proof.ts';
 import { startEndpoint, type ControlPlane, type Endpoint } from './services.ts';
@@ -25,10 +26,10 @@ export interface ChangeSet {
   readonly acknowledged: number;
 }
 
-/** Publishes and waits until every device has acknowledged that it enforces. @returns milliseconds from request to acknowledged */
-export const publish = async (api: Api, title: string): Promise<{ serial: number; ms: number }> => {
+/** Publishes what was approved and waits until every device has acknowledged that it enforces. @returns milliseconds from request to acknowledged */
+const publish = async (api: Api, title: string, proposal: string): Promise<{ serial: number; ms: number }> => {
   const start = performance.now();
-  const { changeSet, serial } = await api.post<{ changeSet: string; serial: number }>('/publish', { title });
+  const { changeSet, serial } = await publishProposal(api, title, proposal);
   await until(`devices acknowledge serial ${serial}`, 30_000, async () => {
     const seen = await api.get<ChangeSet>(`/change-sets/${changeSet}`);
     return seen.devices > 0 && seen.acknowledged >= seen.devices ? seen : undefined;
@@ -90,6 +91,22 @@ const judge = (show: Show, world: World, results: Results, allowed: Site, forbid
   fails('daemon-environment', "reading the daemon's environment", !everything.includes('CORDON_CANARY'));
 };
 
+/** Digest of what the only device enforces. */
+const enforced = async (api: Api): Promise<string | null | undefined> => {
+  const { items } = await api.get<{ items: { id: string }[] }>('/devices');
+  const [device] = items;
+  if (device === undefined) return undefined;
+  return (await api.get<{ enforced: { digest: string | null } }>(`/devices/${device.id}/compliance`)).enforced.digest;
+};
+
+/** What the approver read before signing, as far as it fits a screen. */
+const tellApproval = (show: Show, said: readonly string[]): void => {
+  show.line('  $ cordonctl approve … --key approver.key');
+  for (const line of said.slice(0, MOST_LINES)) show.line(`  | ${visible(line.slice(0, 160))}`);
+  if (said.length > MOST_LINES) show.line(`  | … ${said.length - MOST_LINES} more lines`);
+};
+const MOST_LINES = 16;
+
 export const demonstrate = async ({ world, show, plane, api, onStop }: Setting): Promise<Endpoint> => {
   const allowed = await createSite('a package\n');
   const forbidden = await createSite('an upload\n');
@@ -97,15 +114,24 @@ export const demonstrate = async ({ world, show, plane, api, onStop }: Setting):
   onStop(forbidden.close);
   const allow = [{ host: ALLOWED_HOST, port: allowed.port }];
 
-  const { policy, token } = await show.step('2. An admin creates a group, an enrollment token and a policy, and publishes', async () => {
-    const group = await api.post<{ id: string }>('/groups', { name: 'developers', description: 'Machines that run coding agents' });
-    const enrollment = await api.post<{ token: string }>('/enrollment-tokens', { name: 'quickstart', groupId: group.id });
-    const created = await api.post<{ id: string; name: string; revision: number }>('/policies', { yaml: policyYaml(world, allow) });
-    await api.post('/assignments', { policyId: created.id, groupId: group.id, mode: 'include' });
-    const { serial } = await api.post<{ serial: number }>('/publish', { title: 'Contain coding agents' });
-    show.line(`  policy ${created.name}, revision ${created.revision}, assigned to developers, serial ${serial}`);
-    return { policy: created.id, token: enrollment.token };
-  });
+  const { policy, token } = await show.step(
+    '2. An admin creates a group, an enrollment token and a policy; an approver signs it, and it is published',
+    async () => {
+      const group = await api.post<{ id: string }>('/groups', {
+        name: 'developers',
+        description: 'Machines that run coding agents',
+        membership: 'open',
+      });
+      const enrollment = await api.post<{ token: string }>('/enrollment-tokens', { name: 'quickstart', groupId: group.id });
+      const created = await api.post<{ id: string; name: string; revision: number }>('/policies', { yaml: policyYaml(world, allow) });
+      await api.post('/assignments', { policyId: created.id, groupId: group.id, mode: 'include' });
+      const { proposal, said } = await approve(plane, api, 'Contain coding agents');
+      tellApproval(show, said);
+      const { serial } = await publishProposal(api, 'Contain coding agents', proposal);
+      show.line(`  policy ${created.name}, revision ${created.revision}, assigned to developers, serial ${serial}`);
+      return { policy: created.id, token: enrollment.token };
+    },
+  );
 
   const endpoint = await show.step('3. This machine enrols by itself, and its daemon connects', async () => {
     const started = await startEndpoint(
@@ -150,11 +176,26 @@ export const demonstrate = async ({ world, show, plane, api, onStop }: Setting):
     }
   });
 
-  await show.step('6. The admin changes the policy; the endpoint enforces the new one', async () => {
+  await show.step('6. The admin gives agents one host more: not without an approval; then the endpoint enforces it', async () => {
     await api.post(`/policies/${policy}/revisions`, {
       yaml: policyYaml(world, [...allow, { host: FORBIDDEN_HOST, port: forbidden.port }]),
     });
-    const { serial, ms } = await publish(api, 'Allow the paste site');
+    const before = await enforced(api);
+    const refusal = await api.refused('/publish', { title: 'Allow the paste site' });
+    show.expect(
+      'what gives agents more is not published without an approval',
+      refusal === 'publish.approval-required',
+      refusal ?? 'it was',
+    );
+    const still = await cordon(world, endpoint, show, 'why', [`${FORBIDDEN_HOST}:${forbidden.port}`]);
+    show.expect('the device keeps what it has', still.status === 3 && (await enforced(api)) === before, still.stdout.trim().split('\n')[0]);
+    const { proposal, said } = await approve(plane, api, 'Allow the paste site');
+    tellApproval(show, said);
+    show.expect(
+      'the approver was told what it gives',
+      said.some((line) => line.includes('+') && line.includes(FORBIDDEN_HOST)),
+    );
+    const { serial, ms } = await publish(api, 'Allow the paste site', proposal);
     show.line(`  serial ${serial}: published, enforced and acknowledged in ${ms.toFixed(0)} ms`);
     const results = await contained(world, endpoint, show, workload(world, allowed.port, forbidden.port));
     show.expect(

@@ -39,7 +39,9 @@ export const showProof = (show: Show, api: Api, forbidden: string): Promise<void
     const { items: audit } = await api.get<{ items: { action: string; actor: string }[] }>('/audit?limit=100');
     show.expect(
       'the audit log has what the admin did',
-      ['policy.create', 'changes.publish', 'device.enroll'].every((action) => audit.some((entry) => entry.action === action)),
+      ['policy.create', 'proposal.create', 'proposal.approve', 'changes.publish', 'device.enroll'].every((action) =>
+        audit.some((entry) => entry.action === action),
+      ),
       [...new Set(audit.map((entry) => entry.action))].join(', '),
     );
   });

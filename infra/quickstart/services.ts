@@ -17,6 +17,10 @@ export interface ControlPlane {
   readonly deviceUrl: string;
   readonly token: () => string;
   readonly log: string;
+  /** The approver's key of this throw-away organisation, as a person would keep it. */
+  readonly approverKey: string;
+  /** Runs `cordonctl …` as an administrator of this control plane, and again while it is on its way back. */
+  cordonctl(args: readonly string[]): Promise<Outcome>;
 }
 
 /** @param onStart told of the service before it is ready: whoever stops everything meanwhile stops it too */
@@ -41,12 +45,16 @@ export const startControlPlane = async (world: World, onStart: (service: Service
     await service.stop();
     throw new Error(`${error instanceof Error ? error.message : String(error)}\nThe control plane said:\n${tail(log)}`, { cause: error });
   }
+  const tokenFile = path.join(state, 'admin-token');
+  const ctl = { PATH, CORDON_SERVER: adminUrl, CORDON_TOKEN_FILE: tokenFile, NODE_COMPILE_CACHE: env.NODE_COMPILE_CACHE };
   return {
     service,
     adminUrl,
     deviceUrl: `http://127.0.0.1:${devicePort}`,
-    token: () => fs.readFileSync(path.join(state, 'admin-token'), 'utf8').trim(),
+    token: () => fs.readFileSync(tokenFile, 'utf8').trim(),
     log,
+    approverKey: path.join(state, 'signer/approver.key'),
+    cordonctl: (args) => whenBack(() => runProgram([...program('apps/cordonctl/src/main.ts'), ...args], '/', ctl)),
   };
 };
 
@@ -71,8 +79,20 @@ export interface Endpoint {
   cordon(args: readonly string[], options?: CallOptions): Promise<Outcome>;
 }
 
-/** Enrolls, and again while a control plane that was ended is on its way back. */
-const enroll = async (call: () => Promise<Outcome>): Promise<Outcome> => {
+/** @returns what it printed. This process goes on meanwhile */
+const runProgram = async (
+  [node = '', ...args]: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Outcome> => {
+  const child = spawn(node, args, { cwd, env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'], timeout: 240_000 });
+  const ended = new Promise<number | null>((resolve) => child.on('exit', (code) => resolve(code)));
+  const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  return { status, stdout, stderr };
+};
+
+/** Runs a command, and again while a control plane that was ended is on its way back. */
+const whenBack = async (call: () => Promise<Outcome>): Promise<Outcome> => {
   for (const end = Date.now() + 30_000; ;) {
     const outcome = await call();
     if (!/\[server\.unreachable\]/.test(outcome.stderr) || Date.now() > end) return outcome;
@@ -102,21 +122,11 @@ export const startEndpoint = async (
     HOME: process.env['HOME'] ?? '/',
     NODE_COMPILE_CACHE: path.join(repository, '.cache/compile'),
   };
-  const cordon: Endpoint['cordon'] = async (args, options = {}) => {
-    const [node = '', ...before] = program('apps/endpoint-agent/src/main.ts');
-    const child = spawn(node, [...before, ...args], {
-      cwd: options.cwd ?? world.workspace,
-      env: { ...env, ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 240_000,
-    });
-    const ended = new Promise<number | null>((resolve) => child.on('exit', (code) => resolve(code)));
-    const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-    return { status, stdout, stderr };
-  };
+  const cordon: Endpoint['cordon'] = (args, options = {}) =>
+    runProgram([...program('apps/endpoint-agent/src/main.ts'), ...args], options.cwd ?? world.workspace, { ...env, ...options.env });
   const tokenFile = path.join(world.root, 'enrollment-token');
   fs.writeFileSync(tokenFile, token, { mode: 0o600 });
-  const enrolled = await enroll(() => cordon(['enroll', '--server', deviceUrl, '--token-file', tokenFile]));
+  const enrolled = await whenBack(() => cordon(['enroll', '--server', deviceUrl, '--token-file', tokenFile]));
   fs.rmSync(tokenFile);
   if (enrolled.status !== 0) throw new Error(`cordon enroll ended with ${String(enrolled.status)}: ${enrolled.stderr}${enrolled.stdout}`);
   const log = path.join(world.root, 'endpoint.log');

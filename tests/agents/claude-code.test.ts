@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApi, until } from '../../infra/quickstart/api.ts';
+import { publishApproved } from '../../infra/quickstart/approve.ts';
 import { policyYaml } from '../../infra/quickstart/policy.ts';
 import { startControlPlane, startEndpoint, type ControlPlane, type Endpoint } from '../../infra/quickstart/services.ts';
 import { createSite, createWorld, type Site, type World } from '../../infra/quickstart/world.ts';
@@ -35,11 +36,11 @@ describe('Claude Code under containment', () => {
     ]);
     plane = await startControlPlane(world);
     const api = createApi(plane.adminUrl, plane.token);
-    const group = await api.post<{ id: string }>('/groups', { name: 'developers' });
+    const group = await api.post<{ id: string }>('/groups', { name: 'developers', membership: 'open' });
     const enrollment = await api.post<{ token: string }>('/enrollment-tokens', { name: 'agents', groupId: group.id });
     const policy = await api.post<{ id: string }>('/policies', { yaml: policyYaml(world, [{ host: MODEL_HOST, port: model.port }]) });
     await api.post('/assignments', { policyId: policy.id, groupId: group.id, mode: 'include' });
-    await api.post('/publish', { title: 'contain agents' });
+    await publishApproved(plane, api, 'contain agents');
     endpoint = await startEndpoint(
       world,
       plane.deviceUrl,

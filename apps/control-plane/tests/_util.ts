@@ -12,6 +12,7 @@ import { afterAll, inject } from 'vitest';
 import '../../../infra/vitest-database.ts';
 import { configFrom } from '../src/config.ts';
 import { poolConfig, type DatabaseAccess } from '../src/db/client.ts';
+import { approverOf, publishApproved } from './_approver.ts';
 import { createControlPlane, type ControlPlane, type StartOptions } from '../src/start.ts';
 import type { Role } from '../src/auth/permissions.ts';
 
@@ -25,6 +26,8 @@ interface AskOptions {
   readonly body?: unknown;
   readonly token?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Only this one request: nobody approves what it needs approved. */
+  readonly alone?: boolean;
 }
 
 export interface TestPlane {
@@ -33,7 +36,7 @@ export interface TestPlane {
   /** As the database's owner. */
   readonly owner: DatabaseAccess;
   readonly ownerToken: string;
-  /** Admin listener; by default as the first owner. */
+  /** Admin listener; by default as the first owner. A draft that needs an approval is approved before it is published, unless `alone` says that nobody does. */
   admin<T = Record<string, never>>(method: string, url: string, options?: AskOptions): Promise<Answer<T>>;
   device<T = Record<string, never>>(method: string, url: string, body?: unknown): Promise<Answer<T>>;
   tokenOf(role: Role): Promise<string>;
@@ -91,7 +94,7 @@ export const startPlane = async (
     const isJson = /^application\/(?:problem\+)?json/.test(String(reply.headers['content-type']));
     return { status: reply.statusCode, headers: reply.headers, body: (isJson && reply.body !== '' ? JSON.parse(reply.body) : {}) as T };
   };
-  const admin: TestPlane['admin'] = (method, url, { body, token = ownerToken, headers = {} } = {}) =>
+  const once: TestPlane['admin'] = (method, url, { body, token = ownerToken, headers = {} } = {}) =>
     ask(
       plane.listeners.admin.app,
       method,
@@ -99,6 +102,15 @@ export const startPlane = async (
       body,
       { ...(token !== '' && { authorization: `Bearer ${token}` }), ...headers },
     );
+  const admin: TestPlane['admin'] = <T>(method: string, url: string, { alone = false, ...options }: AskOptions = {}) =>
+    method === 'POST' && url === '/publish' && !alone && typeof options.body === 'object' && options.body !== null
+      ? publishApproved(
+          // What the caller may publish the owner may propose and have signed.
+          (path, body) => once<T & object>('POST', path, { ...options, body, token: path === '/publish' ? options.token : ownerToken }),
+          () => approverOf(stateDir),
+          options.body,
+        )
+      : once<T>(method, url, options);
   return {
     plane,
     stateDir,

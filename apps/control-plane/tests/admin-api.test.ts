@@ -67,7 +67,7 @@ describe('groups', () => {
       .body.id;
     expect((await test.admin('POST', '/assignments', { body: { policyId: policy, groupId: group, mode: 'include' } })).status).toBe(201);
     expect((await test.admin('POST', '/publish', { body: { title: 'movers' } })).status).toBeLessThan(300);
-    const { token } = (await test.admin<{ token: string }>('POST', '/enrollment-tokens', { body: { name: 'movers', membership: 'open' } })).body;
+    const { token } = (await test.admin<{ token: string }>('POST', '/enrollment-tokens', { body: { name: 'movers' } })).body;
     const { device } = (await enrolDevice(test, token, newKey())).body;
     const cohort = async (): Promise<string | null> =>
       (await test.plane.context.prisma.device.findUniqueOrThrow({ where: { id: device } })).cohortId;

@@ -82,7 +82,10 @@ describe('a device', () => {
   });
 
   it('that moves to a policy which is older than it has its minute of grace from the move on', async () => {
-    const [from, to] = [await make('/groups', { name: 'from', membership: 'open' }), await make('/groups', { name: 'to', membership: 'open' })];
+    const [from, to] = [
+      await make('/groups', { name: 'from', membership: 'open' }),
+      await make('/groups', { name: 'to', membership: 'open' }),
+    ];
     for (const [i, group] of [from, to].entries())
       await make('/assignments', { policyId: await make('/policies', { yaml: policyNamed(`grace-${i}`) }), groupId: group });
     await enrol(test, to);
