@@ -17,7 +17,7 @@ import { configFrom } from '../apps/control-plane/src/config.ts';
 import { poolConfig, type DatabaseAccess } from '../apps/control-plane/src/db/client.ts';
 import { createControlPlane, type ControlPlane } from '../apps/control-plane/src/start.ts';
 import { startChannel, type Channel } from '../apps/endpoint-agent/src/control/channel.ts';
-import { loadDeviceKey } from '../apps/endpoint-agent/src/identity/device-key.ts';
+import { openIdentity } from '../apps/endpoint-agent/src/identity/identity.ts';
 import { enroll } from '../apps/endpoint-agent/src/identity/enroll.ts';
 import { requireEnrollment } from '../apps/endpoint-agent/src/identity/enrollment.ts';
 import { openPolicyState } from '../apps/endpoint-agent/src/policy-state/open.ts';
@@ -95,8 +95,15 @@ export const makeSite = async (): Promise<Site> => ({
   owner: await createDatabase(),
 });
 
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+type Headers = Readonly<Record<string, string>>;
+
 export interface Running extends ControlPlane {
-  ask<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, payload?: object): Promise<T>;
+  readonly ownerToken: string;
+  /** Must be done. */
+  ask<T>(method: Method, url: string, payload?: object, headers?: Headers): Promise<T>;
+  /** Whatever comes of it. */
+  tell(method: Method, url: string, payload?: object, headers?: Headers): Promise<{ readonly status: number; readonly body: unknown }>;
 }
 
 /** @param ceremony folder that `cordonctl keys` wrote for the server */
@@ -112,18 +119,24 @@ export const start = async ({ stateDir, port, owner }: Site, ceremony?: string):
     { owner },
   );
   onTestFinished(() => plane.close());
-  const token = fs.readFileSync(path.join(stateDir, 'admin-token'), 'utf8').trim();
+  const ownerToken = fs.readFileSync(path.join(stateDir, 'admin-token'), 'utf8').trim();
+  const tell: Running['tell'] = async (method, url, payload, headers = {}) => {
+    const reply = await plane.listeners.admin.app.inject({
+      method,
+      url: `/api/v1${url}`,
+      ...(payload !== undefined && { payload }),
+      headers: { authorization: `Bearer ${ownerToken}`, ...headers },
+    });
+    return { status: reply.statusCode, body: reply.body === '' ? {} : reply.json() };
+  };
   return {
     ...plane,
-    ask: async <T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, payload?: object): Promise<T> => {
-      const reply = await plane.listeners.admin.app.inject({
-        method,
-        url: `/api/v1${url}`,
-        ...(payload !== undefined && { payload }),
-        headers: { authorization: `Bearer ${token}` },
-      });
-      expect(reply.statusCode, `${method} ${url}: ${reply.body}`).toBeLessThan(300);
-      return reply.body === '' ? ({} as T) : reply.json<T>();
+    ownerToken,
+    tell,
+    ask: async <T>(method: Method, url: string, payload?: object, headers?: Headers): Promise<T> => {
+      const { status, body } = await tell(method, url, payload, headers);
+      expect(status, `${method} ${url}: ${JSON.stringify(body)}`).toBeLessThan(300);
+      return body as T;
     },
   };
 };
@@ -154,8 +167,8 @@ export const wake = async (stateDir: string): Promise<Fleeting> => {
     if (now !== undefined) channel.send({ type: 'ack', epoch: now.epoch, serial: now.serial, digest: now.digest, phase: 'enforced' });
   };
   const channel: Channel = startChannel({
-    enrollment,
-    key: loadDeviceKey(stateDir),
+    org: enrollment.org,
+    open: openIdentity({ stateDir, enrollment, keyDays: 0, now: () => new Date(), log }).open,
     signal: stop.signal,
     log,
     random: () => 0.1,
@@ -202,7 +215,3 @@ export const join = async (plane: Running, name: string, stateDir = makeFolder()
   await expect.poll(device.inForce, { timeout: 20_000, message: device.said.join('\n') }).toBeDefined();
   return device;
 };
-
-/** The policy names that a device enforces, with their revisions. */
-export const enforces = (device: Fleeting): readonly string[] =>
-  device.inForce()?.content.policies.map(({ name, revision }) => `${name}@${revision}`) ?? [];

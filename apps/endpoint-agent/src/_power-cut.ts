@@ -37,8 +37,9 @@ export const cutAt = async (at: number, loss: Loss, work: () => Promise<unknown>
     step += 1;
   };
   const backup = (place: string): (() => void) => {
-    const before = fs.existsSync(place) ? fs.readFileSync(place) : undefined;
-    return () => (before === undefined ? real.remove(place, { force: true }) : real.write(place, before));
+    if (!fs.existsSync(place)) return () => real.remove(place, { force: true });
+    const [before, { mode }] = [fs.readFileSync(place), fs.statSync(place)];
+    return () => real.write(place, before, { mode });
   };
   const spies = [
     vi.spyOn(fs, 'openSync').mockImplementation((file, flags, mode) => {

@@ -10,7 +10,7 @@ const root = process.getuid?.() === 0;
 describe('readConfig', () => {
   it('has places of its own where nothing is said', () => {
     const config = readConfig({});
-    expect(config).toMatchObject({ users: [], hostsFile: undefined });
+    expect(config).toMatchObject({ users: [], hostsFile: undefined, keyDays: 90 });
     expect(config.stateDir).toBe(root ? '/var/lib/cordon' : path.join(os.homedir(), '.local/state/cordon'));
     expect(config.runtimeDir).toBe(root ? '/run/cordon' : `/tmp/cordon-${process.getuid?.()}`);
     if (!root) expect(readConfig({ XDG_RUNTIME_DIR: '/run/user/1' }).runtimeDir).toBe('/run/user/1/cordon');
@@ -18,13 +18,24 @@ describe('readConfig', () => {
 
   it('takes what is said', () => {
     expect(
-      readConfig({ CORDON_AGENT_STATE: '/s', CORDON_AGENT_RUNTIME: '/r', CORDON_AGENT_USERS: 'a,,b', CORDON_AGENT_HOSTS_FILE: '/h' }),
+      readConfig({
+        CORDON_AGENT_STATE: '/s',
+        CORDON_AGENT_RUNTIME: '/r',
+        CORDON_AGENT_USERS: 'a,,b',
+        CORDON_AGENT_HOSTS_FILE: '/h',
+        CORDON_AGENT_KEY_DAYS: '30',
+      }),
     ).toEqual({
       stateDir: '/s',
       runtimeDir: '/r',
       users: ['a', 'b'],
       hostsFile: '/h',
+      keyDays: 30,
     });
+  });
+
+  it.each(['', '-1', '1.5', 'never', '99999', '0x10'])('does not take %j for a number of days', (text) => {
+    expect(() => readConfig({ CORDON_AGENT_KEY_DAYS: text })).toThrow(expect.objectContaining({ code: 'config.days' }));
   });
 });
 

@@ -1,6 +1,7 @@
 /** The only reader of the environment. */
 import os from 'node:os';
 import path from 'node:path';
+import { CordonError } from '@cordon/policy/errors.ts';
 
 export interface AgentConfig {
   /** Key, enrollment, last good state, spool. Only the daemon's account may enter. */
@@ -9,9 +10,20 @@ export interface AgentConfig {
   readonly runtimeDir: string;
   /** More accounts that a root daemon serves, by name. */
   readonly users: readonly string[];
+  /** The device's key is replaced when it is so many days old; 0: only by command. */
+  readonly keyDays: number;
   /** File of host → address, used before DNS. */
   readonly hostsFile: string | undefined;
 }
+
+/** @throws CordonError `config.days` */
+const daysOf = (text: string): number => {
+  if (!/^[0-9]{1,4}$/.test(text))
+    throw new CordonError('config.days', `CORDON_AGENT_KEY_DAYS is ${JSON.stringify(text)}, not a number of days from 0 to 9999`, {
+      place: 'CORDON_AGENT_KEY_DAYS',
+    });
+  return Number(text);
+};
 
 export const readConfig = (env: Readonly<Record<string, string | undefined>> = process.env): AgentConfig => {
   const root = process.getuid?.() === 0;
@@ -22,6 +34,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
       env['CORDON_AGENT_RUNTIME'] ??
       (root ? '/run/cordon' : runtime === undefined ? `/tmp/cordon-${process.getuid?.() ?? 0}` : path.join(runtime, 'cordon')),
     users: (env['CORDON_AGENT_USERS'] ?? '').split(',').filter((name) => name !== ''),
+    keyDays: daysOf(env['CORDON_AGENT_KEY_DAYS'] ?? '90'),
     hostsFile: env['CORDON_AGENT_HOSTS_FILE'],
   };
 };

@@ -3,17 +3,18 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { DownFrame, SelfTest } from '@cordon/policy/protocol/channel.ts';
-import { sha256Hex } from '@cordon/policy/trust/digest.ts';
+import type { UpFrame } from '@cordon/policy/protocol/channel.ts';
+import { CordonError } from '@cordon/policy/errors.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
-import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
 import type { AgentConfig } from './config.ts';
 import { startChannel, type Channel } from './control/channel.ts';
+import { createDispatcher } from './control/dispatch.ts';
+import { helloOf } from './control/hello.ts';
 import { startEgress } from './egress/egress.ts';
 import { readHosts } from './egress/hosts.ts';
-import { loadDeviceKey } from './identity/device-key.ts';
-import { requireEnrollment } from './identity/enrollment.ts';
-import { AGENT_VERSION } from './identity/facts.ts';
+import { reportDecisions } from './egress/report.ts';
+import { enterState } from './enter.ts';
+import { openIdentity } from './identity/identity.ts';
 import { closeInherited } from './launch/descriptors.ts';
 import { installHelpers } from './launch/helpers.ts';
 import { createLauncher } from './launch/launcher.ts';
@@ -21,21 +22,27 @@ import { accountNamed, servedAccounts } from './local-api/accounts.ts';
 import type { Status } from './local-api/protocol.ts';
 import { startLocalApi } from './local-api/server.ts';
 import { statusOf } from './local-api/status.ts';
-import { lockState } from './lock.ts';
+import { wipe } from './orders/retire.ts';
+import { openStanding } from './orders/standing.ts';
 import { ownFolder } from './own-folder.ts';
+import { openHistory } from './policy-state/history.ts';
 import { openPolicyState } from './policy-state/open.ts';
 import type { Outcome } from './policy-state/policy-state.ts';
+import { watchStateFolder } from './state-folder.ts';
 import { createConversation } from './runs/converse.ts';
 import { applyToRuns } from './runs/apply.ts';
+import { createFollower } from './runs/follow.ts';
 import { createRunTable, endOrphans } from './runs/run-table.ts';
 import { runCanary } from './self-test/canary.ts';
+import { startTester } from './self-test/tester.ts';
 import { startReporter } from './telemetry/reporter.ts';
 import { openSpool } from './telemetry/spool.ts';
 
 const SPOOL_BYTES = 64 * 1024 * 1024;
 /** For the runs to be gone and the channel to be closed. */
 const STOP_MS = 5000;
-const SELF_TEST_MS = 24 * 3_600_000;
+/** What could not be stored is tried again, and ends of trials and grants are seen. */
+const TEND_MS = 5000;
 
 /** Runs until the signal is aborted. @throws CordonError `daemon.already-running`, `folder.unsafe`, `enroll.missing`, `identity.key`, `launch.*-missing`, `egress.*` */
 export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (message: string) => void): Promise<void> => {
@@ -43,9 +50,8 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   process.umask(0o077);
   const { stateDir, runtimeDir } = config;
   const root = process.getuid?.() === 0;
-  const enrollment = requireEnrollment(stateDir);
-  const key = loadDeviceKey(stateDir);
-  const lock = lockState(stateDir);
+  const assurance = root ? 'system' : 'user';
+  const { enrollment, lock } = await enterState(stateDir);
   ownFolder(runtimeDir);
   const folder = (name: string, mode: number): string => {
     const place = path.join(runtimeDir, name);
@@ -55,6 +61,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     return place;
   };
   const now = (): Date => new Date();
+  const identity = openIdentity({ stateDir, enrollment, keyDays: config.keyDays, now, log });
   const spool = openSpool(path.join(stateDir, 'spool'), `boot_${randomBytes(12).toString('base64url')}`, SPOOL_BYTES, now);
   const orphans = endOrphans(path.join(stateDir, 'runs'), now());
   for (const orphan of orphans) spool.append({ kind: 'run.ended', ...orphan, reason: 'killed', exitCode: 137 });
@@ -66,22 +73,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     runtimeDir,
     hosts: readHosts(config.hostsFile),
     ...(root && { dropTo: { uid: nobody?.uid ?? 65_534, gid: nobody?.gid ?? 65_534 } }),
-    onDecision: ({ run, verdict, host, port, rule, policy, code }) => {
-      const live = runs.all().find((entry) => entry.run.run === run);
-      if (live === undefined) return;
-      spool.append({
-        kind: 'egress',
-        run,
-        agent: live.subject.agent.id,
-        osUser: live.account.name,
-        verdict,
-        host,
-        port,
-        rule,
-        policy,
-        ...(code !== undefined && { code }),
-      });
-    },
+    onDecision: reportDecisions(runs, spool.append),
     onDeath: () => log('the egress process died; runs keep going without a way out, new runs get a new one'),
   });
   const launcher = createLauncher({ runtimeDir: folder('launch', 0o700), helpers, egress });
@@ -95,47 +87,52 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     fs.realpathSync(stateDir),
     fs.realpathSync(runtimeDir),
   ];
-  let selfTest: SelfTest | undefined;
   let channel: Channel | undefined;
+  const retirement = new AbortController();
+  const send = (frame: UpFrame): boolean => channel?.send(frame) ?? false;
+  const standing = await openStanding(
+    {
+      stateDir,
+      assurance,
+      key: identity.key,
+      trusted: policyState.trusted,
+      time: policyState.time,
+      accepted: policyState.accepted,
+      report: spool.append,
+      log,
+    },
+    now(),
+  );
   const canaryFolder = folder('canary', 0o755);
   const accounts = servedAccounts(config.users);
   const canaryAccount = root ? nobody : accounts[0];
-  const test = async (state: VerifiedState): Promise<void> => {
-    if (canaryAccount === undefined) return;
-    selfTest = await runCanary({ launcher, state, account: canaryAccount, folder: canaryFolder, installation, now });
-    if (selfTest === undefined) return;
-    if (!selfTest.passed)
-      log(
-        `the self-test failed: ${selfTest.checks
-          .filter(({ passed }) => !passed)
-          .map(({ name, detail }) => `${name} (${detail})`)
-          .join(', ')}`,
-      );
-    channel?.send({ type: 'selftest', result: selfTest });
-    reporter.selfTested(selfTest);
-  };
-  let tests = Promise.resolve();
-  const testSoon = (state: VerifiedState): void =>
-    void (tests = tests.then(() => test(state)).catch((error: unknown) => log(`the self-test could not run: ${String(error)}`)));
-
-  const follow = (outcome: Outcome): void => {
-    if (outcome.kind === 'refused') {
-      const { digest, serial } = outcome.frame.cohort.leaf;
-      const refused = { epoch: policyState.current(now())?.epoch ?? 0, serial, digest, code: outcome.code.slice(0, 64) };
-      spool.append({ kind: 'policy', state: 'rejected', ...refused });
-      channel?.send({ type: 'ack', phase: 'failed', ...refused });
-      return;
-    }
-    if (outcome.kind === 'waiting' || !outcome.changed) return;
-    const { epoch, serial, digest } = outcome.state;
-    // The same rules under a newer serial change nothing for the runs that live.
-    if (outcome.replaced) applyToRuns(outcome.state, runs, egress, installation, log);
-    const stored = outcome.persisted ? {} : { code: 'state.not-persisted' };
-    channel?.send({ type: 'ack', epoch, serial, digest, phase: 'enforced', ...stored });
-    spool.append({ kind: 'policy', state: outcome.replaced ? 'activated' : 'confirmed', digest, epoch, serial, ...stored });
-    if (!outcome.replaced) return;
-    log(`enforces ${digest.slice(0, 12)}, serial ${serial}`);
-    testSoon(outcome.state);
+  const tester = startTester({
+    test: async (state) => canaryAccount && runCanary({ launcher, state, account: canaryAccount, folder: canaryFolder, installation, now }),
+    state: () => policyState.current(now()),
+    inMaintenance: () => standing.maintenance(now()) !== undefined,
+    onResult: (result) => {
+      send({ type: 'selftest', result });
+      reporter.selfTested(result);
+    },
+    log,
+  });
+  const follow = createFollower({
+    epoch: () => policyState.current(now())?.epoch ?? 0,
+    applyToRuns: (state) => applyToRuns(state, runs, egress, installation, log),
+    report: spool.append,
+    send,
+    onReplaced: ({ digest, serial }) => {
+      log(`enforces ${digest.slice(0, 12)}, serial ${serial}`);
+      tester.soon();
+    },
+  });
+  const seen = policyState.current(now())?.seen ?? [];
+  const history = openHistory({ stateDir, trusted: policyState.trusted, send, now, log, seen });
+  if (history.damaged) spool.append({ kind: 'policy', state: 'rejected', digest: '', serial: 0, code: 'history.damaged' });
+  const take = (outcome: Outcome): void => {
+    follow(outcome);
+    // After it is in force: the walk over what was missed goes on behind.
+    if (outcome.kind === 'accepted') history.observe(outcome.state.seen);
   };
   const clock = (): number => performance.now();
   const inForce = (): { epoch: number; serial: number; digest: string } | null => {
@@ -144,92 +141,91 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   };
   const reporter = startReporter({
     spool,
-    device: { org: enrollment.org, device: enrollment.device, assurance: root ? 'system' : 'user' },
-    key: () => key,
+    device: { org: enrollment.org, device: enrollment.device, assurance },
+    key: identity.key,
     enforced: inForce,
-    send: (frame) => channel?.send(frame) ?? false,
+    send,
     now,
     clock,
     log,
   });
-  const onFrame = async (frame: DownFrame): Promise<void> => {
-    switch (frame.type) {
-      case 'roots': {
-        const refused = await policyState.onRoots(frame, now());
-        if (refused !== undefined)
-          spool.append({ kind: 'policy', state: 'rejected', digest: '', serial: 0, code: refused.code.slice(0, 64) });
-        return;
-      }
-      case 'state':
-        return follow(await policyState.onState(frame, now()));
-      case 'membership':
-        return follow(await policyState.onMembership(frame, now()));
-      case 'telemetry.ack':
-      case 'head.ack':
-        return reporter.onFrame(frame);
-      case 'problem':
-        log(`the control plane says ${frame.code}: ${frame.detail}`);
-        return reporter.onProblem(frame.code);
-      case 'welcome':
-        return;
-    }
+  const onFrame = createDispatcher({
+    policyState,
+    take,
+    history,
+    standing,
+    onRetired: () => retirement.abort(),
+    reporter,
+    report: spool.append,
+    send,
+    now,
+    log,
+  });
+  /** What launches are made from. @throws CordonError `launch.crash-loop` */
+  const enforced = (): VerifiedState | undefined => {
+    const why = policyState.crashLoop();
+    if (why !== undefined) throw new CordonError('launch.crash-loop', why.message, { retryable: true });
+    return policyState.current(now());
   };
   const status = (): Status => {
     const connected = channel?.connected() ?? false;
-    return statusOf({ enrollment, connected, state: policyState.current(now()), selfTest, spool, runs: runs.all().length });
+    return statusOf({
+      enrollment,
+      connected,
+      state: policyState.current(now()),
+      selfTest: tester.last(),
+      spool,
+      blocked: policyState.crashLoop()?.message,
+      maintenance: standing.maintenance(now()),
+      history: history.status(),
+      runs: runs.all().length,
+    });
   };
   const local = await startLocalApi(
     runtimeDir,
     accounts,
-    createConversation({
-      launcher,
-      runs,
-      state: () => policyState.current(now()),
-      status,
-      report: spool.append,
-      installation,
-      clock,
-    }),
+    createConversation({ launcher, runs, state: enforced, status, report: spool.append, installation, clock }),
   );
   const leaving = new AbortController();
   channel = startChannel({
-    enrollment,
-    key,
+    org: enrollment.org,
+    open: identity.open,
     signal: leaving.signal,
     log,
     random: Math.random,
     onFrame,
-    hello: () => {
-      const state = policyState.current(now());
-      return {
-        type: 'hello',
-        protocol: PROTOCOL,
-        boot: spool.boot,
-        agentVersion: AGENT_VERSION,
-        trust: { roots: policyState.trusted().roots.length, floor: sha256Hex(policyState.trusted().floor) },
-        enforcing: state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.digest, cohort: state.cohort },
-        checkpoint: state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.checkpointDigest },
-      };
-    },
+    hello: () =>
+      helloOf({ boot: spool.boot, trusted: policyState.trusted(), state: policyState.current(now()), integrity: standing.hello() }),
     onConnected: () => {
       const state = inForce();
-      if (state !== null) channel?.send({ type: 'ack', ...state, phase: 'enforced' });
-      if (selfTest !== undefined) channel?.send({ type: 'selftest', result: selfTest });
+      if (state !== null) send({ type: 'ack', ...state, phase: 'enforced' });
+      const selfTest = tester.last();
+      if (selfTest !== undefined) send({ type: 'selftest', result: selfTest });
       reporter.onConnected();
+      history.onConnected();
     },
   });
   log(`serves ${accounts.map(({ name }) => name).join(', ')}; device ${enrollment.device}`);
   const loaded = policyState.current(now());
   if (loaded !== undefined) {
     spool.append({ kind: 'policy', state: 'confirmed', digest: loaded.digest, epoch: loaded.epoch, serial: loaded.serial });
-    testSoon(loaded);
+    tester.soon();
   }
-  const tester = setInterval(() => {
-    const state = policyState.current(now());
-    if (state !== undefined) testSoon(state);
-  }, SELF_TEST_MS);
-  await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
-  clearInterval(tester);
+  const watchFolder = watchStateFolder(stateDir, (code, message) => {
+    log(`${code}: ${message}`);
+    spool.append({ kind: 'daemon', state: 'problem', assurance, code });
+  });
+  const tend = async (): Promise<void> => {
+    standing.tend(now());
+    watchFolder();
+    const outcome = await policyState.tend(now());
+    if (outcome !== undefined) take(outcome);
+  };
+  const tender = setInterval(() => void tend().catch((error: unknown) => log(`the state could not be tended: ${String(error)}`)), TEND_MS);
+  const stop = AbortSignal.any([signal, retirement.signal]);
+  await new Promise<void>((resolve) => (stop.aborted ? resolve() : stop.addEventListener('abort', () => resolve(), { once: true })));
+  tester.stop();
+  clearInterval(tender);
   await reporter.finish();
   leaving.abort();
   local.stop();
@@ -242,5 +238,8 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   await launcher.stop();
   spool.close();
   egress.stop();
+  policyState.close();
+  standing.close();
+  if (standing.isRetired()) wipe(stateDir);
   lock.release();
 };

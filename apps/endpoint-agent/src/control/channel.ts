@@ -6,14 +6,13 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { DownFrame, MAX_FRAME_DOWN, type UpFrame } from '@cordon/policy/protocol/channel.ts';
 import { PackedState, unpackState } from '@cordon/policy/protocol/packed.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
-import type { KeyPair } from '@cordon/policy/trust/keys.ts';
-import type { Enrollment } from '../identity/enrollment.ts';
 import { backoff } from './backoff.ts';
-import { openSession } from './session.ts';
 
 export interface ChannelOptions {
-  readonly enrollment: Enrollment;
-  readonly key: KeyPair;
+  /** The organisation's id. */
+  readonly org: string;
+  /** Opens a session; gives up when the signal is aborted. */
+  readonly open: (signal: AbortSignal) => Promise<WebSocket>;
   /** What to say first, made anew for each connection. */
   readonly hello: () => UpFrame;
   /** Handles one frame at a time, in order. */
@@ -68,7 +67,7 @@ const converse = (socket: WebSocket, options: ChannelOptions): Promise<void> =>
     socket.on('message', (data, binary) => {
       heard();
       try {
-        const frame = readFrame(data, binary, options.enrollment.org);
+        const frame = readFrame(data, binary, options.org);
         turn = turn
           .then(() => options.onFrame(frame))
           .catch((error: unknown) => options.log(`frame ${frame.type}: ${error instanceof Error ? error.message : String(error)}`));
@@ -95,7 +94,7 @@ export const startChannel = (options: ChannelOptions): Channel => {
     for (let attempt = 0; !options.signal.aborted; attempt += 1) {
       const start = performance.now();
       try {
-        socket = await openSession(options.enrollment, options.key, options.signal);
+        socket = await options.open(options.signal);
         await converse(socket, options);
         if (performance.now() - start > STABLE_MS) attempt = 0;
       } catch (error) {

@@ -36,6 +36,7 @@ const connect = (server: string): ReturnType<typeof openSession> =>
   openSession(
     { server, org: 'org_1', device: `dev_${'d'.repeat(20)}`, memberIndex: 0 } as Parameters<typeof openSession>[0],
     keyPairFromSeed(randomBytes(32)),
+    { attempt: () => ({ count: 1, last: 'a', next: 'b' }), raise: () => false, confirmed: () => undefined },
     new AbortController().signal,
   );
 

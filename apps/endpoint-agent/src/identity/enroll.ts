@@ -42,7 +42,7 @@ export const enroll = async ({ stateDir, server, token, facts, now }: EnrollInpu
   if (root.document.org !== org) throw new CordonError('root.org', 'the server names another organisation than its root');
   await verifyFloor(floor, root);
   // 2. Both keys sign the same statement: the token's the right to join, the device's its possession.
-  const key = ensureDeviceKey(stateDir);
+  const key = ensureDeviceKey(stateDir, now);
   const { nonce } = await call(server, '/agent/v1/enroll/challenge', { token: id, jwk: key.jwk }, Challenge);
   const statement = await signGeneral({ org, nonce, token: id, jkt: key.kid, facts }, 'cordon-enroll+jws', [keyPair, key]);
   const { device, memberIndex } = await call(server, '/agent/v1/enroll', { jwk: key.jwk, statement }, Reply);
