@@ -24,8 +24,10 @@ import { createServer } from './http-server.ts';
 import { describeApi } from './openapi.ts';
 import { registerPolicies } from './policies/routes.ts';
 import { registerProposals } from './proposals/routes.ts';
+import { registerOrders } from './orders/routes.ts';
 import { registerPublishing } from './publishing/routes.ts';
 import { enforceRouteRules, type KnownRoute } from './route-rules.ts';
+import { registerTampering } from './tampering/routes.ts';
 import { registerTelemetry } from './telemetry/routes.ts';
 import { registerWatch } from './watch/routes.ts';
 import { registerHistory } from './witness/routes.ts';
@@ -41,6 +43,8 @@ const ADMIN_FEATURES: readonly Feature[] = [
   registerAssignments,
   registerProposals,
   registerPublishing,
+  registerOrders,
+  registerTampering,
   registerTelemetry,
   registerCompliance,
   registerAudit,

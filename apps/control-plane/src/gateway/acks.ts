@@ -33,6 +33,8 @@ export class ReportBook {
   #newest = 0;
   #flushing: Promise<void> | undefined;
   #closed = false;
+  /** What must be done before anything is written. */
+  readonly #first = new Set<Promise<void>>();
 
   constructor(store: ReportStore, log: FastifyBaseLogger, onStored: (devices: readonly string[]) => void) {
     this.#store = store;
@@ -49,6 +51,12 @@ export class ReportBook {
     const known = this.#waiting.get(device);
     this.#arrived();
     this.#waiting.set(device, { ack: known?.ack, at: known?.at ?? at, selfTest });
+  }
+
+  /** Nothing is written before this is done. @param work never fails */
+  after(work: Promise<void>): void {
+    this.#first.add(work);
+    void work.finally(() => this.#first.delete(work));
   }
 
   /** Writes what waits. What could not be written waits on, unless something newer has come. */
@@ -88,6 +96,7 @@ export class ReportBook {
 
   /** @returns whether all of it is in the database */
   async #write(batch: ReadonlyMap<string, Report>): Promise<boolean> {
+    await Promise.all(this.#first);
     const all = [...batch];
     for (let from = 0; from < all.length; from += CHUNK) {
       try {

@@ -12,15 +12,19 @@ import {
   type UpFrame,
 } from '@cordon/policy/protocol/channel.ts';
 import { FindingFrame, HistoryRequest } from '@cordon/policy/protocol/history.ts';
+import { OrderReply } from '@cordon/policy/protocol/orders.ts';
 import { bodyOf } from '@cordon/policy/protocol/batch.ts';
 import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import type { FastifyBaseLogger } from 'fastify';
+import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Published } from '../publishing/published.ts';
 import type { HeadBook } from '../reports/head-book.ts';
 import { faultOf } from '../telemetry/chain.ts';
 import type { Ingest } from '../telemetry/ingest.ts';
+import type { OrderDesk } from '../orders/desk.ts';
+import type { TamperingBook } from '../tampering/integrity.ts';
 import type { HistoryDesk } from '../witness/desk.ts';
 import type { ReportBook } from './acks.ts';
 import type { Push } from './push.ts';
@@ -34,6 +38,7 @@ const telemetry = Compile(TelemetryFrame);
 const head = Compile(HeadFrame);
 const history = Compile(HistoryRequest);
 const finding = Compile(FindingFrame);
+const orderReply = Compile(OrderReply);
 
 /** RFC 6455 §7.4.1: the server met something unexpected. */
 const INTERNAL = 1011;
@@ -44,6 +49,12 @@ const REMEMBERED = 64;
 const MAX_UNREAD = 262_144;
 
 const typeOf = (value: unknown): unknown => (typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined);
+
+/** Those of a hello that the database keeps. */
+const numbersOf = ({ enforcing, integrity }: Static<typeof Hello>): number[] => [
+  ...(enforcing === null ? [] : [enforcing.epoch, enforcing.serial]),
+  ...(integrity === undefined ? [] : [integrity.counter, integrity.first, integrity.accepted.epoch, integrity.accepted.serial]),
+];
 
 /** @throws CordonError channel.frame, json.* */
 const parse = (data: Buffer): UpFrame => {
@@ -61,6 +72,9 @@ const parse = (data: Buffer): UpFrame => {
     case 'selftest':
       if (selfTest.Check(value) && !JSON.stringify(value).includes('\\u0000')) return value;
       break;
+    case 'order.reply':
+      if (orderReply.Check(value) && !value.code?.includes('\0') && !value.proof?.includes('\0')) return value;
+      break;
     case 'history':
       if (history.Check(value)) return value;
       break;
@@ -68,7 +82,7 @@ const parse = (data: Buffer): UpFrame => {
       if (finding.Check(value)) return value;
       break;
     case 'hello':
-      if (hello.Check(value) && (value.enforcing?.serial ?? 0) <= MAX_INT && (value.enforcing?.epoch ?? 0) <= MAX_INT) return value;
+      if (hello.Check(value) && numbersOf(value).every((number) => number <= MAX_INT)) return value;
       break;
     default:
   }
@@ -87,13 +101,16 @@ interface Parts {
   readonly heads: HeadBook;
   readonly trust: TrustFrames;
   readonly history: HistoryDesk;
+  readonly tampering: TamperingBook;
+  readonly orders: OrderDesk;
   readonly clock: () => Date;
   readonly log: FastifyBaseLogger;
   /** Called when trees and checkpoint do not agree with the database. */
   readonly resync: () => Promise<void>;
 }
 
-export const createReceiver = ({ published, push, reports, ingest, heads, trust, history: desk, clock, log, resync }: Parts): Receiver => {
+export const createReceiver = (parts: Parts): Receiver => {
+  const { published, push, reports, ingest, heads, trust, history: desk, tampering, orders, clock, log, resync } = parts;
   const judged = new Map<string, UpFrame>();
 
   const read = (data: Buffer): UpFrame => {
@@ -126,10 +143,19 @@ export const createReceiver = ({ published, push, reports, ingest, heads, trust,
       if (frame.protocol !== PROTOCOL) return refuse(session, 'channel.protocol', `this server speaks protocol ${PROTOCOL}`);
       session.greeted = true;
       session.held = frame.enforcing?.digest;
+      // Held against what it acknowledged before, so before that is overwritten.
+      reports.after(
+        tampering
+          .hear(session.device, frame.integrity)
+          .catch((error: unknown) => log.error({ err: error, device: session.device }, 'what a device says of its state could not be judged')),
+      );
       if (frame.enforcing !== null) {
         const { epoch, serial, digest } = frame.enforcing;
         reports.ack(session.device, { epoch, serial, digest, phase: 'enforced' }, clock());
       }
+      orders
+        .deliver(session.device)
+        .catch((error: unknown) => log.error({ err: error, device: session.device }, 'orders could not be read; they wait for the next hello'));
       greet(session, frame.trust).catch((error: unknown) => {
         log.error({ err: error, device: session.device }, 'a device could not be made current');
         session.close(CLOSE.restart, 'channel.not-ready');
@@ -148,6 +174,11 @@ export const createReceiver = ({ published, push, reports, ingest, heads, trust,
         return;
       case 'head':
         heads.offer(session, frame);
+        return;
+      case 'order.reply':
+        orders
+          .answer(session.device, frame)
+          .catch((error: unknown) => log.error({ err: error, device: session.device }, 'an answer could not be stored; the order is sent again'));
         return;
       case 'history':
         desk.walk(frame).then(

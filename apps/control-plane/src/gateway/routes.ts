@@ -6,6 +6,8 @@ import type { Feature } from '../context.ts';
 import { coalesce } from '../publishing/coalesce.ts';
 import { resync } from '../publishing/load.ts';
 import { createHeadBook } from '../reports/reports.ts';
+import { createOrderDesk, ORDERS_CHANNEL } from '../orders/desk.ts';
+import { createTamperingBook } from '../tampering/integrity.ts';
 import { createIngest } from '../telemetry/telemetry.ts';
 import { ReportBook } from './acks.ts';
 import { createArrivals } from './arrivals.ts';
@@ -44,6 +46,10 @@ export const registerGateway: Feature = (app, context) => {
     checkSessions([device]).catch((error: unknown) => log.warn({ err: error, device }, 'how a device stands could not be read'));
   });
   const arrivals = createArrivals(context);
+  const orders = createOrderDesk(context, (device, frame) => {
+    const session = hub.of(device);
+    if (session?.greeted === true) session.send(frame);
+  });
   const hold = createHold({
     published,
     push: (advance) => {
@@ -61,6 +67,8 @@ export const registerGateway: Feature = (app, context) => {
     heads,
     trust: createTrustFrames(context.organisation),
     history: createHistoryDesk(context),
+    tampering: createTamperingBook(context),
+    orders,
     clock,
     log,
     resync: () => sync([]),
@@ -79,6 +87,10 @@ export const registerGateway: Feature = (app, context) => {
         if (notice === undefined) return;
         arrivals.hear(notice);
         hearNotice(hub, notice);
+      },
+      [ORDERS_CHANNEL]: (device) => {
+        if (hub.of(device) === undefined) return;
+        orders.deliver(device).catch((error: unknown) => log.error({ err: error, device }, 'orders could not be read; they wait for the next hello'));
       },
     },
     log,
