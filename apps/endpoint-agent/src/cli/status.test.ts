@@ -10,6 +10,13 @@ const status: Status = {
   enforcing: { digest: 'ab'.repeat(32), epoch: 0, serial: 7, freshness: 'current', policies: ['coding-agents revision 2'] },
   selfTest: { passed: false, at: '2026-06-01T00:00:00.000Z' },
   spool: { waiting: 3, dropped: 0 },
+  history: {
+    newest: { epoch: 0, serial: 7, number: 12, digest: 'cd'.repeat(32), audit: { seq: 1042, head: 'ef'.repeat(32) } },
+    walking: false,
+    findings: [],
+  },
+  blocked: null,
+  maintenance: null,
   runs: 1,
 };
 
@@ -22,7 +29,26 @@ describe('what status says', () => {
     expect(text).not.toContain('nothing launches');
   });
 
+  it('has the head of the audit log as cordonctl audit verify takes it, and every finding', () => {
+    const place = (number: number) => ({ epoch: 0, serial: 7, number, digest: 'cd'.repeat(32) });
+    expect(statusLines(status).join('\n')).toContain(`audit log at 1042:${'ef'.repeat(32)}\n`);
+    const found = { code: 'history.fork', at: '2026-06-01T00:00:00.000Z', earlier: place(12), later: place(12) } as const;
+    const text = statusLines({ ...status, history: { ...status.history, walking: true, findings: [found] } }).join('\n');
+    expect(text).toContain('asking for what was missed');
+    expect(text).toContain('HISTORY.FORK at 2026-06-01T00:00:00.000Z: 0/12 (serial 7) after 0/12 (serial 7)');
+    expect(statusLines({ ...status, history: { newest: null, walking: false, findings: [] } }).join('\n')).toContain('history    none yet');
+  });
+
+  it('says until when the device is in maintenance, and that nothing else changes', () => {
+    expect(statusLines(status).join('\n')).not.toContain('maintenance');
+    const text = statusLines({ ...status, maintenance: '2026-06-01T08:00:00.000Z' }).join('\n');
+    expect(text).toContain(
+      'maintenance until 2026-06-01T08:00:00.000Z: a stop of the daemon is no tampering; what is enforced stays as it is',
+    );
+  });
+
   it('says that nothing launches, and why', () => {
+    expect(statusLines({ ...status, enforcing: null, blocked: 'the daemon ended three times' }).join('\n')).toContain('ended three times');
     expect(statusLines({ ...status, enforcing: null }).join('\n')).toContain('nothing valid: nothing launches');
     const empty = {
       ...status,

@@ -7,14 +7,22 @@ import { parseArguments } from './arguments.ts';
 
 /** What a person reads. */
 export const statusLines = (status: Status): string[] => {
-  const { enforcing, selfTest, spool } = status;
+  const { enforcing, selfTest, spool, history } = status;
   return [
     `device     ${status.device} in ${status.organisation}`,
     `server     ${status.server} (${status.connected ? 'connected' : 'not connected; the policy stays in force'})`,
-    `enforcing  ${enforcing === null ? 'nothing valid: nothing launches' : `serial ${enforcing.serial}, ${enforcing.digest.slice(0, 16)}, ${enforcing.freshness}`}`,
+    `enforcing  ${enforcing === null ? (status.blocked ?? 'nothing valid: nothing launches') : `serial ${enforcing.serial}, ${enforcing.digest.slice(0, 16)}, ${enforcing.freshness}`}`,
     ...(enforcing?.policies ?? []).map((policy) => `           ${policy}`),
     ...(enforcing?.policies.length === 0 ? ['           no policy is assigned to this device: nothing launches'] : []),
+    ...(status.maintenance === null
+      ? []
+      : [`maintenance until ${status.maintenance}: a stop of the daemon is no tampering; what is enforced stays as it is`]),
     `self-test  ${selfTest === null ? 'not run' : `${selfTest.passed ? 'passed' : 'FAILED'} at ${selfTest.at}`}`,
+    `history    ${history.newest === null ? 'none yet' : `audit log at ${history.newest.audit.seq}:${history.newest.audit.head}${history.walking ? ', asking for what was missed' : ''}`}`,
+    ...history.findings.map(
+      ({ code, at, earlier, later }) =>
+        `           ${code.toUpperCase()} at ${at}: ${later.epoch}/${later.number} (serial ${later.serial}) after ${earlier.epoch}/${earlier.number} (serial ${earlier.serial}); tell your administrator`,
+    ),
     `events     ${spool.waiting} waiting, ${spool.dropped} dropped`,
     `runs       ${status.runs}`,
   ];

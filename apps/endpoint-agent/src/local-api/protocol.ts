@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { Explanation } from '@cordon/policy/effective.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
+import type { HistoryStatus } from '../policy-state/history.ts';
 
 export const KIND = { control: 0, stdin: 1, stdout: 2, stderr: 3 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
@@ -41,6 +42,12 @@ export interface Status {
   } | null;
   readonly selfTest: { readonly passed: boolean; readonly at: string } | null;
   readonly spool: { readonly waiting: number; readonly dropped: number };
+  /** The newest checkpoint, with the audit log's head in it, and what did not fit the history before it. */
+  readonly history: HistoryStatus;
+  /** Why nothing is enforced, where that has a reason of its own. */
+  readonly blocked: string | null;
+  /** Until when a stop of the daemon is no tampering; what is enforced stays as it is. */
+  readonly maintenance: string | null;
   readonly runs: number;
 }
 

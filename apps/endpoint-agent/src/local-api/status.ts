@@ -2,6 +2,7 @@
 import type { SelfTest } from '@cordon/policy/protocol/channel.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Enrollment } from '../identity/enrollment.ts';
+import type { HistoryStatus } from '../policy-state/history.ts';
 import type { Spool } from '../telemetry/spool.ts';
 import type { Status } from './protocol.ts';
 
@@ -11,11 +12,16 @@ export interface StatusParts {
   readonly state: VerifiedState | undefined;
   readonly selfTest: SelfTest | undefined;
   readonly spool: Pick<Spool, 'depth' | 'dropped'>;
+  readonly history: HistoryStatus;
+  /** Why nothing is in force, where that has a reason of its own. */
+  readonly blocked: string | undefined;
+  /** Until when the device is in maintenance. */
+  readonly maintenance: Date | undefined;
   /** How many live. */
   readonly runs: number;
 }
 
-export const statusOf = ({ enrollment, connected, state, selfTest, spool, runs }: StatusParts): Status => ({
+export const statusOf = ({ enrollment, connected, state, selfTest, spool, history, blocked, maintenance, runs }: StatusParts): Status => ({
   device: enrollment.device,
   organisation: enrollment.org,
   server: enrollment.server,
@@ -32,5 +38,8 @@ export const statusOf = ({ enrollment, connected, state, selfTest, spool, runs }
         },
   selfTest: selfTest === undefined ? null : { passed: selfTest.passed, at: selfTest.at },
   spool: { waiting: spool.depth(), dropped: spool.dropped() },
+  history,
+  blocked: blocked ?? null,
+  maintenance: maintenance?.toISOString() ?? null,
   runs,
 });
