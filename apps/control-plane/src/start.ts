@@ -19,7 +19,7 @@ import { createHub } from './gateway/hub.ts';
 import { readTls } from './http-server.ts';
 import { startJobs } from './jobs/jobs.ts';
 import { loggedError } from './logged-error.ts';
-import { checkSigner, ensureOrganisation } from './organisation/setup.ts';
+import { checkSigner, ensureOrganisation, giveRoots } from './organisation/setup.ts';
 import { Published } from './publishing/published.ts';
 import { renewCheckpoint } from './publishing/publish.ts';
 import { loadSecrets, prepareStateFolder } from './secrets.ts';
@@ -130,6 +130,7 @@ export const createControlPlane = async (
     const organisation = await ensureOrganisation({ prisma, clock, log }, signerFolder, config.organisation);
     const signer = await startSigner(signerFolder, (error) => log.error({ err: error }, 'the signer could not be started again'));
     stops.push(() => signer.close());
+    await giveRoots(organisation, signer);
     const published = new Published(organisation.orgId, organisation.witnesses);
     const sealer = createSealer(await sharedKey(prisma, database.password), clock);
     const context: Context = {

@@ -8,6 +8,7 @@ import { appendAudit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { ensureAllDevices } from '../groups/groups.ts';
 import { newId } from '../ids.ts';
+import type { SignerClient } from '../signer/contract.ts';
 import { makeOrganisation, signerFiles } from '../signer/organisation.ts';
 import { offerTrialApprover } from '../signer/trial-approver.ts';
 import { goesOn, installKeys, readCeremony } from './ceremony.ts';
@@ -109,6 +110,18 @@ export const checkSigner = async ({ roots, fingerprint }: Organisation, checkpoi
     throw new CordonError(
       'organisation.signer-unknown',
       "the organisation's root does not name this signer's key: restore the state folder that belongs to this database",
+      { cause },
+    );
+  });
+};
+
+/** Hands the roots to the signer, which pins the first that it is ever given. @throws CordonError organisation.signer-unknown, signer.*, root.* */
+export const giveRoots = async ({ roots }: Organisation, signer: Pick<SignerClient, 'roots'>): Promise<void> => {
+  await signer.roots(roots).catch((cause: unknown) => {
+    if (!(cause instanceof CordonError) || cause.code !== 'root.fingerprint') throw cause;
+    throw new CordonError(
+      'organisation.signer-unknown',
+      'this signer belongs to another organisation: restore the state folder that belongs to this database',
       { cause },
     );
   });

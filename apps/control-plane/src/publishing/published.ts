@@ -2,6 +2,7 @@
  * What is in force, in memory: the newest checkpoint, both Merkle trees, every device's place and the bundles of living cohorts.
  * A copy of the database, rebuilt at start and whenever another replica has published; the proofs that devices get are cut from it.
  */
+import { CordonError } from '@cordon/policy/errors.ts';
 import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
 import type { MembershipFrame, StateFrame } from '@cordon/policy/protocol/channel.ts';
 import { cohortLeafBytes, memberLeafBytes } from '@cordon/policy/trust/checkpoint.ts';
@@ -51,6 +52,13 @@ export interface Advance {
   readonly renewed: boolean;
 }
 
+/** What becomes other with one transition. */
+export interface Changes {
+  readonly cohorts: readonly CohortState[];
+  readonly joining: readonly { readonly id: string; readonly index: number }[];
+  readonly moves: readonly { readonly device: string; readonly cohort: string | undefined }[];
+}
+
 /** Different sets of open groups that are remembered of one cohort. */
 const MAX_CLAIMS = 256;
 
@@ -70,6 +78,8 @@ export class Published {
   approved: Approved | undefined;
   /** Sets of open groups in which devices were seen, by their cohort's key: what the signer tries. */
   readonly #claims = new Map<string, Map<string, readonly string[]>>();
+  /** The serial of the last checkpoint that this process had signed, whether or not its transaction was committed. */
+  signed: number | undefined;
   /** A change of members was committed and could not be placed: the next renewal looks at every device. */
   misplaced = false;
   /** Places devices, several callers at a time; made by the first. */
@@ -154,6 +164,34 @@ export class Published {
     this.cohorts.set(cohort.id, cohort);
     this.byKey.set(cohort.key, cohort.id);
     this.tree.set(cohort.index, cohortLeafBytes(this.#cohortLeaf(cohort)));
+  }
+
+  /**
+   * Makes what a transition changes. The trees then give the roots that are to be signed.
+   * @returns takes all of it back, as if it had never been
+   */
+  apply({ cohorts, joining, moves }: Changes): () => void {
+    const [members, leaves] = [this.members.size, this.tree.size];
+    const had = cohorts.map((cohort) => [cohort, this.cohorts.get(cohort.id)] as const);
+    const stood = [...joining.map(({ id }) => id), ...moves.map(({ device }) => device)].map((id) => [id, this.devices.get(id)] as const);
+    for (const cohort of cohorts) this.putCohort(cohort);
+    for (const { id, index } of joining) this.place(id, index, undefined);
+    for (const { device, cohort } of moves) {
+      const index = this.devices.get(device)?.index;
+      if (index === undefined) throw new CordonError('publish.unknown-device', `device ${device} has no place in the members tree`);
+      this.place(device, index, cohort);
+    }
+    return () => {
+      for (const [cohort, before] of had) {
+        if (before !== undefined) this.putCohort(before);
+        else if (this.cohorts.delete(cohort.id)) this.byKey.delete(cohort.key);
+      }
+      for (const [id, before] of stood)
+        if (before === undefined) this.devices.delete(id);
+        else this.place(id, before.index, before.cohort);
+      this.members.truncate(members);
+      this.tree.truncate(leaves);
+    };
   }
 
   /** @param open groups of a device in this cohort */

@@ -157,13 +157,9 @@ export const writePlaces = async (
     FROM unnest(${moves.map((m) => m.device)}::text[], ${moves.map((m) => m.cohort ?? '')}::text[]) AS m(id, cohort) WHERE device.id = m.id`;
 };
 
-/** The next serial; the organisation's row is locked until the transaction ends. */
-export const nextSerial = async (tx: Tx, newCohorts: number): Promise<number> => {
-  const { serial } = await tx.organisation.update({
-    where: { id: 1 },
-    data: { serial: { increment: 1 }, nextCohort: { increment: newCohorts } },
-    select: { serial: true },
-  });
+/** Takes a serial above the current one; the organisation's row is locked until the transaction ends. @returns it */
+export const nextSerial = async (tx: Tx, newCohorts: number, serial: number): Promise<number> => {
+  await tx.organisation.update({ where: { id: 1 }, data: { serial, nextCohort: { increment: newCohorts } } });
   return serial;
 };
 

@@ -3,15 +3,16 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { CHECKPOINT_LIFETIME_MS, type CheckpointPayload } from '@cordon/policy/trust/checkpoint.ts';
 import { sha256Hex } from '@cordon/policy/trust/digest.ts';
 import { skipOf } from '@cordon/policy/trust/history.ts';
-import type { RootDocument } from '@cordon/policy/trust/root.ts';
 import { auditHead } from '../audit/audit.ts';
 import type { Context, Tx } from '../context.ts';
 import { newId } from '../ids.ts';
 import type { StoredProposal } from '../proposals/proposals.ts';
+import type { SignerHead } from '../signer/contract.ts';
 import { ensureBundle, loadDocuments } from './bundles.ts';
 import type { Snapshot } from './cohorts.ts';
 import { load } from './load.ts';
-import type { Advance, CohortState } from './published.ts';
+import type { Advance, Changes, CohortState } from './published.ts';
+import { baseOf, bringAlong, requestFor, type Base } from './to-sign.ts';
 import {
   currentSerial,
   digestAt,
@@ -53,11 +54,6 @@ interface Steps {
   record?(tx: Tx, effect: Effect, decision: Decision): Promise<void>;
 }
 
-const epochOf = (roots: readonly string[]): number => {
-  const { payload } = JSON.parse(roots.at(-1) ?? '{}') as { payload: string };
-  return (JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as RootDocument).epoch;
-};
-
 /** Its place among those of the epoch, and those that it names. A new epoch begins anew: what was before it may be lost. */
 const follow = async (
   tx: Tx,
@@ -71,11 +67,20 @@ const follow = async (
   return { number, previous: newest.digest, skip: skip === newest.number ? newest.digest : await digestAt(tx, epoch, skip) };
 };
 
-const signCheckpoint = async (tx: Tx, context: Context, serial: number, newest: CheckpointRow | null): Promise<void> => {
+interface Signed {
+  readonly newest: CheckpointRow | null;
+  readonly serial: number;
+  readonly head: SignerHead;
+  readonly base: Base;
+  readonly changes: Changes;
+  readonly decision: Decision;
+}
+
+const signCheckpoint = async (tx: Tx, context: Context, { serial, newest, ...rest }: Signed): Promise<void> => {
   const { published, signer, clock, organisation } = context;
   const issuedAt = clock();
   const expiresAt = new Date(issuedAt.getTime() + CHECKPOINT_LIFETIME_MS);
-  const epoch = epochOf(organisation.roots);
+  const { epoch } = organisation;
   const audit = await auditHead(tx);
   const place = await follow(tx, newest, epoch);
   const payload: CheckpointPayload = {
@@ -90,12 +95,20 @@ const signCheckpoint = async (tx: Tx, context: Context, serial: number, newest: 
     cohorts: { size: published.tree.size, root: published.tree.root() },
     ...place,
   };
-  const jws = await signer.signCheckpoint(payload);
+  const jws = await signer.signCheckpoint(await requestFor(tx, context, { payload, ...rest }));
+  published.signed = serial;
   const digest = sha256Hex(Buffer.from(jws.split('.')[1] ?? '', 'base64url'));
   await tx.checkpoint.create({ data: { epoch, serial, number: place.number, jws, digest, createdAt: issuedAt, expiresAt } });
   await notify(tx, digest);
   published.checkpoint = { jws, digest, epoch, serial, issuedAt, expiresAt };
 };
+
+/**
+ * Whether the signer is ahead because a transaction failed after it had signed: then the next one begins above what was signed. Further ahead than this process
+ * or a crash explains, it is the database that is older: that is for the root to settle, and the signer refuses.
+ */
+const isUnfinished = ({ published, organisation }: Context, { epoch, serial }: SignerHead, current: number): boolean =>
+  epoch === organisation.epoch && serial > current && (serial === current + 1 || serial === published.signed);
 
 /** The cohorts that are new or get other bytes; a new one is appended to the tree. */
 const changedCohorts = async (tx: Tx, context: Context, { wanted, snapshot }: Decision): Promise<Omit<CohortState, 'serial'>[]> => {
@@ -118,6 +131,8 @@ export const transition = ({ decide, record }: Steps, context: Context): Promise
   context.published.serialise(async () => {
     const { published, prisma } = context;
     let release: (() => void) | undefined;
+    let undo: (() => void) | undefined;
+    const bundles = new Map(published.bundles);
     try {
       const result = await prisma.$transaction(async (tx) => {
         await lockPublishing(tx);
@@ -126,6 +141,7 @@ export const transition = ({ decide, record }: Steps, context: Context): Promise
           const missed = await load(tx, published);
           if (missed !== undefined) published.announce(missed);
         }
+        const head = await bringAlong(tx, context);
         const decision = await decide(tx);
         await loadDocuments(tx, published, decision.snapshot);
         const drafts = await changedCohorts(tx, context, decision);
@@ -136,25 +152,24 @@ export const transition = ({ decide, record }: Steps, context: Context): Promise
           return published.devices.get(device)?.cohort === cohort ? [] : [{ device, cohort }];
         });
         const renewed = decision.always === 'checkpoint' || published.checkpoint === undefined;
-        const grows = decision.always === 'serial' || drafts.length > 0 || moves.length > 0 || (renewed && newest === null);
-        if (!grows && !renewed && joining.length === 0) return { serial: newest?.serial ?? 0, changed: [], moves: [], advance: undefined };
-        const serial = grows
-          ? await nextSerial(tx, drafts.filter(({ index }) => index >= published.tree.size).length)
-          : await currentSerial(tx);
+        const current = await currentSerial(tx);
+        const unfinished = isUnfinished(context, head, current);
+        const isDue = renewed || joining.length > 0;
+        const grows = decision.always === 'serial' || drafts.length > 0 || moves.length > 0 || (isDue && (newest === null || unfinished));
+        if (!grows && !isDue) return { serial: newest?.serial ?? 0, changed: [], moves: [], advance: undefined };
+        const added = drafts.filter(({ index }) => index >= published.tree.size).length;
+        const serial = grows ? await nextSerial(tx, added, (unfinished ? head.serial : current) + 1) : current;
         const changed = drafts.map((draft): CohortState => ({ ...draft, serial }));
         const at = context.clock();
         if (changed.length > 0) await writeCohorts(tx, changed, at);
         if (moves.length > 0) await writePlaces(tx, moves, at);
         await record?.(tx, { serial, changed, moves }, decision);
         release = await published.acquire();
-        for (const cohort of changed) published.putCohort(cohort);
-        for (const { id, index } of joining) published.place(id, index, undefined);
-        for (const { device, cohort } of moves) {
-          const place = published.devices.get(device);
-          if (place === undefined) throw new CordonError('publish.unknown-device', `device ${device} has no place in the members tree`);
-          published.place(device, place.index, cohort);
-        }
-        await signCheckpoint(tx, context, serial, newest);
+        const base = baseOf(published);
+        const changes = { cohorts: changed, joining, moves };
+        undo = published.apply(changes);
+        await signCheckpoint(tx, context, { serial, newest, head, base, decision, changes });
+        undo = undefined;
         published.snapshot = decision.snapshot;
         published.tidy();
         const advance = {
@@ -169,7 +184,11 @@ export const transition = ({ decide, record }: Steps, context: Context): Promise
       if (result.advance !== undefined) published.announce(result.advance);
       return result;
     } catch (error) {
-      published.invalidate();
+      // Nothing of it is in the database, unless the end of the transaction was on its way: then nobody knows.
+      published.bundles.clear();
+      for (const [digest, bundle] of bundles) published.bundles.set(digest, bundle);
+      if (undo !== undefined) undo();
+      else if (release !== undefined) published.invalidate();
       release?.();
       throw error;
     }

@@ -4,22 +4,23 @@ import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CordonError } from '@cordon/policy/errors.ts';
-import type { SignerClient } from '../context.ts';
+import type { SignerClient, SignerHead } from './contract.ts';
 import { signerFiles } from './organisation.ts';
 
-/** For an answer, a restart of the signer included. */
-const ANSWER_MS = 10_000;
+/** For an answer, a restart of the signer included; all leaves of a large fleet take their time. */
+const ANSWER_MS = { usual: 10_000, leaves: 25_000 } as const;
 const RESTART_MS = { first: 200, most: 5000 } as const;
 
 interface Reply {
   readonly id: number;
-  readonly jws?: string;
+  readonly result?: unknown;
   readonly code?: string;
   readonly message?: string;
+  readonly retryable?: boolean;
 }
 
 interface Asked {
-  resolve(jws: string): void;
+  resolve(result: unknown): void;
   reject(error: Error): void;
 }
 
@@ -92,9 +93,9 @@ export const startSigner = async (folder: string, onFailure: (error: unknown) =>
     for (const id of waiting.keys()) take(id)?.reject(unavailable(why));
   };
   const receive = (line: string): void => {
-    const { id, jws, code = 'signer.failed', message = 'the signer refused' } = JSON.parse(line) as Reply;
-    if (jws === undefined) take(id)?.reject(new CordonError(code, message));
-    else take(id)?.resolve(jws);
+    const { id, result, code, message = 'the signer refused', retryable = false } = JSON.parse(line) as Reply;
+    if (code === undefined) take(id)?.resolve(result);
+    else take(id)?.reject(new CordonError(code, message, { retryable }));
   };
   const reopen = async (): Promise<Link> => {
     for (let pause: number = RESTART_MS.first; ; pause = Math.min(pause * 2, RESTART_MS.most)) {
@@ -122,20 +123,24 @@ export const startSigner = async (folder: string, onFailure: (error: unknown) =>
   const supervising = supervise().catch((error: unknown) => {
     if (!stop.signal.aborted) onFailure(error);
   });
-  const ask = (op: 'manifest' | 'checkpoint', payload: object): Promise<string> => {
+  const ask = <T>(op: string, request: object, within: number = ANSWER_MS.usual): Promise<T> => {
     const id = nextId++;
-    const { promise, resolve, reject } = Promise.withResolvers<string>();
-    waiting.set(id, { resolve, reject });
-    const late = setTimeout(() => take(id)?.reject(unavailable('did not answer in time')), ANSWER_MS);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    // It is this service's own process, and speaks as `contract.ts` says.
+    waiting.set(id, { resolve: (result) => resolve(result as T), reject });
+    const late = setTimeout(() => take(id)?.reject(unavailable('did not answer in time')), within);
     link.then(
-      ({ socket }) => waiting.has(id) && socket.write(`${JSON.stringify({ id, op, payload })}\n`),
+      ({ socket }) => waiting.has(id) && socket.write(`${JSON.stringify({ id, op, request })}\n`),
       () => take(id)?.reject(unavailable('is down')),
     );
     return promise.finally(() => clearTimeout(late));
   };
   return {
-    signManifest: (payload) => ask('manifest', payload),
-    signCheckpoint: (payload) => ask('checkpoint', payload),
+    head: () => ask<SignerHead>('head', {}),
+    roots: (roots) => ask<void>('roots', { roots }),
+    follow: (request) => ask<void>('follow', request, ANSWER_MS.leaves),
+    signManifest: (payload) => ask<string>('manifest', payload),
+    signCheckpoint: (request) => ask<string>('checkpoint', request, ANSWER_MS.leaves),
     close: async () => {
       stop.abort();
       await link.then(

@@ -17,12 +17,22 @@ export interface Organisation {
 }
 
 /** Files of the signer in its folder. */
-export const signerFiles = (
-  folder: string,
-): { readonly keys: string; readonly offline: string; readonly passphrase: string; readonly state: string; readonly socket: string } => ({
+export interface SignerFiles {
+  readonly keys: string;
+  readonly offline: string;
+  readonly passphrase: string;
+  /** Everything that it knows. */
+  readonly memory: string;
+  /** The highest serial that it signed, beside it: an older state in its place is found out. */
+  readonly state: string;
+  readonly socket: string;
+}
+
+export const signerFiles = (folder: string): SignerFiles => ({
   keys: path.join(folder, 'online-keys.json'),
   offline: path.join(folder, 'offline-keys.json'),
   passphrase: path.join(folder, 'passphrase'),
+  memory: path.join(folder, 'state.sqlite'),
   state: path.join(folder, 'high-water.json'),
   socket: path.join(folder, 'signer.sock'),
 });

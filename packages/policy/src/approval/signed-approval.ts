@@ -1,7 +1,7 @@
 /** An approval as it travels: a general JWS by approvers' own keys, counted by distinct key against the root's threshold. */
 import { Compile } from 'typebox/compile';
 import { CordonError } from '../errors.ts';
-import { openGeneral, signGeneral, type Signer } from '../trust/envelope.ts';
+import { openGeneral, peekGeneral, signGeneral, type Signer } from '../trust/envelope.ts';
 import type { TrustedRoot } from '../trust/root.ts';
 import { ApprovalPayload, MAX_APPROVAL_MS } from './approval.ts';
 
@@ -18,6 +18,13 @@ const demand: (held: boolean, code: string, message: string) => asserts held = (
 /** Signs what people approve. Several signers give several signatures over the same bytes. */
 export const signApproval = (payload: ApprovalPayload, signers: readonly Signer[]): Promise<string> =>
   signGeneral(payload, 'cordon-approval+jws', signers);
+
+/** What an approval says of itself, before anybody has verified it. @throws CordonError `approval.schema`, `jws.*`, `json.*` */
+export const peekApproval = (jws: string): ApprovalPayload => {
+  const payload = peekGeneral(jws, MAX_APPROVAL_BYTES);
+  demand(validator.Check(payload), 'approval.schema', 'not an approval');
+  return payload;
+};
 
 /**
  * Verifies an approval under the newest root: who signed, for which organisation and epoch, and that it may be used now. Whether it fits what was

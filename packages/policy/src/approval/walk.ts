@@ -13,8 +13,12 @@ export interface Standing {
 /** The beginning of an epoch. */
 export const NOTHING_APPROVED: Standing = { approved: undefined, before: undefined };
 
-/** Whether an approval has been walked already: whoever asked lost the answer, or the transaction after it. */
-export const isWalked = ({ approved }: Standing, target: Target): boolean => approved?.digest === targetDigest(target);
+const leadsFrom = ({ approved }: Standing, { from }: Pick<ApprovalPayload, 'from'>): boolean =>
+  from === null ? approved === undefined : from.digest === approved?.digest && from.serial === approved.serial;
+
+/** Whether this approval brought what stands: whoever asks again lost the answer, or the transaction after it. It needs no second look. */
+export const isWalked = (standing: Standing, approval: Pick<ApprovalPayload, 'from' | 'to'>): boolean =>
+  standing.approved?.digest === approval.to && !leadsFrom(standing, approval);
 
 /**
  * @param approval verified already (`verifyApproval`)
@@ -25,7 +29,7 @@ export const walk = (standing: Standing, approval: ApprovalPayload, target: Targ
   const digest = targetDigest(target);
   if (approval.to !== digest) throw new CordonError('approval.to', 'the target is not the one that was approved');
   const { approved } = standing;
-  if (approval.from?.digest !== approved?.digest || approval.from?.serial !== approved?.serial)
+  if (!leadsFrom(standing, approval))
     throw new CordonError(
       'approval.from',
       'another target was approved since this one was proposed, or the approval was used: propose again from what is in force',

@@ -67,6 +67,22 @@ it('many leaves at once give the tree that one after the other give, and each no
   );
 });
 
+it('a tree that is cut is the tree that never grew', () => {
+  fc.assert(
+    fc.property(fc.nat(70), fc.nat(70), fc.nat(3), (a, b, more) => {
+      const [size, cut] = [Math.max(a, b), Math.min(a, b)];
+      const tree = treeOf(leavesOf(size));
+      tree.truncate(cut);
+      const all = [...leavesOf(cut), ...leavesOf(more)];
+      for (const leaf of leavesOf(more)) tree.set(tree.size, leaf);
+      const fresh = treeOf(all);
+      expect([tree.size, tree.root()]).toEqual([fresh.size, fresh.root()]);
+      for (let index = 0; index < all.length; index += 1) expect(tree.proof(index)).toEqual(fresh.proof(index));
+    }),
+    { numRuns: LAW_RUNS },
+  );
+});
+
 /** One honest claim: leaf, index, size, proof and root fit. */
 const claimOf = (n: number, index: number): Parameters<typeof verifyInclusion>[0] => {
   const leaves = leavesOf(n);

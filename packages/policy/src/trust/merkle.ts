@@ -68,6 +68,24 @@ export class MerkleTree {
     }
   }
 
+  /** Takes the leaves from an index on away again. */
+  truncate(size: number): void {
+    if (!Number.isSafeInteger(size) || size < 0 || size > this.size)
+      throw new CordonError('merkle.index', `a tree of ${this.size} leaves cannot be cut to ${size}`);
+    let [length, level] = [size, 0];
+    for (; length > 1; length = Math.ceil(length / 2), level += 1) (this.#levels[level] ??= []).length = length;
+    (this.#levels[level] ??= []).length = length;
+    this.#levels.length = level + 1;
+    // Nodes above the last leaf covered what is gone.
+    for (let [at, above] = [size - 1, 1]; above <= level; above += 1) {
+      const row = this.#levels[above - 1] ?? [];
+      at >>= 1;
+      const [left, right] = [row[at * 2], row[at * 2 + 1]];
+      if (left === undefined) throw new CordonError('merkle.index', 'the tree has a hole');
+      (this.#levels[above] ??= [])[at] = right === undefined ? left : nodeHash(left, right);
+    }
+  }
+
   root(): string {
     return (this.#levels.at(-1)?.[0] ?? EMPTY).toString('hex');
   }
