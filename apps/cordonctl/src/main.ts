@@ -9,6 +9,8 @@ const USAGE = `cordonctl: keys, proofs and decisions of a Cordon organisation
                                               make the keys of an organisation, offline, and what its server needs
   cordonctl keys rotate ROLE --organisation FILE --with KEYFILE... --out DIR [--days 365]
                                               new keys for a role; the root signs them
+  cordonctl keys rotate witness --witnesses N [--witness-threshold K] ...
+                                              demand independent witnesses from now on, others, or with 0 none
   cordonctl keys raise-epoch --organisation FILE --with KEYFILE... --out DIR
                                               after a restore, or when the signer was lost
   cordonctl keys token --module FILE --token LABEL --out FILE
@@ -27,6 +29,8 @@ and what people decide about, over the admin API (--server URL --token-file FILE
   cordonctl proposals show ID                 what it gives and takes, computed here
   cordonctl approve ID --key KEYFILE [--passphrase FILE] [--yes]
                                               sign it with your own key, after you have read what it gives and takes
+  cordonctl witness --key KEYFILE --state DIR [--fingerprint ROOT] [--once]
+                                              follow the history of checkpoints and cosign it; ends with 1 when there are two
   cordonctl publish [--proposal ID | --change-set ID] [--title TEXT] [--wait [--timeout SECONDS]]
                                               put the draft in force, or what was approved, or what was in force before
 `;
@@ -43,6 +47,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   propose: async () => (await import('./proposals/commands.ts')).proposeCommand,
   'proposals list': async () => (await import('./proposals/commands.ts')).listCommand,
   'proposals show': async () => (await import('./proposals/commands.ts')).showCommand,
+  witness: async () => (await import('./witness/command.ts')).witnessCommand,
   approve: async () => (await import('./proposals/commands.ts')).approveCommand,
   publish: async () => (await import('./proposals/commands.ts')).publishCommand,
   'audit verify': async () => (await import('./audit/verify.ts')).verifyCommand,
