@@ -4,8 +4,9 @@ const USAGE = `cordon: contains AI agents under your organisation's policy
 
   cordon enroll --server URL [--token-file FILE]   join (the token also by CORDON_TOKEN or standard input)
   cordon daemon                                    the service of this machine
-  cordon run [--agent ID] [--user NAME] [--manifest FILE] -- COMMAND
-                                                   run a command, contained (root names the account that runs it)
+  cordon run [--agent ID] [--user NAME] [--manifest FILE] [--tty | --no-tty] -- COMMAND
+                                                   run a command, contained (root names the account that runs it);
+                                                   at a terminal it gets one of its own
   cordon status [--json]                           what is enforced here
   cordon why PATH|HOST[:PORT]|CONTROL|'$NAME' [--write] [--json]
                                                    allowed or denied, and by which rule

@@ -217,23 +217,28 @@ describe('a run through the command', () => {
     await expect.poll(async () => (await installation.status()).runs, { timeout: 20_000 }).toBe(0);
   });
 
-  it('ends with its command, whatever signal that gets', async () => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
-      const mark = `signalled-${randomBytes(6).toString('hex')}`;
-      const user = process.getuid?.() === 0 ? ['--user', world.account.name] : [];
-      const [node = '', ...program] = installation.command;
-      const child = spawn(node, [...program, 'run', ...user, '--', 'sh', '-c', 'echo started; sleep 3600', mark], {
-        cwd: world.workspace,
-        env: { ...installation.env },
-        stdio: ['ignore', 'pipe', 'ignore'],
-      });
-      await once(child.stdout, 'data');
-      child.kill(signal);
-      await once(child, 'exit');
-      await expect.poll(() => processesWith(mark), { timeout: 20_000 }).toEqual([]);
-    }
-    expect((await installation.status()).runs).toBe(0);
-  });
+  it.each(['nothing', 'more than it reads'])(
+    'ends with its command, whatever signal that gets, when there is %s to read',
+    async (input) => {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
+        const mark = `signalled-${randomBytes(6).toString('hex')}`;
+        const user = process.getuid?.() === 0 ? ['--user', world.account.name] : [];
+        const [node = '', ...program] = installation.command;
+        const child = spawn(node, [...program, 'run', ...user, '--', 'sh', '-c', 'echo started; sleep 3600', mark], {
+          cwd: world.workspace,
+          env: { ...installation.env },
+          stdio: ['pipe', 'pipe', 'ignore'],
+        });
+        child.stdin.on('error', () => undefined); // it ends before it has read everything
+        child.stdin.end(input === 'nothing' ? '' : Buffer.alloc(8_000_000));
+        await once(child.stdout, 'data');
+        child.kill(signal);
+        await once(child, 'exit');
+        await expect.poll(() => processesWith(mark), { timeout: 20_000 }).toEqual([]);
+      }
+      expect((await installation.status()).runs).toBe(0);
+    },
+  );
 
   it('is refused where it may not work, and for root', async () => {
     const refused = await installation.run(['true'], { cwd: '/sys' });

@@ -1,50 +1,82 @@
-/** `cordon run [--agent ID] [--user NAME] [--manifest FILE] -- COMMAND`: the command, contained. Its exit status is the command's; 125 means that it was not started. */
-import type { Readable } from 'node:stream';
+/**
+ * `cordon run [--agent ID] [--user NAME] [--manifest FILE] [--tty | --no-tty] -- COMMAND`: the command, contained. Its exit status is the command's; 125 means that it
+ * was not started. Asked for at a terminal, it gets one of its own; this one only passes on what is typed and shown.
+ */
+import tty from 'node:tty';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { callerValues, readConfig } from '../config.ts';
-import { connectLocal, type LocalClient } from '../local-api/client.ts';
-import { encode, KIND, socketFor, type Reply } from '../local-api/protocol.ts';
+import { connectLocal } from '../local-api/client.ts';
+import { KIND, socketFor, type Reply, type TerminalWish } from '../local-api/protocol.ts';
 import { parseArguments } from './arguments.ts';
 import { manifestText } from './manifest-text.ts';
 import { printError, REFUSED_STATUS } from './output.ts';
+import { sendInput } from './input.ts';
+import type { HeldTerminal } from './terminal.ts';
 
 /** As shells tell of a program that was ended by SIGPIPE. */
 const NOBODY_READS = 141;
 
-/** Standard input to the run, with backpressure; an empty message is its end. */
-const sendInput = (input: Readable, client: LocalClient): void => {
-  input.on('data', (chunk: Buffer) => {
-    if (client.socket.write(encode(KIND.stdin, chunk))) return;
-    input.pause();
-    client.socket.once('drain', () => input.resume());
-  });
-  input.once('end', () => client.socket.write(encode(KIND.stdin, '')));
+const USAGE = 'cordon run [--agent ID] [--user NAME] [--manifest FILE] [--tty | --no-tty] -- COMMAND [ARGUMENT…]';
+
+/** What terminals were before they could say: where `--tty` asks for one and there is none. */
+const USUAL_SIZE = { rows: 24, columns: 80 };
+
+const sizeOf = ({ rows, columns }: Partial<typeof USUAL_SIZE>): typeof USUAL_SIZE =>
+  rows !== undefined && columns !== undefined && rows > 0 && columns > 0 ? { rows, columns } : USUAL_SIZE;
+
+/** @returns undefined when the run gets pipes */
+const wishedFor = (flags: ReadonlySet<string>): TerminalWish | undefined => {
+  if (flags.has('tty') && flags.has('no-tty')) throw new CordonError('cli.usage', USAGE);
+  if (flags.has('no-tty') || !(flags.has('tty') || (tty.isatty(0) && tty.isatty(1)))) return undefined;
+  const name = callerValues(['TERM'])['TERM'] ?? '';
+  return {
+    ...sizeOf(process.stdout),
+    name: /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/.test(name) ? name : 'dumb',
+    // Where errors go to a file or a pipe, they still do.
+    stderr: !tty.isatty(0) || tty.isatty(2),
+  };
 };
 
 export const runCommand = async (args: readonly string[]): Promise<number> => {
-  const { options, rest } = parseArguments(args, { options: ['agent', 'user', 'manifest'], flags: [] });
-  if (rest.length === 0)
-    throw new CordonError('cli.usage', 'cordon run [--agent ID] [--user NAME] [--manifest FILE] -- COMMAND [ARGUMENT…]');
+  const { options, flags, rest } = parseArguments(args, { options: ['agent', 'user', 'manifest'], flags: ['tty', 'no-tty'] });
+  if (rest.length === 0) throw new CordonError('cli.usage', USAGE);
+  const terminal = wishedFor(flags);
+  const hold = terminal !== undefined && tty.isatty(0) ? (await import('./terminal.ts')).holdTerminal : undefined;
   const manifest = await manifestText(options.get('manifest'));
   let settle: (status: number) => void = () => undefined;
   const status = new Promise<number>((resolve) => (settle = resolve));
   let isTold = false;
+  let onTaken: (cost: number) => void = () => undefined;
+  let held: HeldTerminal | undefined;
+  const resize = (): void => client.send({ op: 'resize', ...sizeOf(process.stdout) });
   const end = (exitStatus: number): void => {
     isTold = true;
+    held?.giveBack();
     settle(exitStatus);
     // Whatever still comes on standard input is nobody's.
     process.stdin.destroy();
   };
   const onReply = (reply: Reply): void => {
-    if (reply.type === 'started') sendInput(process.stdin, client);
+    if (reply.type === 'started') {
+      try {
+        held = hold?.(resize);
+      } catch (error) {
+        end(REFUSED_STATUS);
+        printError(error);
+        return void client.socket.destroy();
+      }
+      if (terminal !== undefined) process.stdout.on('resize', resize);
+      onTaken = sendInput(process.stdin, client.socket);
+    }
+    if (reply.type === 'taken') onTaken(reply.cost);
     if (reply.type === 'environment') client.send({ op: 'environment', values: callerValues(reply.names) });
     if (reply.type === 'ended') {
-      if (reply.reason !== 'exited') process.stderr.write(`cordon: the run was ended (${reply.reason})\n`);
       end(reply.exitCode);
+      if (reply.reason !== 'exited') process.stderr.write(`cordon: the run was ended (${reply.reason})\n`);
     }
     if (reply.type === 'error') {
-      printError(new CordonError(reply.code, reply.message));
       end(REFUSED_STATUS);
+      printError(new CordonError(reply.code, reply.message));
     }
   };
   const client = await connectLocal(socketFor(readConfig().runtimeDir, process.getuid?.() ?? 0), (kind, payload) => {
@@ -53,12 +85,13 @@ export const runCommand = async (args: readonly string[]): Promise<number> => {
   });
   const [agent, user] = [options.get('agent'), options.get('user')];
   const who = { ...(agent !== undefined && { agent }), ...(user !== undefined && { user }), ...(manifest !== undefined && { manifest }) };
-  client.send({ op: 'run', argv: rest, cwd: process.cwd(), ...who });
+  client.send({ op: 'run', argv: rest, cwd: process.cwd(), ...who, ...(terminal !== undefined && { terminal }) });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => client.send({ op: 'signal', signal: 'terminate' }));
   client.socket.once('close', () => {
-    if (!isTold) printError(new CordonError('daemon.gone', 'the daemon went away, and what it ran with it'));
+    const isNews = !isTold;
     end(REFUSED_STATUS);
+    if (isNews) printError(new CordonError('daemon.gone', 'the daemon went away, and what it ran with it'));
   });
   // Nobody reads any more: the run ends, as a program in a pipe would.
   process.stdout.on('error', () => {

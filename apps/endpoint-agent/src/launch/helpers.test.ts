@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findExecutor, installHelpers } from './helpers.ts';
 import { seccompFilter } from './seccomp.ts';
 
-const PROGRAMS = ['bwrap', 'socat', 'nsenter', 'setpriv', 'mkfifo', 'env'] as const;
+const PROGRAMS = ['bwrap', 'socat', 'nsenter', 'setpriv', 'mkfifo', 'stty', 'env'] as const;
 
 let folder: string;
 /** Stands for /usr/bin: links to the system's own programs. */
@@ -66,6 +66,7 @@ describe('installHelpers', () => {
     ['nsenter', 'launch.nsenter-missing', 'util-linux'],
     ['setpriv', 'launch.setpriv-missing', 'util-linux'],
     ['mkfifo', 'launch.coreutils-missing', 'coreutils'],
+    ['stty', 'launch.coreutils-missing', 'coreutils'],
     ['env', 'launch.coreutils-missing', 'coreutils'],
   ])('without %s it says %s and names the package', (name, code, packageName) => {
     fs.rmSync(path.join(system, name));

@@ -17,6 +17,7 @@ export interface Helpers {
   readonly socat: string;
   readonly nsenter: string;
   readonly mkfifo: string;
+  readonly stty: string;
   readonly setpriv: string;
   readonly bubblewrap: string;
   /** PATH of the executor: the wrapper's folder, then the system's. */
@@ -89,6 +90,7 @@ export const installHelpers = (
   const nsenter = systemProgram(systemFolders, 'nsenter', 'launch.nsenter-missing', 'util-linux');
   const setpriv = systemProgram(systemFolders, 'setpriv', 'launch.setpriv-missing', 'util-linux');
   const mkfifo = systemProgram(systemFolders, 'mkfifo', 'launch.coreutils-missing', 'coreutils');
+  const stty = systemProgram(systemFolders, 'stty', 'launch.coreutils-missing', 'coreutils');
   const env = systemProgram(systemFolders, 'env', 'launch.coreutils-missing', 'coreutils');
   fs.mkdirSync(folder, { recursive: true, mode: 0o755 });
   fs.chmodSync(folder, 0o755);
@@ -120,6 +122,7 @@ export const installHelpers = (
     setpriv,
     bubblewrap,
     mkfifo,
+    stty,
     path: `${folder}:/usr/bin:/bin`,
   };
 };

@@ -7,12 +7,14 @@ import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import type { Egress } from '../egress/egress.ts';
 import { attest, endProcess, isAlive, startTimeOf, type Attestation } from './gate.ts';
 import type { Helpers } from './helpers.ts';
-import { createPipes, drained, inputOf, type Outputs } from './pipes.ts';
+import { createPipes, drained, type Outputs } from './pipes.ts';
 import { preflight } from './preflight.ts';
 import type { Seat } from './seat.ts';
 import { createSeats } from './seats.ts';
 import { setupError } from './setup-error.ts';
 import { runEnvironment, startScript } from './start-script.ts';
+import { FIRST, pipeStreams, terminalStreams, type Streams } from './streams.ts';
+import type { TerminalRequest, TerminalSize } from './terminal.ts';
 
 export interface LaunchRequest {
   /** Id of the run. */
@@ -23,6 +25,8 @@ export interface LaunchRequest {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly user: { readonly uid: number; readonly gid: number; readonly name: string; readonly home: string };
+  /** Pipes when undefined. */
+  readonly terminal?: TerminalRequest | undefined;
 }
 
 export interface RunEnd {
@@ -37,6 +41,7 @@ export interface Run {
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly ended: Promise<RunEnd>;
+  resize(size: TerminalSize): void;
   kill(reason: 'killed' | 'timeout'): void;
 }
 
@@ -92,19 +97,18 @@ const listen = ({ child, outputs, status }: Seat): Told => {
 
 /** The run after its gate opened: streams, time limit, and an end that is the end of its init. */
 const follow = (
-  { child, outputs, end: endSeat }: Seat,
+  { child, end: endSeat }: Seat,
   told: Told,
-  stdin: Run['stdin'],
+  { stdin, stdout, stderr, outputs, resize, finish }: Streams,
   request: LaunchRequest,
   attestation: Attestation,
   release: () => Promise<void>,
 ): Run => {
-  const { stdout, stderr } = outputs;
   let reason: RunEnd['reason'] = 'exited';
   let over = false;
   const end = (why: 'killed' | 'timeout'): void => {
     // Killed after its end: nobody wants what it has left to say.
-    if (over) return [stdout, stderr].forEach((stream) => void stream.destroy());
+    if (over) return outputs.forEach((stream) => void stream.destroy());
     if (reason === 'exited') reason = why;
     endProcess(attestation.pid, attestation.startTime);
   };
@@ -122,12 +126,12 @@ const follow = (
     endProcess(attestation.pid, attestation.startTime);
     over = true;
     endSeat();
-    stdin.destroy();
+    finish();
     await release();
-    await Promise.all([stdout, stderr].map(drained));
+    await Promise.all(outputs.map(drained));
     return { reason, exitCode: reason === 'exited' ? exitCode : reason === 'timeout' ? 124 : 137 };
   });
-  return { run: request.run, attestation, stdin, stdout, stderr, ended, kill: end };
+  return { run: request.run, attestation, stdin, stdout, stderr, ended, resize, kill: end };
 };
 
 export const createLauncher = (options: LauncherOptions): Launcher => {
@@ -135,7 +139,8 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
   const root = process.getuid?.() === 0;
   const seats = createSeats({ folder, helpers, egress, pipes: createPipes(folder, helpers.mkfifo) });
   const launch = async (request: LaunchRequest): Promise<Run> => {
-    const { user, run, plan } = request;
+    const { user, run, plan, terminal } = request;
+    const owner = root ? user : undefined;
     if (user.uid === 0)
       throw new CordonError(
         'launch.root',
@@ -157,15 +162,16 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
     };
     const script = startScript({
       cwd: request.cwd,
-      environment: runEnvironment(user, request.env),
+      environment: runEnvironment(user, request.env, terminal?.name),
       argv: request.argv,
+      ...(terminal !== undefined && { terminal: { place: `/dev/pts/${FIRST}`, stderr: terminal.stderr } }),
       ...(!root && { bridge: { socat: helpers.socat, socket: seat.socket } }),
     });
     let init: { pid: number; startTime: string | undefined } | undefined;
     try {
       const assigned = egress.assign(seat.name, run, plan.egress);
       const told = listen(seat);
-      seat.begin(root ? user : undefined, JSON.stringify(full.request), script);
+      seat.begin(owner, JSON.stringify(full.request), script);
       const attested = told.init.then(async (pid) => {
         init = { pid, startTime: startTimeOf(pid) };
         const planned = { readonly: full.request.filesystem.readonlyPaths, readwrite: readwritePaths, denied: deniedPaths };
@@ -175,8 +181,11 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
         });
       });
       const [attestation] = await Promise.all([attested, assigned]);
+      const { pid } = attestation;
+      const streams =
+        terminal === undefined ? pipeStreams(pid, seat.outputs) : await terminalStreams(pid, seat.outputs, terminal, owner, helpers);
       if (!seat.usable()) throw new CordonError('launch.bridge', 'the way out of the sandbox is not open');
-      const result = follow(seat, told, inputOf(attestation.pid), request, attestation, () => egress.close(run));
+      const result = follow(seat, told, streams, request, attestation, () => egress.close(run));
       seat.outputs.stderr.read(); // what the set-up said is not the workload's
       seat.gate.end('1');
       return result;

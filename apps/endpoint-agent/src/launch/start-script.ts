@@ -10,6 +10,8 @@ export interface Start {
   readonly argv: readonly string[];
   /** Set where the egress bridge must be started from inside (no root): socat and the run's socket. */
   readonly bridge?: { readonly socat: string; readonly socket: string };
+  /** The run's own terminal, by its place inside the sandbox; standard error stays a pipe unless it goes there too. */
+  readonly terminal?: { readonly place: string; readonly stderr: boolean };
 }
 
 export const PROXY_PORT = 3128;
@@ -30,9 +32,21 @@ const programLine = (program: string): string => {
   return `command -v -- ${quote(program)} >/dev/null 2>&1 || [ -e ${quote(program)} ] || { printf '%s\\n' ${quote(why)} >&2; exit 127; }`;
 };
 
-export const startScript = ({ cwd, environment, argv, bridge }: Start): string =>
-  [
-    ...(bridge === undefined ? [] : bridgeLines(bridge)),
+/**
+ * What is to be done once, then the same script again as the leader of a session of its own, whose controlling terminal this is: job control needs that. What was
+ * started before stays in the session without a terminal, where no key reaches it.
+ */
+const terminalLines = ({ place, stderr }: NonNullable<Start['terminal']>, once: readonly string[]): string[] => [
+  'if [ "$0" != terminal ]; then',
+  ...once,
+  `exec setsid -c sh -c '. /proc/self/fd/8' terminal <>${place} >&0${stderr ? ' 2>&0' : ''}`,
+  'fi',
+];
+
+export const startScript = ({ cwd, environment, argv, bridge, terminal }: Start): string => {
+  const once = bridge === undefined ? [] : bridgeLines(bridge);
+  return [
+    ...(terminal === undefined ? once : terminalLines(terminal, once)),
     `cd ${quote(cwd)} || exit 126`,
     ...Object.entries(environment).map(([name, value]) => `export ${name}=${quote(value)}`),
     // A program without a name is the shell's own matter.
@@ -40,15 +54,21 @@ export const startScript = ({ cwd, environment, argv, bridge }: Start): string =
     `exec ${argv.map(quote).join(' ')} 8>&-`,
     '',
   ].join('\n');
+};
 
-/** The environment of every run: what programs need to start, the proxy, and the caller's values of the names that the policy passes on. */
+/**
+ * The environment of every run: what programs need to start, the proxy, and the caller's values of the names that the policy passes on.
+ * @param terminal what the run's terminal is called, if it has one
+ */
 export const runEnvironment = (
   user: { readonly name: string; readonly home: string },
   passed: Readonly<Record<string, string>>,
+  terminal?: string,
 ): Record<string, string> => {
   const proxy = `http://127.0.0.1:${PROXY_PORT}`;
   return {
     ...passed,
+    ...(terminal !== undefined && { TERM: terminal }),
     PATH,
     HOME: user.home,
     USER: user.name,

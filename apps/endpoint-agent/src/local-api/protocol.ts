@@ -12,6 +12,11 @@ export const socketFor = (runtimeDir: string, uid: number): string => path.join(
 
 export const MAX_FRAME = 1_048_576;
 
+/** How much input may be under way that no run has taken; the daemon bears twice as much. */
+export const INPUT_WINDOW = 1_048_576;
+/** What a chunk counts of the window: the smallest ones cost more than their bytes. */
+export const inputCost = ({ length }: Uint8Array): number => Math.max(length, 256);
+
 /** Only root's own socket may name another user. */
 interface Who {
   readonly agent?: string;
@@ -21,11 +26,20 @@ interface Who {
   readonly manifest?: string;
 }
 
+/** A terminal as the caller has it: its size in characters, its name (TERM), and whether standard error goes to it too. */
+export interface TerminalWish {
+  readonly rows: number;
+  readonly columns: number;
+  readonly name: string;
+  readonly stderr: boolean;
+}
+
 export type Request =
-  | ({ readonly op: 'run'; readonly argv: readonly string[] } & Who)
+  | ({ readonly op: 'run'; readonly argv: readonly string[]; readonly terminal?: TerminalWish } & Who)
   | ({ readonly op: 'why'; readonly target: string; readonly access: 'read' | 'write' } & Who)
   | { readonly op: 'status' }
   | { readonly op: 'environment'; readonly values: Readonly<Record<string, string>> }
+  | { readonly op: 'resize'; readonly rows: number; readonly columns: number }
   | { readonly op: 'signal'; readonly signal: 'terminate' };
 
 export interface Status {
@@ -54,6 +68,8 @@ export interface Status {
 export type Reply =
   | { readonly type: 'environment'; readonly names: readonly string[] }
   | { readonly type: 'started'; readonly run: string }
+  /** So much of the input's window is free again. */
+  | { readonly type: 'taken'; readonly cost: number }
   | { readonly type: 'ended'; readonly reason: string; readonly exitCode: number }
   | { readonly type: 'why'; readonly explanation: Explanation }
   | { readonly type: 'status'; readonly status: Status }

@@ -12,12 +12,17 @@ const who = {
   cwd: Type.String({ minLength: 1, maxLength: 4096, pattern: '^/' }),
   manifest: Type.Optional(Type.String({ maxLength: MAX_MANIFEST })),
 };
+const side = Type.Integer({ minimum: 1, maximum: 65_535 });
+const size = { rows: side, columns: side };
 const validator = Compile(
   Type.Union([
     Type.Object(
       {
         op: Type.Literal('run'),
         argv: Type.Array(Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' }), { minItems: 1, maxItems: 4096 }),
+        terminal: Type.Optional(
+          Type.Object({ ...size, name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$' }), stderr: Type.Boolean() }, closed),
+        ),
         ...who,
       },
       closed,
@@ -39,6 +44,7 @@ const validator = Compile(
       },
       closed,
     ),
+    Type.Object({ op: Type.Literal('resize'), ...size }, closed),
     Type.Object({ op: Type.Literal('signal'), signal: Type.Literal('terminate') }, closed),
   ]),
 );

@@ -1,19 +1,20 @@
 /** One local conversation: a run with its bytes, a why, or a status. */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { createDecider } from '@cordon/policy/decide/decider.ts';
-import { RIGHTS, type Explanation } from '@cordon/policy/effective.ts';
 import type { NewEvent } from '@cordon/policy/protocol/events.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { Launcher, Run } from '../launch/launcher.ts';
+import type { TerminalSize } from '../launch/terminal.ts';
 import { accountNamed, type Account } from '../local-api/accounts.ts';
 import { encode, KIND, type Request, type Status } from '../local-api/protocol.ts';
 import type { Caller, Conversation } from '../local-api/server.ts';
 import { effectiveFor, planFor } from './decide.ts';
+import { createInput } from './input.ts';
 import { claimedBy, readManifest, requireNeeds, underManifest } from './manifest.ts';
 import type { RunTable } from './run-table.ts';
 import { subjectOf } from './subject.ts';
+import { explainTarget } from './why.ts';
 
 export interface Services {
   readonly launcher: Launcher;
@@ -26,9 +27,6 @@ export interface Services {
   readonly clock: () => number;
 }
 
-/** Input before its run: none is expected, little is kept, and nothing is lost without a word. */
-const EARLY_CHUNKS = 64;
-
 type RunRequest = Extract<Request, { op: 'run' }>;
 type WhyRequest = Extract<Request, { op: 'why' }>;
 
@@ -39,29 +37,6 @@ const accountFor = (caller: Account, named: string | undefined): Account => {
   const account = accountNamed(named);
   if (account === undefined) throw new CordonError('local.user', `there is no account ${named}`);
   return account;
-};
-
-/** The name of a control, a variable with `$` before it, or a path: it holds a slash or begins with a dot or a tilde, and nothing else is written to. Everything else is a host. */
-const explainTarget = async (services: Services, request: WhyRequest, account: Account): Promise<Explanation> => {
-  const { target, access, cwd, agent } = request;
-  const manifest = await readManifest(request.manifest);
-  const asked = { agent: { id: agent ?? 'unknown', proof: 'claimed' }, user: account.name, os: 'linux' } as const;
-  const subject = claimedBy(manifest, asked, agent);
-  const effective = underManifest(effectiveFor(services.state(), subject, cwd, account), manifest, cwd, account);
-  const decider = createDecider(effective);
-  const right = RIGHTS.find((name) => name === target);
-  if (right !== undefined) return decider.right(right);
-  if (target.startsWith('$')) return decider.variable(target.slice(1));
-  if ((target.includes('/') && !target.includes('://')) || /^[.~]/.test(target) || access === 'write')
-    return decider.path(path.resolve(cwd, target.replace(/^~(?=\/|$)/, account.home)), access);
-  const match = /^(\[[^\]]*\]|[^:]+)(?::(\d{1,5}))?$/.exec(target);
-  const port = Number(match?.[2] ?? 443);
-  if (match === null || port < 1 || port > 65_535)
-    throw new CordonError(
-      'why.target',
-      `${target} is neither a path, a host with an optional port such as github.com:443, a control such as ui.windows, nor a variable such as $LANG`,
-    );
-  return decider.host(match[1] ?? '', port);
 };
 
 const relay = ({ socket }: Caller, run: Run): void => {
@@ -89,13 +64,15 @@ export const createConversation =
   (services: Services) =>
   (caller: Caller): Conversation => {
     let run: Run | undefined;
-    let early: Buffer[] = [];
+    const input = createInput((cost) => caller.reply({ type: 'taken', cost }));
+    let size: TerminalSize | undefined;
     /** Nobody wants it any more, perhaps before it has begun. */
     let unwanted = false;
     let values: (values: Readonly<Record<string, string>>) => void = () => undefined;
 
     const start = async (request: RunRequest): Promise<void> => {
       const id = `run_${randomBytes(12).toString('base64url')}`;
+      const { terminal } = request;
       const program = path.basename(request.argv[0] ?? '').slice(0, 128);
       let common = { run: id, agent: request.agent ?? 'unknown', osUser: caller.account.name };
       try {
@@ -117,7 +94,7 @@ export const createConversation =
         if (plan.environment.length > 0) caller.reply({ type: 'environment', names: plan.environment });
         const given = plan.environment.length > 0 ? await asked : {};
         const env = Object.fromEntries(Object.entries(given).filter(([name]) => plan.environment.includes(name)));
-        const begun = await services.launcher.launch({ run: id, plan, argv: request.argv, env, cwd: request.cwd, user: account });
+        const begun = await services.launcher.launch({ run: id, plan, argv: request.argv, env, cwd: request.cwd, user: account, terminal });
         run = begun;
         const startedAt = services.clock();
         const { filesystem } = plan.request;
@@ -132,8 +109,8 @@ export const createConversation =
         });
         caller.reply({ type: 'started', run: id });
         relay(caller, begun);
-        begun.stdin.once('close', () => caller.socket.resume());
-        for (const chunk of early.splice(0)) feed(begun, chunk);
+        if (size !== undefined) begun.resize(size);
+        input.begin(begun);
         // What is in force may have changed while it was prepared; it was not there yet to be judged again.
         if (unwanted || services.state()?.digest !== state.digest) begun.kill('killed');
         const end = await begun.ended;
@@ -156,18 +133,12 @@ export const createConversation =
         caller.socket.end();
       }
     };
-    /** An empty chunk is the end of input. What a run does not take any more, nobody does. */
-    const feed = (to: Run, chunk: Buffer): void => {
-      if (!to.stdin.writable) return;
-      if (chunk.length === 0) to.stdin.end();
-      else if (!to.stdin.write(chunk)) {
-        caller.socket.pause();
-        to.stdin.once('drain', () => caller.socket.resume());
-      }
-    };
     const answer = async (request: WhyRequest): Promise<void> => {
       try {
-        caller.reply({ type: 'why', explanation: await explainTarget(services, request, accountFor(caller.account, request.user)) });
+        caller.reply({
+          type: 'why',
+          explanation: await explainTarget(services.state(), request, accountFor(caller.account, request.user)),
+        });
       } catch (error) {
         caller.reply({ type: 'error', ...describe(error) });
       }
@@ -190,17 +161,17 @@ export const createConversation =
           case 'environment':
             values(request.values);
             break;
+          case 'resize':
+            size = request;
+            run?.resize(request);
+            break;
           case 'signal':
             unwanted = true;
             run?.kill('killed');
             break;
         }
       },
-      onInput: (chunk) => {
-        if (run !== undefined) return feed(run, chunk);
-        if (early.length >= EARLY_CHUNKS) throw new CordonError('local.early', 'input comes after the run has started');
-        early = [...early, chunk];
-      },
+      onInput: input.take,
       onClose: () => {
         unwanted = true;
         values({});
