@@ -1,6 +1,7 @@
 import { LAW_RUNS } from '@cordon/policy/_laws.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { FINDINGS } from '../tampering/tampering.ts';
 import { GRACE_MS, judge, STALE_MS, STATES, type ComplianceFacts } from './compliance.ts';
 
 const NOW = new Date('2026-11-24T12:00:00.000Z');
@@ -12,6 +13,7 @@ const facts: fc.Arbitrary<ComplianceFacts> = fc.record({
   revoked: fc.boolean(),
   pending: fc.boolean(),
   finding: fc.constantFrom('restore', 'clone', null),
+  tampering: fc.option(fc.record({ code: fc.constantFrom(...FINDINGS), detail: fc.constant('why') })),
   enrolledAt: time,
   lastSeenAt: fc.option(time),
   assurance: fc.constantFrom('system', 'user', null),
@@ -20,7 +22,7 @@ const facts: fc.Arbitrary<ComplianceFacts> = fc.record({
     fc.record({
       digest,
       phase: fc.constantFrom('enforced', 'failed'),
-      code: fc.option(fc.constant('bundle.schema')),
+      code: fc.option(fc.constantFrom('bundle.schema', 'state.not-persisted')),
       at: time,
     }),
   ),
@@ -34,6 +36,7 @@ const good: ComplianceFacts = {
   revoked: false,
   pending: false,
   finding: null,
+  tampering: null,
   enrolledAt: before(7 * STALE_MS),
   lastSeenAt: before(1000),
   assurance: 'system',
@@ -119,6 +122,17 @@ describe('judging', () => {
 
   it.each(['restore', 'clone'] as const)('does not take a line of sessions that shows a %s', (finding) =>
     expect(outcome({ finding })).toEqual(['NonCompliant', ['device.clone-or-restore']]));
+
+  it.each(['device.state-lost', 'device.state-restored'] as const)('does not take a state that was lost or put back: %s', (code) =>
+    expect(outcome({ tampering: { code, detail: 'why' } })).toEqual(['NonCompliant', [code]]));
+
+  it.each(['device.daemon-stopped', 'device.daemon-crashed'] as const)('names a daemon that was ended, and counts what it enforces now: %s', (code) =>
+    expect(outcome({ tampering: { code, detail: 'why' } })).toEqual(['Compliant', [code]]));
+
+  it('does not take what holds only until a restart', () => {
+    const reported = { digest: 'a'.repeat(64), phase: 'enforced' as const, code: 'state.not-persisted', at: before(5000) };
+    expect(outcome({ reported })).toEqual(['Error', ['compliance.not-persisted']]);
+  });
 
   it('judges nothing of a device that waits for an administrator', () =>
     expect(outcome({ pending: true, finding: 'clone', reported: null })).toEqual(['NotApplicable', ['compliance.pending']]));

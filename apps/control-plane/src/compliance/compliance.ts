@@ -1,4 +1,5 @@
 /** What state a device is in, and why. Pure: facts and a clock in, a judgement out. */
+import type { FindingCode } from '../tampering/tampering.ts';
 
 export const STATES = ['NotApplicable', 'Compliant', 'InGrace', 'Stale', 'Unknown', 'NonCompliant', 'Error'] as const;
 /** In this order: the worst of all reasons wins. */
@@ -14,6 +15,8 @@ export interface ComplianceFacts {
   readonly pending: boolean;
   /** Its line of sessions shows a state that was put back, or two machines with one key. */
   readonly finding: 'restore' | 'clone' | null;
+  /** What its last hello gave away of its state, and nobody has dismissed. */
+  readonly tampering: { readonly code: FindingCode; readonly detail: string } | null;
   readonly enrolledAt: Date;
   readonly lastSeenAt: Date | null;
   readonly assurance: 'system' | 'user' | null;
@@ -52,6 +55,13 @@ const enforcement = ({ desired, reported, enrolledAt }: ComplianceFacts, now: nu
       state: 'Error',
       detail: `the device refused what it was sent: ${reported.code ?? 'no code'}; it goes on enforcing what it had`,
     });
+  // It holds now; a restart would bring back what was before, or nothing.
+  if (reported.phase === 'enforced' && reported.code === 'state.not-persisted')
+    reasons.push({
+      code: 'compliance.not-persisted',
+      state: 'Error',
+      detail: 'what it enforces could not be stored on the device: a restart would lose it. Its disk is full or read-only',
+    });
   if (desired.empty)
     reasons.push({
       code: 'compliance.no-policy',
@@ -73,7 +83,7 @@ const enforcement = ({ desired, reported, enrolledAt }: ComplianceFacts, now: nu
   return reasons;
 };
 
-const health = ({ selfTest, lastSeenAt, reported, assurance, finding }: ComplianceFacts, now: number): Reason[] => {
+const health = ({ selfTest, lastSeenAt, reported, assurance, finding, tampering }: ComplianceFacts, now: number): Reason[] => {
   const reasons: Reason[] = [];
   if (finding !== null)
     reasons.push({
@@ -84,6 +94,9 @@ const health = ({ selfTest, lastSeenAt, reported, assurance, finding }: Complian
           ? 'two machines use the key of this device in turn: retire it, and enrol each machine anew'
           : "the device's state was put back to an earlier one, or copied: look which, and settle the finding",
     });
+  // A daemon that was ended is back, and tests itself: worth a look, and no state of what it enforces.
+  if (tampering !== null)
+    reasons.push({ ...tampering, state: tampering.code.startsWith('device.state-') ? 'NonCompliant' : 'Compliant' });
   if (selfTest?.passed === false)
     reasons.push({ code: 'compliance.self-test', state: 'NonCompliant', detail: "the device's own test of its containment failed" });
   const seen = latest(lastSeenAt, reported?.at);

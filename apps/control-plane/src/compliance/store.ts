@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { bundleBytes } from '@cordon/policy/trust/bundle.ts';
 import { sha256Hex } from '@cordon/policy/trust/digest.ts';
+import { isFinding } from '../tampering/tampering.ts';
 import type { ComplianceFacts, Judgement } from './compliance.ts';
 
 /** Digest of the bundle without policies: nothing may be launched under it. */
@@ -12,6 +13,8 @@ interface Row {
   readonly revoked: boolean;
   readonly pending: boolean;
   readonly finding: string | null;
+  readonly tampering: string | null;
+  readonly tampering_detail: string | null;
   readonly enrolled_at: Date;
   readonly last_seen_at: Date | null;
   readonly assurance: string | null;
@@ -47,10 +50,13 @@ export interface DeviceFacts {
 }
 
 const SELECT = `
-SELECT d.id, d.revoked_at IS NOT NULL AS revoked, d.approved_at IS NULL AS pending, j.finding, d.enrolled_at, d.last_seen_at, d.facts->>'assurance' AS assurance,
+SELECT d.id, d.revoked_at IS NOT NULL AS revoked, d.approved_at IS NULL AS pending, j.finding, d.enrolled_at, d.last_seen_at,
+  -- the weaker of what it said when it enrolled and what it says now
+  CASE WHEN i.assurance = 'user' THEN 'user' ELSE d.facts->>'assurance' END AS assurance, i.finding AS tampering, i.finding_detail AS tampering_detail,
   c.id AS cohort, c.digest AS desired, c.serial AS desired_serial, greatest(c.changed_at, d.placed_at) AS since,
   s.digest, s.serial, s.epoch, s.phase, s.code, s.acked_at, s.self_test
-FROM device d LEFT JOIN cohort c ON c.id = d.cohort_id LEFT JOIN device_status s ON s.device_id = d.id LEFT JOIN device_join j ON j.device_id = d.id`;
+FROM device d LEFT JOIN cohort c ON c.id = d.cohort_id LEFT JOIN device_status s ON s.device_id = d.id LEFT JOIN device_join j ON j.device_id = d.id
+  LEFT JOIN device_integrity i ON i.device_id = d.id`;
 
 const factsOf = (row: Row): DeviceFacts => ({
   device: row.id,
@@ -63,6 +69,7 @@ const factsOf = (row: Row): DeviceFacts => ({
     revoked: row.revoked,
     pending: row.pending,
     finding: row.finding === 'clone' || row.finding === 'restore' ? row.finding : null,
+    tampering: isFinding(row.tampering) ? { code: row.tampering, detail: row.tampering_detail ?? '' } : null,
     enrolledAt: row.enrolled_at,
     lastSeenAt: row.last_seen_at,
     assurance: row.assurance === 'system' || row.assurance === 'user' ? row.assurance : null,

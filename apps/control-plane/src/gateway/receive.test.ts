@@ -30,7 +30,8 @@ describe('what a device says', () => {
     fault = undefined;
     const published = new Published('org_1');
     published.checkpoint = { jws: 'j', digest: 'd', epoch: 0, serial: 7, issuedAt: new Date(0), expiresAt: new Date(1) };
-    const reports: Pick<ReportBook, 'ack'> = {
+    const reports: Pick<ReportBook, 'ack' | 'after'> = {
+      after: () => undefined,
       ack: (_device, report) => {
         if (fault !== undefined) throw fault;
         acks.push(report);
@@ -45,6 +46,8 @@ describe('what a device says', () => {
       heads: { offer: (_session, frame) => signed.push(frame) } as Pick<HeadBook, 'offer'> as HeadBook,
       trust: { newerThan: () => undefined },
       history: { walk: () => Promise.reject(new Error('nobody asks here')), report: () => Promise.resolve() },
+      tampering: { hear: () => Promise.resolve() },
+      orders: { deliver: () => Promise.resolve(), answer: () => Promise.resolve() },
       clock: () => new Date(0),
       log,
       resync: () => Promise.resolve(),

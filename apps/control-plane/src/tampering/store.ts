@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Integrity } from '@cordon/policy/protocol/orders.ts';
 import type { Tx } from '../context.ts';
 import type { PrismaClient } from '../db/generated/client.ts';
-import { FINDINGS, type Finding, type FindingCode, type Known } from './tampering.ts';
+import { isFinding, type Finding, type FindingCode, type Known } from './tampering.ts';
 
 interface Row {
   readonly id: string;
@@ -19,8 +19,6 @@ interface Row {
 export interface KnownDevice extends Known {
   readonly standing: FindingCode | undefined;
 }
-
-const isFinding = (text: string | null): text is FindingCode => FINDINGS.some((code) => code === text);
 
 /** Devices that are not there are left out. What could not be stored on the device was acknowledged with a code, and is no ground to stand on. */
 export const readKnown = async (pool: pg.Pool, devices: readonly string[]): Promise<ReadonlyMap<string, KnownDevice>> => {

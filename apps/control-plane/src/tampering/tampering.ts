@@ -5,6 +5,8 @@ export const FINDINGS = ['device.state-lost', 'device.state-restored', 'device.d
 /** The graver one first: of two that stand, this one is shown. */
 export type FindingCode = (typeof FINDINGS)[number];
 
+export const isFinding = (text: string | null): text is FindingCode => FINDINGS.some((code) => code === text);
+
 export interface Finding {
   readonly code: FindingCode;
   readonly detail: string;
