@@ -116,7 +116,6 @@ export const publish = async (context: Context, wish: Omit<Wish, 'lost'>): Promi
 /** Publishes what the signer has walked and the database has not: it had signed when the transaction failed. */
 const rollForward = async (context: Context): Promise<void> => {
   const { prisma, signer, log } = context;
-  if (typeof signer.head !== 'function') return;
   const head = await signer.head();
   const lost = await prisma.$transaction((tx) => lostProposal(tx, context, head));
   if (lost === undefined) return;
