@@ -149,8 +149,19 @@ export const createControlPlane = async (
       tickets: createTickets(sealer),
     };
     // Always: what the signer signs now shows whether it is the right one.
-    await renewCheckpoint(context, 0);
-    if (published.checkpoint !== undefined) await checkSigner(organisation, published.checkpoint.jws, clock());
+    const isSigned = await renewCheckpoint(context, 0).then(
+      () => true,
+      (error: unknown) => {
+        // A signer that does not know this state, or knows another: people can settle it only when the service runs.
+        if (!(error instanceof CordonError) || error.code !== 'signer.unapproved') throw error;
+        log.error(
+          { err: error },
+          'what the database has in force was never approved for this signer: propose it, have it approved and publish it',
+        );
+        return false;
+      },
+    );
+    if (isSigned && published.checkpoint !== undefined) await checkSigner(organisation, published.checkpoint.jws, clock());
 
     const tokenFile = path.join(config.stateDir, 'admin-token');
     const bootstrapToken = await bootstrapOwner(context, (token) => writeDurably(tokenFile, `${token}\n`));

@@ -6,8 +6,8 @@ import type { TrustedRoot } from '../trust/root.ts';
 import { ApprovalPayload, MAX_APPROVAL_MS } from './approval.ts';
 
 export const MAX_APPROVAL_BYTES = 16_384;
-/** Clocks of the approver and of who verifies may differ by so much. */
-const CLOCK_SKEW_MS = 10 * 60_000;
+/** Clocks of whoever proposes and of who verifies may differ by so much. */
+const CLOCK_SKEW_MS = 15 * 60_000;
 
 const validator = Compile(ApprovalPayload);
 
