@@ -18,6 +18,14 @@ const USAGE = `cordonctl: keys, proofs and decisions of a Cordon organisation
   cordonctl floor sign --organisation FILE --floor POLICY --with KEYFILE... --out DIR [--loosen]
                                               the next version of the floor; says what it takes
   cordonctl keys show FILE                    what an organisation's root says
+  cordonctl backup --out DIR --passphrase FILE
+                                              database and signer of the service on this machine, sealed; also while it runs
+  cordonctl restore --from DIR --passphrase FILE [--only database|state] [--audit-head SEQ:HASH] [--verify]
+                                              into an empty database and state folder; --verify changes nothing
+  cordonctl restore --noted [--audit-head SEQ:HASH]
+                                              the database was put back by other means: do the rest of a restore
+  cordonctl recover [--out DIR] [--json] [TOPIC]
+                                              what the installation needs before its fleet goes on
   cordonctl audit verify FILE [--head SEQ:HASH...]
                                               check an export of the audit log, offline
 
@@ -50,6 +58,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   witness: async () => (await import('./witness/command.ts')).witnessCommand,
   approve: async () => (await import('./proposals/commands.ts')).approveCommand,
   publish: async () => (await import('./proposals/commands.ts')).publishCommand,
+  backup: async () => (await import('./recovery/commands.ts')).backupCommand,
+  restore: async () => (await import('./recovery/commands.ts')).restoreCommand,
+  recover: async () => (await import('./recovery/recover.ts')).recoverCommand,
   'audit verify': async () => (await import('./audit/verify.ts')).verifyCommand,
 };
 

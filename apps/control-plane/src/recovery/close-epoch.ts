@@ -18,5 +18,5 @@ export const readMark = (signerFolder: string): HighWater | null => {
 /** @param epoch the newest of which the backup knows */
 export const closeEpoch = (signerFolder: string, epoch: number): void => {
   const kept = readMark(signerFolder);
-  writeDurably(signerFiles(signerFolder).state, JSON.stringify({ epoch: Math.max(epoch, kept?.epoch ?? 0), serial: CLOSED }));
+  writeDurably(signerFiles(signerFolder).state, JSON.stringify({ ...kept, epoch: Math.max(epoch, kept?.epoch ?? 0), serial: CLOSED }));
 };

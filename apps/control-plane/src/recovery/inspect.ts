@@ -39,16 +39,16 @@ const inspectDatabase = async (owner: DatabaseAccess, now: Date): Promise<Inspec
     await client.connect();
     const { rows: there } = await client.query<{ there: boolean }>("SELECT to_regclass('public.organisation') IS NOT NULL AS there");
     if (there[0]?.there !== true) return null;
-    const { rows } = await client.query<{ found: boolean; devices: number; owners: number; checkpoint: boolean }>(
-      `SELECT EXISTS (SELECT 1 FROM organisation) AS found, EXISTS (SELECT 1 FROM checkpoint) AS checkpoint, (SELECT count(*)::int FROM device) AS devices,
+    const { rows } = await client.query<{ found: boolean; devices: number; owners: number }>(
+      `SELECT EXISTS (SELECT 1 FROM organisation) AS found, (SELECT count(*)::int FROM device) AS devices,
          (SELECT count(*)::int FROM api_token WHERE role = 'owner' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)) AS owners`,
       [now],
     );
-    const { found = false, devices = 0, owners = 0, checkpoint = false } = rows[0] ?? {};
+    const { found = false, devices = 0, owners = 0 } = rows[0] ?? {};
     if (!found) return null;
-    const { org, roots, floor, epoch, serial, audit } = await readStand(client);
+    const { org, roots, floor, newest, standing, audit } = await readStand(client);
     const fingerprint = rootFingerprint(roots[0] ?? '');
-    return { org, fingerprint, roots: [...roots], floor, newest: checkpoint ? { epoch, serial } : null, audit, devices, owners };
+    return { org, fingerprint, roots: [...roots], floor, newest, standing, audit, devices, owners };
   } finally {
     await client.end();
   }

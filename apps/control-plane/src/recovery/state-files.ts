@@ -1,7 +1,8 @@
-/** The state folder's part of a backup: what only this installation has. Databases of the signer are copied as a whole of one moment, also while they are written. */
+/** The state folder's part of a backup: what only this installation has. The signer's database is copied whole, as of one moment, also while it is in use. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { backup as copyDatabase, DatabaseSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as wait } from 'node:timers/promises';
 import { CordonError } from '@cordon/policy/errors.ts';
 
 /** A socket or a half-written file of this moment; belongs to no backup. */
@@ -33,16 +34,43 @@ export const stateFiles = (stateDir: string): string[] => {
   return [...['secrets.json'].filter((name) => fs.existsSync(path.join(stateDir, name))), ...own].sort();
 };
 
-/** What a file says at one moment. @param work a private folder */
-export const readWhole = async (file: string, work: string): Promise<Buffer> => {
-  if (!isDatabase(file)) return fs.readFileSync(file);
+const stampOf = (file: string): string => {
+  const stat = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? '' : `${stat.size} ${stat.mtimeNs}`;
+};
+
+/** Whether a copy is a database of one moment. @param work a private folder */
+const isWhole = (bytes: Buffer, work: string): boolean => {
   const copy = path.join(work, 'copy.sqlite');
-  const database = new DatabaseSync(file, { readOnly: true });
+  fs.writeFileSync(copy, bytes, { mode: 0o600 });
+  const database = new DatabaseSync(copy);
   try {
-    await copyDatabase(database, copy);
-    return fs.readFileSync(copy);
+    return database.prepare('PRAGMA quick_check').get()?.['quick_check'] === 'ok';
   } finally {
     database.close();
-    fs.rmSync(copy, { force: true });
+    fs.rmSync(copy);
   }
+};
+
+const TRIES = 50;
+
+/**
+ * What a file says at one moment. A running signer holds its database for itself alone, so this is a copy of its bytes, taken while nothing is published, while its
+ * journal is empty, and without a change from before to after.
+ * @param work a private folder
+ * @throws CordonError `backup.busy`
+ */
+export const readWhole = async (file: string, work: string): Promise<Buffer> => {
+  if (!isDatabase(file)) return fs.readFileSync(file);
+  for (let attempt = 0; attempt < TRIES; attempt += 1) {
+    const before = stampOf(file);
+    const journals = ['-journal', '-wal'].map((end) => fs.statSync(`${file}${end}`, { throwIfNoEntry: false })?.size ?? 0);
+    const bytes = fs.readFileSync(file);
+    if (journals.every((size) => size === 0) && stampOf(file) === before && isWhole(bytes, work)) return bytes;
+    await wait(100);
+  }
+  throw new CordonError('backup.busy', `${file} is written all the time: try again, or stop the service first`, {
+    place: file,
+    retryable: true,
+  });
 };

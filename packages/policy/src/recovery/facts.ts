@@ -28,6 +28,8 @@ export const Database = Type.Object(
     roots: Type.Array(Type.String({ maxLength: 65_536 }), { minItems: 1, maxItems: 256 }),
     floor: Type.String({ maxLength: 262_144 }),
     newest: Type.Union([Stand, Type.Null()]),
+    /** What the newest checkpoint says of what people approved: a digest, or null where it says nothing. */
+    standing: Type.Union([HexDigest, Type.Null()]),
     audit: Type.Object({ seq: Count, hash: HexDigest }, closed),
     devices: Count,
     owners: Count,
@@ -46,6 +48,7 @@ export const Inspection = Type.Object(
   },
   closed,
 );
+export type Database = Static<typeof Database>;
 export type Inspection = Static<typeof Inspection>;
 export type Trouble = Static<typeof Trouble>;
 const validator = Compile(Inspection);
