@@ -34,8 +34,8 @@ spec:
     network: { hosts: [${Array.from({ length: 20 }, (_, i) => `{ host: h${i}-${version}.example.com }`).join(', ')}] }
 `;
 
-/** Devices are rows made in bulk: enrollment is not what is measured. */
-const insertDevices = async ({ context: { pool } }: ControlPlane, group: string, devices: number): Promise<string[]> => {
+/** Devices are rows made in bulk, dealt out to the groups in turn: enrollment is not what is measured. */
+const insertDevices = async ({ context: { pool } }: ControlPlane, groups: readonly string[], devices: number): Promise<string[]> => {
   await pool.query(
     `INSERT INTO enrollment_token (id, name, public_key, max_uses, expires_at, created_by) VALUES ('ent_bench', 'bench', 'none', $1, now() + interval '1 day', 'bench')`,
     [devices],
@@ -47,7 +47,10 @@ const insertDevices = async ({ context: { pool } }: ControlPlane, group: string,
     [devices],
   );
   const ids = rows.map(({ id }) => id);
-  await pool.query('INSERT INTO group_member (group_id, device_id) SELECT $1, unnest($2::text[])', [group, ids]);
+  await pool.query('INSERT INTO group_member (group_id, device_id) SELECT * FROM unnest($1::text[], $2::text[])', [
+    ids.map((_, i) => groups[i % groups.length]),
+    ids,
+  ]);
   return ids;
 };
 
@@ -64,7 +67,8 @@ const runOnce = async (access: DatabaseAccess, sql: string): Promise<void> => {
   }
 };
 
-export const startPlane = async (devices: number): Promise<BenchPlane> => {
+/** @param cohorts how many groups the devices are in, each with an assignment of the same policy: as many cohorts */
+export const startPlane = async (devices: number, cohorts = 1): Promise<BenchPlane> => {
   const stateDir = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-bench-'));
   fs.chmodSync(stateDir, 0o711);
   const database = await startEmbedded({ stateDir, port: undefined, secret: randomBytes(32).toString('base64url'), say: () => undefined });
@@ -89,10 +93,14 @@ export const startPlane = async (devices: number): Promise<BenchPlane> => {
     await admin(`/proposals/${id}/signatures`, { jws: await signApproval(JSON.parse(payload) as ApprovalPayload, [approver]) });
     return id;
   };
-  const group = (await admin<{ id: string }>('/groups', { name: 'bench', membership: 'open' })).id;
   const policy = (await admin<{ id: string }>('/policies', { yaml: policyText(0) })).id;
-  await admin('/assignments', { policyId: policy, groupId: group, mode: 'include' });
-  const ids = await insertDevices(plane, group, devices);
+  const groups: string[] = [];
+  for (let i = 0; i < cohorts; i += 1) {
+    const { id } = await admin<{ id: string }>('/groups', { name: `bench ${i}`, membership: 'open' });
+    await admin('/assignments', { policyId: policy, groupId: id, mode: 'include' });
+    groups.push(id);
+  }
+  const ids = await insertDevices(plane, groups, devices);
   await publish(context, { title: 'bench', actor: 'bench', proposal: await approved() });
   await placeDevices(context, ids);
   await renewCheckpoint(context, 0);
@@ -100,7 +108,7 @@ export const startPlane = async (devices: number): Promise<BenchPlane> => {
   return {
     plane,
     port: Number(new URL(plane.deviceUrl).port),
-    group,
+    group: groups[0] ?? '',
     revise: async (version) => {
       await admin(`/policies/${policy}/revisions`, { yaml: policyText(version) });
       return approved();

@@ -1,5 +1,9 @@
-/** What trust costs: `trust.verify` and `trust.content` on a device (bench/trust-verify.ts). */
+/** What trust costs: `trust.publish` on the server (trust-publish.ts); `trust.verify`, `trust.content` and `trust.checkpoint` for a device (trust-verify.ts). */
 import type { BenchOptions, Figure } from './figure.ts';
+import { publishing } from './trust-publish.ts';
 import { verifying } from './trust-verify.ts';
 
-export const run = async ({ rounds, say }: BenchOptions): Promise<readonly Figure[]> => verifying(rounds, say);
+export const run = async (options: BenchOptions): Promise<readonly Figure[]> => [
+  ...(await verifying(options.rounds, options.say)),
+  ...(await publishing({ ...options, rounds: Math.min(options.rounds, 5) })),
+];
