@@ -99,7 +99,7 @@ describe('a device', () => {
       (await test.admin<{ state: string }>('GET', `/devices/${device.id}/compliance`)).body.state;
     await expect.poll(stateOf, { timeout: 10_000 }).toBe('Compliant');
     const today = now;
-    now = new Date(now.getTime() + 8 * 60_000);
+    now = new Date(now.getTime() + 10 * 60_000);
     await test.admin('DELETE', `/groups/${from}/members/${device.id}`);
     await test.admin('PUT', `/groups/${to}/members/${device.id}`);
     expect(await stateOf()).toBe('InGrace');
@@ -289,6 +289,9 @@ describe('the audit log', () => {
         'policy.create',
         'policy.restore',
         'policy.revise',
+        'proposal.approve',
+        'proposal.create',
+        'proposal.supersede',
       ].sort(),
     );
   });

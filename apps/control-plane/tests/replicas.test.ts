@@ -8,6 +8,7 @@ import readline from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { converse, enrol, follow, hello, sessionProof, type Enrolled, type Memory, type TestChannel } from './_channel.ts';
+import { approverOf, publishApproved } from './_approver.ts';
 import { createDatabase, makeStateDir, newKey, POLICY, startPlane, type TestPlane } from './_util.ts';
 
 /** A control plane of its own process, so that it can be killed as a machine dies. */
@@ -76,11 +77,26 @@ const post = async <T>(url: string, body: object, token?: string): Promise<T> =>
 const ask = <T>(at: 'here' | 'there', url: string, body: object): Promise<T> =>
   post(`${at === 'here' ? test.plane.adminUrl : other.adminUrl}/api/v1${url}`, body, test.ownerToken);
 
+/** What is published is approved first, through the same one. */
+const publishThrough = async (at: 'here' | 'there', title: string): Promise<{ serial: number }> => {
+  const said = async (path: string, body: object): Promise<{ status: number; body: object }> => {
+    const reply = await fetch(`${at === 'here' ? test.plane.adminUrl : other.adminUrl}/api/v1${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${test.ownerToken}` },
+      body: JSON.stringify(body),
+    });
+    return { status: reply.status, body: (await reply.json()) as object };
+  };
+  const { status, body } = await publishApproved(said, () => approverOf(test.stateDir), { title });
+  if (status !== 201) throw new Error(`publish answered ${status}: ${JSON.stringify(body)}`);
+  return body as { serial: number };
+};
+
 /** Puts another revision in force, through one of the two. */
 const publishAt = async (at: 'here' | 'there'): Promise<number> => {
   revision += 1;
   await ask(at, `/policies/${policy}/revisions`, { yaml: POLICY.replace('api.example.com', `r${revision}.example.com`) });
-  return (await ask<{ serial: number }>(at, '/publish', { title: `revision ${revision}` })).serial;
+  return (await publishThrough(at, `revision ${revision}`)).serial;
 };
 
 interface Device extends Enrolled {
@@ -137,9 +153,7 @@ describe('two control planes on one database', () => {
 
   it('publishes through both at the same moment get different serials, and every device ends at the last', async () => {
     const [here, there] = [await join('here'), await join('there')];
-    const results = await Promise.all(
-      Array.from({ length: 8 }, (_, i) => ask<{ serial: number }>(i % 2 === 0 ? 'here' : 'there', '/publish', { title: `at once ${i}` })),
-    );
+    const results = await Promise.all(Array.from({ length: 8 }, (_, i) => publishThrough(i % 2 === 0 ? 'here' : 'there', `at once ${i}`)));
     expect(new Set(results.map(({ serial }) => serial)).size).toBe(8);
     const last = await publishAt('there');
     await Promise.all([here, there].map((device) => reach(device, last)));
