@@ -26,6 +26,7 @@ import { registerPolicies } from './policies/routes.ts';
 import { registerProposals } from './proposals/routes.ts';
 import { registerOrders } from './orders/routes.ts';
 import { registerPublishing } from './publishing/routes.ts';
+import { registerReports } from './reports/routes.ts';
 import { enforceRouteRules, type KnownRoute } from './route-rules.ts';
 import { registerTampering } from './tampering/routes.ts';
 import { registerTelemetry } from './telemetry/routes.ts';
@@ -46,6 +47,7 @@ const ADMIN_FEATURES: readonly Feature[] = [
   registerOrders,
   registerTampering,
   registerTelemetry,
+  registerReports,
   registerCompliance,
   registerAudit,
   registerHistory,

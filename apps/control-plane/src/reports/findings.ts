@@ -1,4 +1,5 @@
 /** What did not fit in a device's reports: written down once each, with an audit entry for what an administrator should look at. */
+import { setTimeout as wait } from 'node:timers/promises';
 import { appendAudit } from '../audit/audit.ts';
 import type { Context, Tx } from '../context.ts';
 import { insertFindings } from './store.ts';
@@ -44,7 +45,7 @@ interface Waiting {
 export class FindingBook {
   readonly #context: Pick<Context, 'prisma' | 'clock'>;
   #waiting: Waiting[] = [];
-  #timer: NodeJS.Timeout | undefined;
+  #writing = false;
 
   constructor(context: Pick<Context, 'prisma' | 'clock'>) {
     this.#context = context;
@@ -54,25 +55,21 @@ export class FindingBook {
   record(finding: Finding): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push({ finding, done: resolve });
-      this.#timer ??= setTimeout(() => void this.#flush(), LINGER_MS);
+      if (!this.#writing) void this.#write();
     });
   }
 
-  async #flush(): Promise<void> {
-    const batch = this.#waiting.splice(0, LARGEST_WRITE);
-    const { prisma, clock } = this.#context;
-    const written = prisma
-      .$transaction((tx) =>
-        recordFindings(
-          tx,
-          batch.map(({ finding }) => finding),
-          clock(),
-        ),
-      )
-      .then(() => undefined);
-    for (const { done } of batch) done(written);
-    await written.catch(() => undefined); // each of those who wait is told
-    this.#timer = undefined;
-    if (this.#waiting.length > 0) this.#timer = setTimeout(() => void this.#flush(), LINGER_MS);
+  async #write(): Promise<void> {
+    this.#writing = true;
+    while (this.#waiting.length > 0) {
+      await wait(LINGER_MS);
+      const batch = this.#waiting.splice(0, LARGEST_WRITE);
+      const { prisma, clock } = this.#context;
+      const findings = batch.map(({ finding }) => finding);
+      const written = prisma.$transaction((tx) => recordFindings(tx, findings, clock())).then(() => undefined);
+      for (const { done } of batch) done(written);
+      await written.catch(() => undefined); // each of those who wait is told
+    }
+    this.#writing = false;
   }
 }

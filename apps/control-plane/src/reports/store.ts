@@ -84,9 +84,17 @@ export const settleHead = async (
 export const listChains = (prisma: PrismaClient, deviceId: string, take: number): Promise<TelemetryCursor[]> =>
   prisma.telemetryCursor.findMany({ where: { deviceId }, orderBy: [{ at: 'desc' }, { boot: 'desc' }], take });
 
-/** Heads of chains, the last first. */
-export const listHeads = (prisma: PrismaClient, deviceId: string, boots: readonly string[], take: number): Promise<DeviceHead[]> =>
-  prisma.deviceHead.findMany({ where: { deviceId, boot: { in: [...boots] } }, orderBy: [{ seq: 'desc' }, { receivedAt: 'desc' }], take });
+export type NewestHead = Pick<DeviceHead, 'boot' | 'seq' | 'state' | 'reason' | 'receivedAt' | 'verifiedAt'>;
+
+/** The last signed end of each of these chains, by boot. */
+export const newestHeads = async (pool: pg.Pool, device: string, boots: readonly string[]): Promise<ReadonlyMap<string, NewestHead>> => {
+  const { rows } = await pool.query<NewestHead>(
+    `SELECT DISTINCT ON (boot) boot, seq, state, reason, received_at AS "receivedAt", verified_at AS "verifiedAt" FROM device_head
+     WHERE device_id = $1 AND boot = ANY($2::text[]) ORDER BY boot, seq DESC, received_at DESC`,
+    [device, boots],
+  );
+  return new Map(rows.map((head) => [head.boot, head]));
+};
 
 export const listFindings = (prisma: PrismaClient, deviceId: string, take: number): Promise<ReportFinding[]> =>
   prisma.reportFinding.findMany({ where: { deviceId }, orderBy: [{ foundAt: 'desc' }, { boot: 'asc' }, { seq: 'asc' }], take });
@@ -97,14 +105,22 @@ export const countFindings = async (prisma: PrismaClient, deviceId: string): Pro
   return new Map(rows.map(({ kind, _count }) => [kind, _count]));
 };
 
-/** Names of a device's chains of which a batch or a head is kept. */
-export const bootsOf = async (pool: pg.Pool, device: string): Promise<string[]> => {
+export const deviceExists = async (prisma: PrismaClient, id: string): Promise<boolean> =>
+  (await prisma.device.count({ where: { id } })) === 1;
+
+/** Names of a device's chains of which a batch or a head is kept, in their order, after one. */
+export const bootsAfter = async (pool: pg.Pool, device: string, after: string, take: number): Promise<string[]> => {
   const { rows } = await pool.query<{ boot: string }>(
-    'SELECT boot FROM (SELECT boot FROM telemetry_batch WHERE device_id = $1 UNION SELECT boot FROM device_head WHERE device_id = $1) AS b ORDER BY boot',
-    [device],
+    `SELECT boot COLLATE "C" AS boot FROM (SELECT boot FROM telemetry_batch WHERE device_id = $1 UNION SELECT boot FROM device_head WHERE device_id = $1) AS b
+     WHERE boot COLLATE "C" > $2 ORDER BY 1 LIMIT $3`,
+    [device, after, take],
   );
   return rows.map(({ boot }) => boot);
 };
+
+/** Heads of one chain, the first first. */
+export const headsOf = (prisma: PrismaClient, deviceId: string, boot: string): Promise<DeviceHead[]> =>
+  prisma.deviceHead.findMany({ where: { deviceId, boot }, orderBy: [{ seq: 'asc' }, { digest: 'asc' }] });
 
 /** Public keys (JWK x) that a device has, or had when a head of it came. */
 export const keysOf = async (pool: pg.Pool, device: string): Promise<string[]> => {
