@@ -13,7 +13,7 @@ const facts: fc.Arbitrary<ComplianceFacts> = fc.record({
   revoked: fc.boolean(),
   pending: fc.boolean(),
   finding: fc.constantFrom('restore', 'clone', null),
-  tampering: fc.option(fc.record({ code: fc.constantFrom(...FINDINGS), detail: fc.constant('why') })),
+  tampering: fc.option(fc.record({ code: fc.constantFrom(...FINDINGS), detail: fc.constant('an older copy was put back') })),
   enrolledAt: time,
   lastSeenAt: fc.option(time),
   assurance: fc.constantFrom('system', 'user', null),
@@ -121,13 +121,17 @@ describe('judging', () => {
     expect(outcome({ assurance: 'user' })).toEqual(['Compliant', ['compliance.assurance-user']]));
 
   it.each(['restore', 'clone'] as const)('does not take a line of sessions that shows a %s', (finding) =>
-    expect(outcome({ finding })).toEqual(['NonCompliant', ['device.clone-or-restore']]));
+    expect(outcome({ finding })).toEqual(['NonCompliant', ['device.clone-or-restore']]),
+  );
 
   it.each(['device.state-lost', 'device.state-restored'] as const)('does not take a state that was lost or put back: %s', (code) =>
-    expect(outcome({ tampering: { code, detail: 'why' } })).toEqual(['NonCompliant', [code]]));
+    expect(outcome({ tampering: { code, detail: 'why' } })).toEqual(['NonCompliant', [code]]),
+  );
 
-  it.each(['device.daemon-stopped', 'device.daemon-crashed'] as const)('names a daemon that was ended, and counts what it enforces now: %s', (code) =>
-    expect(outcome({ tampering: { code, detail: 'why' } })).toEqual(['Compliant', [code]]));
+  it.each(['device.daemon-stopped', 'device.daemon-crashed'] as const)(
+    'names a daemon that was ended, and counts what it enforces now: %s',
+    (code) => expect(outcome({ tampering: { code, detail: 'why' } })).toEqual(['Compliant', [code]]),
+  );
 
   it('does not take what holds only until a restart', () => {
     const reported = { digest: 'a'.repeat(64), phase: 'enforced' as const, code: 'state.not-persisted', at: before(5000) };

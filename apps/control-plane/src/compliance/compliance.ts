@@ -95,8 +95,7 @@ const health = ({ selfTest, lastSeenAt, reported, assurance, finding, tampering 
           : "the device's state was put back to an earlier one, or copied: look which, and settle the finding",
     });
   // A daemon that was ended is back, and tests itself: worth a look, and no state of what it enforces.
-  if (tampering !== null)
-    reasons.push({ ...tampering, state: tampering.code.startsWith('device.state-') ? 'NonCompliant' : 'Compliant' });
+  if (tampering !== null) reasons.push({ ...tampering, state: tampering.code.startsWith('device.state-') ? 'NonCompliant' : 'Compliant' });
   if (selfTest?.passed === false)
     reasons.push({ code: 'compliance.self-test', state: 'NonCompliant', detail: "the device's own test of its containment failed" });
   const seen = latest(lastSeenAt, reported?.at);

@@ -147,7 +147,9 @@ export const createReceiver = (parts: Parts): Receiver => {
       reports.after(
         tampering
           .hear(session.device, frame.integrity)
-          .catch((error: unknown) => log.error({ err: error, device: session.device }, 'what a device says of its state could not be judged')),
+          .catch((error: unknown) =>
+            log.error({ err: error, device: session.device }, 'what a device says of its state could not be judged'),
+          ),
       );
       if (frame.enforcing !== null) {
         const { epoch, serial, digest } = frame.enforcing;
@@ -155,7 +157,9 @@ export const createReceiver = (parts: Parts): Receiver => {
       }
       orders
         .deliver(session.device)
-        .catch((error: unknown) => log.error({ err: error, device: session.device }, 'orders could not be read; they wait for the next hello'));
+        .catch((error: unknown) =>
+          log.error({ err: error, device: session.device }, 'orders could not be read; they wait for the next hello'),
+        );
       greet(session, frame.trust).catch((error: unknown) => {
         log.error({ err: error, device: session.device }, 'a device could not be made current');
         session.close(CLOSE.restart, 'channel.not-ready');
@@ -178,7 +182,9 @@ export const createReceiver = (parts: Parts): Receiver => {
       case 'order.reply':
         orders
           .answer(session.device, frame)
-          .catch((error: unknown) => log.error({ err: error, device: session.device }, 'an answer could not be stored; the order is sent again'));
+          .catch((error: unknown) =>
+            log.error({ err: error, device: session.device }, 'an answer could not be stored; the order is sent again'),
+          );
         return;
       case 'history':
         desk.walk(frame).then(

@@ -90,7 +90,9 @@ export const registerGateway: Feature = (app, context) => {
       },
       [ORDERS_CHANNEL]: (device) => {
         if (hub.of(device) === undefined) return;
-        orders.deliver(device).catch((error: unknown) => log.error({ err: error, device }, 'orders could not be read; they wait for the next hello'));
+        orders
+          .deliver(device)
+          .catch((error: unknown) => log.error({ err: error, device }, 'orders could not be read; they wait for the next hello'));
       },
     },
     log,
