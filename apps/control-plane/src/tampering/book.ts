@@ -39,14 +39,16 @@ export const createTamperingBook = ({ pool, prisma, clock, stored }: Needs): Tam
     const known = await readKnown(pool, [...new Set(all.map(({ device }) => device))]);
     const found = judgeAll(all, known);
     const at = clock();
+    // The last of each device, which nothing that came before it outlives.
     const said = new Map(
       all.flatMap(({ device, integrity }) => (integrity === undefined || !known.has(device) ? [] : [[device, integrity] as const])),
     );
-    if (said.size > 0) await writeSaid(pool, said, at);
+    const plain = new Map([...said].filter(([device]) => !found.has(device)));
+    if (plain.size > 0) await writeSaid(pool, plain, at);
     if (found.size === 0) return;
     await prisma.$transaction(async (tx) => {
       for (const [device, finding] of [...found].sort(([a], [b]) => (a < b ? -1 : 1))) {
-        await writeFinding(tx, device, finding, at);
+        await writeFinding(tx, device, said.get(device), finding, at);
         await appendAudit(tx, { actor: 'system', action: finding.code, subject: device, detail: { detail: finding.detail }, at });
       }
     });

@@ -67,9 +67,22 @@ export const writeSaid = async (pool: pg.Pool, said: ReadonlyMap<string, Integri
   });
 };
 
-/** The row is there by now: only what was heard of once is judged. */
-export const writeFinding = async (tx: Tx, device: string, { code, detail }: Finding, at: Date): Promise<void> => {
-  await tx.deviceIntegrity.update({ where: { deviceId: device }, data: { finding: code, findingDetail: detail, foundAt: at } });
+/** What it said and what was found in it, both or neither. @param said nothing, where it says nothing any more: then what it said before stays */
+export const writeFinding = async (
+  tx: Tx,
+  device: string,
+  said: Integrity | undefined,
+  { code, detail }: Finding,
+  at: Date,
+): Promise<void> => {
+  const found = { finding: code, findingDetail: detail, foundAt: at };
+  if (said === undefined) {
+    await tx.deviceIntegrity.update({ where: { deviceId: device }, data: found });
+    return;
+  }
+  const { state, counter, accepted, assurance, machineBoot, after } = said;
+  const row = { state, counter, ...accepted, assurance, machineBoot, after, saidAt: at, ...found };
+  await tx.deviceIntegrity.upsert({ where: { deviceId: device }, create: { deviceId: device, ...row }, update: row });
 };
 
 /** @returns the finding that was dismissed */
