@@ -4,7 +4,6 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { UpFrame } from '@cordon/policy/protocol/channel.ts';
-import { CordonError } from '@cordon/policy/errors.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { AgentConfig } from './config.ts';
 import { startChannel, type Channel } from './control/channel.ts';
@@ -15,6 +14,7 @@ import { readHosts } from './egress/hosts.ts';
 import { reportDecisions } from './egress/report.ts';
 import { enterState } from './enter.ts';
 import { openIdentity } from './identity/identity.ts';
+import { createWaiting } from './identity/waiting.ts';
 import { closeInherited } from './launch/descriptors.ts';
 import { installHelpers } from './launch/helpers.ts';
 import { createLauncher } from './launch/launcher.ts';
@@ -32,6 +32,7 @@ import { watchStateFolder } from './state-folder.ts';
 import { createConversation } from './runs/converse.ts';
 import { applyToRuns } from './runs/apply.ts';
 import { createFollower } from './runs/follow.ts';
+import { launchable } from './runs/launchable.ts';
 import { createRunTable, endOrphans } from './runs/run-table.ts';
 import { runCanary } from './self-test/canary.ts';
 import { startTester } from './self-test/tester.ts';
@@ -149,8 +150,10 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     clock,
     log,
   });
+  const waiting = createWaiting(enrollment.pending === true && policyState.accepted().serial === 0);
   const onFrame = createDispatcher({
     policyState,
+    waiting,
     take,
     history,
     standing,
@@ -161,12 +164,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     now,
     log,
   });
-  /** What launches are made from. @throws CordonError `launch.crash-loop` */
-  const enforced = (): VerifiedState | undefined => {
-    const why = policyState.crashLoop();
-    if (why !== undefined) throw new CordonError('launch.crash-loop', why.message, { retryable: true });
-    return policyState.current(now());
-  };
+  const enforced = launchable(policyState, waiting, now);
   const status = (): Status => {
     const connected = channel?.connected() ?? false;
     return statusOf({
@@ -175,7 +173,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
       state: policyState.current(now()),
       selfTest: tester.last(),
       spool,
-      blocked: policyState.crashLoop()?.message,
+      blocked: (policyState.crashLoop() ?? waiting.why())?.message,
       maintenance: standing.maintenance(now()),
       history: history.status(),
       runs: runs.all().length,
@@ -184,9 +182,19 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   const local = await startLocalApi(
     runtimeDir,
     accounts,
-    createConversation({ launcher, runs, state: enforced, status, report: spool.append, installation, clock }),
+    createConversation({
+      launcher,
+      runs,
+      state: enforced,
+      status,
+      report: spool.append,
+      rotateKey: async () => (await identity.rotate(signal)).kid,
+      installation,
+      clock,
+    }),
   );
   const leaving = new AbortController();
+  identity.keepFresh(leaving.signal);
   channel = startChannel({
     org: enrollment.org,
     open: identity.open,

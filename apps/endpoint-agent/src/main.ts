@@ -8,6 +8,7 @@ const USAGE = `cordon: contains AI agents under your organisation's policy
                                                    run a command, contained (root names the account that runs it);
                                                    at a terminal it gets one of its own
   cordon status [--json]                           what is enforced here
+  cordon rotate-key                                replace the key that this device proves itself by
   cordon why PATH|HOST[:PORT]|CONTROL|'$NAME' [--write] [--json]
                                                    allowed or denied, and by which rule
   cordon policy check FILE... [--json]             what is wrong with policies, and where
@@ -23,6 +24,7 @@ const commands: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   run: async () => (await import('./cli/run.ts')).runCommand,
   why: async () => (await import('./cli/why.ts')).whyCommand,
   status: async () => (await import('./cli/status.ts')).statusCommand,
+  'rotate-key': async () => (await import('./cli/rotate-key.ts')).rotateKeyCommand,
   enroll: async () => (await import('./cli/enroll.ts')).enrollCommand,
   daemon: async () => (await import('./cli/daemon.ts')).daemonCommand,
   policy: async () => (await import('./cli/policy.ts')).policyCommand,

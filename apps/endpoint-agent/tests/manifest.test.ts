@@ -52,6 +52,7 @@ beforeAll(async () => {
         throw new Error('nobody asks');
       },
       report: (event) => events.push(event),
+      rotateKey: () => Promise.reject(new Error('nobody asks')),
       installation: [],
       clock: () => performance.now(),
     }),

@@ -19,11 +19,13 @@ describe('what a device says', () => {
   let closes: [number, string][];
   let acks: object[];
   let signed: object[];
+  let heard: object[];
   let fault: Error | undefined;
   let receiver: Receiver;
   let session: Session;
   beforeEach(() => {
     said = [];
+    heard = [];
     closes = [];
     acks = [];
     signed = [];
@@ -43,6 +45,7 @@ describe('what a device says', () => {
       push: push as Push,
       reports: reports as ReportBook,
       ingest: {} as Ingest,
+      facts: { hear: (_device, facts) => void heard.push(facts) },
       heads: { offer: (_session, frame) => signed.push(frame) } as Pick<HeadBook, 'offer'> as HeadBook,
       trust: { newerThan: () => undefined },
       history: { walk: () => Promise.reject(new Error('nobody asks here')), report: () => Promise.resolve() },
@@ -79,6 +82,22 @@ describe('what a device says', () => {
     expect([signed, said, closes]).toEqual([[head], [], []]);
     say({ ...head, head: 'a\0b' });
     expect([signed.length, closes]).toEqual([1, [[4400, 'channel.frame']]]);
+  });
+
+  it('of itself is kept as it says it at hello, and refused when it could not be stored', () => {
+    const facts = {
+      name: 'a',
+      os: 'linux',
+      osVersion: '6.1',
+      arch: 'x64',
+      agentVersion: '0.2.0',
+      assurance: 'system',
+      language: 'cordon/v1',
+    };
+    say({ ...hello, facts: { ...facts, name: 'a\0' } });
+    expect([heard, closes.splice(0)]).toEqual([[], [[4400, 'channel.frame']]]);
+    say({ ...hello, facts });
+    expect([heard, closes]).toEqual([[facts], []]);
   });
 
   it('is not heard any more once the session is closing', () => {

@@ -27,6 +27,7 @@ import type { OrderDesk } from '../orders/desk.ts';
 import type { TamperingBook } from '../tampering/integrity.ts';
 import type { HistoryDesk } from '../witness/desk.ts';
 import type { ReportBook } from './acks.ts';
+import { isStorable, type FactsBook } from './device-facts.ts';
 import type { Push } from './push.ts';
 import type { Session } from './session.ts';
 import type { TrustFrames } from './trust-frames.ts';
@@ -82,7 +83,12 @@ const parse = (data: Buffer): UpFrame => {
       if (finding.Check(value)) return value;
       break;
     case 'hello':
-      if (hello.Check(value) && numbersOf(value).every((number) => number <= MAX_INT)) return value;
+      if (
+        hello.Check(value) &&
+        numbersOf(value).every((number) => number <= MAX_INT) &&
+        (value.facts === undefined || isStorable(value.facts))
+      )
+        return value;
       break;
     default:
   }
@@ -98,6 +104,7 @@ interface Parts {
   readonly push: Push;
   readonly reports: ReportBook;
   readonly ingest: Ingest;
+  readonly facts: FactsBook;
   readonly heads: HeadBook;
   readonly trust: TrustFrames;
   readonly history: HistoryDesk;
@@ -110,7 +117,7 @@ interface Parts {
 }
 
 export const createReceiver = (parts: Parts): Receiver => {
-  const { published, push, reports, ingest, heads, trust, history: desk, tampering, orders, clock, log, resync } = parts;
+  const { published, push, reports, ingest, facts, heads, trust, history: desk, tampering, orders, clock, log, resync } = parts;
   const judged = new Map<string, UpFrame>();
 
   const read = (data: Buffer): UpFrame => {
@@ -143,6 +150,7 @@ export const createReceiver = (parts: Parts): Receiver => {
       if (frame.protocol !== PROTOCOL) return refuse(session, 'channel.protocol', `this server speaks protocol ${PROTOCOL}`);
       session.greeted = true;
       session.held = frame.enforcing?.digest;
+      if (frame.facts !== undefined) facts.hear(session.device, frame.facts);
       // Held against what it acknowledged before, so before that is overwritten.
       reports.after(
         tampering

@@ -11,6 +11,7 @@ import { createTamperingBook } from '../tampering/integrity.ts';
 import { createIngest } from '../telemetry/telemetry.ts';
 import { ReportBook } from './acks.ts';
 import { createArrivals } from './arrivals.ts';
+import { createFactsBook } from './device-facts.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { SessionHub } from './hub.ts';
 import { listen } from './listen.ts';
@@ -64,6 +65,7 @@ export const registerGateway: Feature = (app, context) => {
     push,
     reports,
     ingest,
+    facts: createFactsBook(pool, log, (devices) => stored.emit(devices)),
     heads,
     trust: createTrustFrames(context.organisation),
     history: createHistoryDesk(context),

@@ -1,6 +1,7 @@
 /** Who handles which frame of the control plane. */
 import type { DownFrame, UpFrame } from '@cordon/policy/protocol/channel.ts';
 import type { NewEvent } from '@cordon/policy/protocol/events.ts';
+import type { Waiting } from '../identity/waiting.ts';
 import type { Standing } from '../orders/standing.ts';
 import type { History } from '../policy-state/history.ts';
 import type { Outcome, PolicyState } from '../policy-state/policy-state.ts';
@@ -8,6 +9,7 @@ import type { Reporter } from '../telemetry/reporter.ts';
 
 export interface Handlers {
   readonly policyState: Pick<PolicyState, 'onRoots' | 'onState' | 'onMembership'>;
+  readonly waiting: Pick<Waiting, 'hear'>;
   /** What follows from a new state. */
   readonly take: (outcome: Outcome) => void;
   readonly history: Pick<History, 'onAnswer'>;
@@ -24,6 +26,7 @@ export interface Handlers {
 export const createDispatcher =
   (to: Handlers): ((frame: DownFrame) => Promise<void>) =>
   async (frame) => {
+    to.waiting.hear(frame);
     switch (frame.type) {
       case 'roots': {
         const refused = await to.policyState.onRoots(frame, to.now());

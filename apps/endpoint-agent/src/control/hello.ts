@@ -5,7 +5,7 @@ import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { sha256Hex } from '@cordon/policy/trust/digest.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Enrollment } from '../identity/enrollment.ts';
-import { AGENT_VERSION } from '../identity/facts.ts';
+import { AGENT_VERSION, deviceFacts } from '../identity/facts.ts';
 
 export interface HelloParts {
   readonly boot: string;
@@ -23,4 +23,5 @@ export const helloOf = ({ boot, trusted, state, integrity }: HelloParts): Extrac
   enforcing: state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.digest, cohort: state.cohort },
   checkpoint: state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.checkpointDigest },
   integrity,
+  facts: deviceFacts(),
 });

@@ -45,8 +45,8 @@ export const enroll = async ({ stateDir, server, token, facts, now }: EnrollInpu
   const key = ensureDeviceKey(stateDir, now);
   const { nonce } = await call(server, '/agent/v1/enroll/challenge', { token: id, jwk: key.jwk }, Challenge);
   const statement = await signGeneral({ org, nonce, token: id, jkt: key.kid, facts }, 'cordon-enroll+jws', [keyPair, key]);
-  const { device, memberIndex } = await call(server, '/agent/v1/enroll', { jwk: key.jwk, statement }, Reply);
-  const enrollment: Enrollment = { server, org, device, memberIndex, fingerprint, roots: [...roots], floor };
+  const { device, memberIndex, pending } = await call(server, '/agent/v1/enroll', { jwk: key.jwk, statement }, Reply);
+  const enrollment: Enrollment = { server, org, device, memberIndex, fingerprint, roots: [...roots], floor, ...(pending && { pending }) };
   saveEnrollment(stateDir, enrollment);
   return enrollment;
 };

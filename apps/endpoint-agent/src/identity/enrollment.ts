@@ -15,6 +15,8 @@ const Enrollment = Type.Object(
     fingerprint: Type.String(),
     roots: Type.Array(Type.String()),
     floor: Type.String(),
+    /** At its enrollment it had to wait for an administrator. */
+    pending: Type.Optional(Type.Literal(true)),
   },
   { additionalProperties: false },
 );

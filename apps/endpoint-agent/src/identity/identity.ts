@@ -23,8 +23,8 @@ export interface Identity {
   open(signal: AbortSignal): Promise<WebSocket>;
   /** Replaces the key now. @throws CordonError as `open`; the key before stays in use */
   rotate(signal: AbortSignal): Promise<DeviceKey>;
-  /** Whether the key is old enough to be replaced. */
-  isDue(): boolean;
+  /** Replaces the key when it is due, also under a session that lasts; until the signal is aborted. */
+  keepFresh(signal: AbortSignal): void;
 }
 
 /** @throws CordonError `identity.key` */
@@ -52,7 +52,11 @@ export const openIdentity = ({ stateDir, enrollment, keyDays, now, log }: Identi
   };
   return {
     key: () => key,
-    isDue,
+    keepFresh: (signal) => {
+      const timer = setInterval(() => void inTurn(() => replaceIfDue(signal)), DAY_MS);
+      timer.unref();
+      signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+    },
     open: (signal) =>
       inTurn(async () => {
         await replaceIfDue(signal);

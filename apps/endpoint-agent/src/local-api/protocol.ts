@@ -38,6 +38,7 @@ export type Request =
   | ({ readonly op: 'run'; readonly argv: readonly string[]; readonly terminal?: TerminalWish } & Who)
   | ({ readonly op: 'why'; readonly target: string; readonly access: 'read' | 'write' } & Who)
   | { readonly op: 'status' }
+  | { readonly op: 'rotate-key' }
   | { readonly op: 'environment'; readonly values: Readonly<Record<string, string>> }
   | { readonly op: 'resize'; readonly rows: number; readonly columns: number }
   | { readonly op: 'signal'; readonly signal: 'terminate' };
@@ -73,6 +74,8 @@ export type Reply =
   | { readonly type: 'ended'; readonly reason: string; readonly exitCode: number }
   | { readonly type: 'why'; readonly explanation: Explanation }
   | { readonly type: 'status'; readonly status: Status }
+  /** The thumbprint of the key that is in force now. */
+  | { readonly type: 'rotated'; readonly key: string }
   | { readonly type: 'error'; readonly code: string; readonly message: string };
 
 export const encode = (kind: Kind, payload: Uint8Array | string): Buffer => {

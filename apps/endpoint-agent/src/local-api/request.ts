@@ -37,6 +37,7 @@ const validator = Compile(
       closed,
     ),
     Type.Object({ op: Type.Literal('status') }, closed),
+    Type.Object({ op: Type.Literal('rotate-key') }, closed),
     Type.Object(
       {
         op: Type.Literal('environment'),

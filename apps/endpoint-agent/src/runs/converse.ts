@@ -22,6 +22,8 @@ export interface Services {
   readonly state: () => VerifiedState | undefined;
   readonly status: () => Status;
   readonly report: (event: NewEvent) => void;
+  /** Replaces the device's key. @returns the thumbprint of the one in force then */
+  readonly rotateKey: () => Promise<string>;
   /** Places of Cordon's own programs: never writable from inside a run. */
   readonly installation: readonly string[];
   readonly clock: () => number;
@@ -143,6 +145,15 @@ export const createConversation =
         caller.reply({ type: 'error', ...describe(error) });
       }
     };
+    const replaceKey = async (): Promise<void> => {
+      try {
+        if (caller.account.uid !== 0 && caller.account.uid !== process.getuid?.())
+          throw new CordonError('local.user', "only root, or the daemon's own account, may have the device's key replaced");
+        caller.reply({ type: 'rotated', key: await services.rotateKey() });
+      } catch (error) {
+        caller.reply({ type: 'error', ...describe(error) });
+      }
+    };
     let running = false;
     return {
       onRequest: (request) => {
@@ -157,6 +168,9 @@ export const createConversation =
             break;
           case 'status':
             caller.reply({ type: 'status', status: services.status() });
+            break;
+          case 'rotate-key':
+            void replaceKey();
             break;
           case 'environment':
             values(request.values);

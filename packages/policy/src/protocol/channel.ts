@@ -1,6 +1,6 @@
 /** Frames of the WebSocket channel `cordon.v1`: text, one JSON object each. Identity is the session's, never a field here. */
 import { Type, type Static } from 'typebox';
-import { HexDigest } from './enrollment.ts';
+import { DeviceFacts, HexDigest } from './enrollment.ts';
 import { TelemetryEvent } from './events.ts';
 import { Integrity, OrderFrame, OrderReply } from './orders.ts';
 import { FindingFrame, HistoryFrame, HistoryRequest } from './history.ts';
@@ -127,6 +127,8 @@ export const Hello = Type.Object(
     /** Highest checkpoint seen, its payload's SHA-256: a fork shows here. */
     checkpoint: Type.Union([Type.Object({ epoch: Serial, serial: Serial, digest: HexDigest }, closed), Type.Null()]),
     integrity: Type.Optional(Integrity),
+    /** What the device says of itself now; only what changed is written. */
+    facts: Type.Optional(DeviceFacts),
   },
   closed,
 );
