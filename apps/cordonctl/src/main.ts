@@ -28,6 +28,8 @@ const USAGE = `cordonctl: keys, proofs and decisions of a Cordon organisation
                                               what the installation needs before its fleet goes on
   cordonctl audit verify FILE [--head SEQ:HASH...]
                                               check an export of the audit log, offline
+  cordonctl reports verify FILE [--key THUMBPRINT...] [--expired]
+                                              check an export of a device's reports against what the device signed, offline
 
 and what people decide about, over the admin API (--server URL --token-file FILE [--ca FILE], or CORDON_SERVER, CORDON_TOKEN_FILE, CORDON_CA):
 
@@ -61,6 +63,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   backup: async () => (await import('./recovery/commands.ts')).backupCommand,
   restore: async () => (await import('./recovery/commands.ts')).restoreCommand,
   recover: async () => (await import('./recovery/recover.ts')).recoverCommand,
+  'reports verify': async () => (await import('./reports/verify.ts')).verifyReportsCommand,
   'audit verify': async () => (await import('./audit/verify.ts')).verifyCommand,
 };
 

@@ -94,6 +94,15 @@ describe('an export of the audit log', () => {
     expect((await verify(rebuilt, [headOf(6)])).bad).toBeUndefined();
   });
 
+  it('is caught when two heads of one number differ, whichever comes first', async () => {
+    const other = { seq: 9, hash: 'a'.repeat(64) };
+    for (const heads of [
+      [headOf(9), other],
+      [other, headOf(9)],
+    ])
+      expect((await verify(rows, heads)).bad).toMatchObject({ seq: 9 });
+  });
+
   it('is refused where it is no export: broken lines, other members, a key twice', async () => {
     for (const text of ['{', '[]', 'null', JSON.stringify({ ...rows[0], more: 1 }), `{"seq":1,${JSON.stringify(rows[0]).slice(1)}`])
       expect((await verifyExport(lines([text]), [])).bad).toMatchObject({ line: 1 });

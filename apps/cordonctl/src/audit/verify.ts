@@ -67,8 +67,7 @@ export const verifyExport = async (lines: AsyncIterable<string>, heads: readonly
     if (entry.prevHash !== previous.hash) return bad(entry.seq, 'does not follow the entry before it');
     if (entryHash(previous.hash, { ...entry, at: new Date(entry.at) }) !== entry.hash)
       return bad(entry.seq, 'was changed: its hash is not that of its content');
-    const kept = heads.find(({ seq }) => seq === entry.seq);
-    if (kept !== undefined && kept.hash !== entry.hash)
+    if (heads.some(({ seq, hash }) => seq === entry.seq && hash !== entry.hash))
       return bad(entry.seq, 'is not the entry that the given head was made of: the log was built anew');
     previous = { seq: entry.seq, hash: entry.hash };
   }
