@@ -179,19 +179,11 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
       runs: runs.all().length,
     });
   };
+  const rotateKey = async (): Promise<string> => (await identity.rotate(signal)).kid;
   const local = await startLocalApi(
     runtimeDir,
     accounts,
-    createConversation({
-      launcher,
-      runs,
-      state: enforced,
-      status,
-      report: spool.append,
-      rotateKey: async () => (await identity.rotate(signal)).kid,
-      installation,
-      clock,
-    }),
+    createConversation({ launcher, runs, state: enforced, status, report: spool.append, rotateKey, installation, clock }),
   );
   const leaving = new AbortController();
   identity.keepFresh(leaving.signal);
