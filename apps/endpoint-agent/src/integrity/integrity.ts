@@ -60,9 +60,9 @@ export const openIntegrity = ({ stateDir, assurance, machineBoot, inMaintenance,
   return {
     after,
     damaged: before === 'damaged',
-    hello: (accepted) => {
+    hello: ({ epoch, serial }) => {
       const stored = write({ ...kept, counter: kept.counter + 1 });
-      return { state: kept.state, counter: kept.counter, first, stored, accepted, assurance, machineBoot, after };
+      return { state: kept.state, counter: kept.counter, first, stored, accepted: { epoch, serial }, assurance, machineBoot, after };
     },
     ended: () => void write({ ...kept, ended: true }),
   };

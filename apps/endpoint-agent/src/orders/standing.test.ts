@@ -1,9 +1,10 @@
 /** Grants, retirements and the count of hellos on a device's own files: what each order does, and everything that it must not do. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { Compile } from 'typebox/compile';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NewEvent } from '@cordon/policy/protocol/events.ts';
-import type { OrderKind, OrderReply } from '@cordon/policy/protocol/orders.ts';
+import { Integrity, type OrderKind, type OrderReply } from '@cordon/policy/protocol/orders.ts';
 import { after, DAY, keyNamed, keysFor } from '@cordon/policy/trust/_world.ts';
 import { sha256Hex } from '@cordon/policy/trust/digest.ts';
 import { signGeneral } from '@cordon/policy/trust/envelope.ts';
@@ -19,6 +20,7 @@ const OTHER_BOOT = '99999999-2222-4333-8444-555555555555';
 const key = keyNamed('device key');
 const approver = keysFor(world.org, 'approver').slice(0, 1);
 const NOW = after(0);
+const RATCHET = { epoch: 3, serial: 7, member: 7 };
 
 let folder: string;
 let [elapsed, boot]: [number, string | null] = [0, BOOT];
@@ -40,7 +42,7 @@ const begin = (now = NOW): Promise<Standing> =>
       key: () => key,
       trusted: () => enrollment,
       time: (at) => time.inForce(at),
-      accepted: () => ({ epoch: 3, serial: 7 }),
+      accepted: () => RATCHET,
       report: (event) => void events.push(event),
       log: () => undefined,
       boot,
@@ -244,6 +246,8 @@ describe('what a hello says of the state', () => {
       [3, 3, true],
     ]);
     expect(new Set(said.map(({ state }) => state)).size).toBe(1);
+    // It is what the protocol knows, and nothing more.
+    for (const one of said) expect(Compile(Integrity).Check(one)).toBe(true);
     expect(said[2]).toMatchObject({ accepted: { epoch: 3, serial: 7 }, assurance: 'system', machineBoot: BOOT, after: 'stop' });
     expect(events.filter(({ kind }) => kind === 'daemon')).toEqual([
       { kind: 'daemon', state: 'started', assurance: 'system', after: 'nothing-before' },
