@@ -44,6 +44,8 @@ export const readHeld = (text: string): Held => {
   const content = parseStrictJson(text, { maxBytes: MAX_BUNDLE, maxDepth: 32 });
   if (!Content.Check(content)) throw new CordonError('bundle.schema', 'the bundle does not fit the language version');
   const policies: readonly AppliedPolicy[] = content.policies;
+  if (new Set(policies.map(({ policy }) => policy)).size !== policies.length)
+    throw new CordonError('bundle.schema', 'a policy stands twice in the bundle');
   const revisions = policies.map(({ policy, revision, document }) => ({ policy, revision, digest: documentDigest(document), document }));
   return {
     digest: sha256Hex(text),
