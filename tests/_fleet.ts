@@ -21,7 +21,8 @@ import { openIdentity } from '../apps/endpoint-agent/src/identity/identity.ts';
 import { enroll } from '../apps/endpoint-agent/src/identity/enroll.ts';
 import { requireEnrollment } from '../apps/endpoint-agent/src/identity/enrollment.ts';
 import { openPolicyState } from '../apps/endpoint-agent/src/policy-state/open.ts';
-import type { PolicyState } from '../apps/endpoint-agent/src/policy-state/policy-state.ts';
+import { openHistory, type History } from '../apps/endpoint-agent/src/policy-state/history.ts';
+import type { Outcome, PolicyState } from '../apps/endpoint-agent/src/policy-state/policy-state.ts';
 import { someFacts } from '../apps/control-plane/tests/_util.ts';
 import '../infra/vitest-database.ts';
 
@@ -146,6 +147,7 @@ export interface Fleeting {
   readonly id: string;
   readonly state: PolicyState;
   readonly channel: Channel;
+  readonly history: History;
   /** What it said of what it refused. */
   readonly said: readonly string[];
   /** What is in force now. */
@@ -162,6 +164,13 @@ export const wake = async (stateDir: string): Promise<Fleeting> => {
   const state = openPolicyState(stateDir, enrollment, log);
   await state.load(new Date());
   const inForce = (): VerifiedState | undefined => state.current(new Date());
+  const seen = inForce()?.seen ?? [];
+  const history = openHistory({ stateDir, trusted: state.trusted, send: (frame) => channel.send(frame), now: () => new Date(), log, seen });
+  const take = (outcome: Outcome): void => {
+    if (outcome.kind !== 'accepted') return;
+    acknowledge();
+    history.observe(outcome.state.seen);
+  };
   const acknowledge = (): void => {
     const now = inForce();
     if (now !== undefined) channel.send({ type: 'ack', epoch: now.epoch, serial: now.serial, digest: now.digest, phase: 'enforced' });
@@ -174,8 +183,9 @@ export const wake = async (stateDir: string): Promise<Fleeting> => {
     random: () => 0.1,
     onFrame: async (frame) => {
       if (frame.type === 'roots') await state.onRoots(frame, new Date());
-      if (frame.type === 'state' && (await state.onState(frame, new Date())).kind === 'accepted') acknowledge();
-      if (frame.type === 'membership' && (await state.onMembership(frame, new Date())).kind === 'accepted') acknowledge();
+      if (frame.type === 'state') take(await state.onState(frame, new Date()));
+      if (frame.type === 'membership') take(await state.onMembership(frame, new Date()));
+      if (frame.type === 'history') history.onAnswer(frame);
     },
     hello: () => {
       const now = inForce();
@@ -189,16 +199,21 @@ export const wake = async (stateDir: string): Promise<Fleeting> => {
         checkpoint: now === undefined ? null : { epoch: now.epoch, serial: now.serial, digest: now.checkpointDigest },
       };
     },
-    onConnected: acknowledge,
+    onConnected: () => {
+      acknowledge();
+      history.onConnected();
+    },
   });
   const device = {
     stateDir,
     id: enrollment.device,
     state,
     channel,
+    history,
     said,
     inForce,
     stop: async () => {
+      if (!stop.signal.aborted) state.close();
       stop.abort();
       await channel.done;
     },

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cordonctl, ctl, enforces, join, makeFolder, makeSite, start } from './_fleet.ts';
+import { cordonctl, ctl, join, makeFolder, makeSite, start } from './_fleet.ts';
 
 const MODULE = '/usr/lib/softhsm/libsofthsm2.so';
 const TOOL = '/usr/bin/pkcs11-tool';
@@ -72,7 +72,7 @@ describe.skipIf(missing.length > 0)(
       await ctl('keys', 'rotate', 'checkpoint', '--organisation', at('org/server/organisation.json'), ...two, '--out', at('v2'));
       const second = await start(site, at('v2/server'));
       await expect.poll(() => device.state.trusted().roots.length, { timeout: 30_000 }).toBe(2);
-      expect(enforces(device)).toEqual([]);
+      expect(device.inForce()?.content.policies).toEqual([]);
       await second.close();
     });
 

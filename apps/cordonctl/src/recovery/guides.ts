@@ -66,8 +66,8 @@ export const GUIDES: Readonly<Record<string, Guide>> = {
       { at: 'anywhere', does: 'make an enrollment token of the same organisation' },
       {
         at: 'anywhere',
-        does: 'on the device, enrol again; what is in force stays until the new state has come',
-        command: 'cordon enroll --server URL --token-file FILE',
+        does: 'on the device: stop the daemon, join the same organisation again, start the daemon. Between the two nothing launches',
+        command: 'cordon enroll --server URL --token-file FILE --again',
       },
     ],
   },

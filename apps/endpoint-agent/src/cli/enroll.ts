@@ -1,4 +1,4 @@
-/** `cordon enroll --server URL [--token-file FILE]`: joins this device to an organisation. The token comes by file, environment or standard input, never by argument. */
+/** `cordon enroll --server URL [--token-file FILE] [--again]`: joins this device to an organisation. The token comes by file, environment or standard input, never by argument. */
 import fs from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { CordonError } from '@cordon/policy/errors.ts';
@@ -9,7 +9,7 @@ import { parseArguments } from './arguments.ts';
 import { readDocumentFile } from './documents.ts';
 
 export const enrollCommand = async (args: readonly string[]): Promise<number> => {
-  const { options } = parseArguments(args, { options: ['server', 'token-file'], flags: [] });
+  const { options, flags } = parseArguments(args, { options: ['server', 'token-file'], flags: ['again'] });
   const server = options.get('server');
   if (server === undefined)
     throw new CordonError(
@@ -21,7 +21,7 @@ export const enrollCommand = async (args: readonly string[]): Promise<number> =>
   const { stateDir } = readConfig();
   fs.mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   fs.chmodSync(stateDir, 0o700);
-  const enrollment = await enroll({ stateDir, server, token, facts: deviceFacts(), now: new Date() });
+  const enrollment = await enroll({ stateDir, server, token, facts: deviceFacts(), now: new Date(), again: flags.has('again') });
   process.stdout.write(`enrolled as ${enrollment.device} in ${enrollment.org}\n`);
   return 0;
 };

@@ -9,6 +9,7 @@ import { parseToken } from '@cordon/policy/trust/token.ts';
 import { call } from './device-api.ts';
 import { ensureDeviceKey } from './device-key.ts';
 import { loadEnrollment, saveEnrollment, type Enrollment } from './enrollment.ts';
+import { checkGoesOn, checkSameOrganisation, withoutDaemon } from './rejoin.ts';
 
 const Root = Compile(RootReply);
 const Challenge = Compile(ChallengeReply);
@@ -20,17 +21,25 @@ export interface EnrollInput {
   readonly token: string;
   readonly facts: DeviceFacts;
   readonly now: Date;
+  /** Join the same organisation as a new device: its control plane does not know this one any more. No daemon may run meanwhile. */
+  readonly again?: boolean;
 }
 
-/** @throws CordonError `enroll.already`, `token.malformed`, `root.*`, `floor.*`, `server.*`, or the server's own code */
-export const enroll = async ({ stateDir, server, token, facts, now }: EnrollInput): Promise<Enrollment> => {
-  const already = loadEnrollment(stateDir);
-  if (already !== undefined)
+/** @throws CordonError `enroll.already`, `enroll.roots`, `token.malformed`, `root.*`, `floor.*`, `server.*`, `daemon.already-running`, or the server's own code */
+export const enroll = async (input: EnrollInput): Promise<Enrollment> => {
+  const already = loadEnrollment(input.stateDir);
+  if (already === undefined) return join(input, undefined);
+  if (input.again !== true)
     throw new CordonError(
       'enroll.already',
       `this device is enrolled as ${already.device}; a device leaves only when its organisation retires it`,
     );
+  return withoutDaemon(input.stateDir, () => join(input, already));
+};
+
+const join = async ({ stateDir, server, token, facts, now }: EnrollInput, already: Enrollment | undefined): Promise<Enrollment> => {
   const { id, keyPair, fingerprint } = parseToken(token);
+  if (already !== undefined) checkSameOrganisation(already, fingerprint);
   // 1. Whose server is this? Nothing has been sent yet but the question.
   const { org, roots, floor } = await call(server, '/agent/v1/root', undefined, Root).catch((error: unknown) => {
     if (!(error instanceof CordonError) || error.code !== 'request.not-found') throw error;
@@ -41,6 +50,7 @@ export const enroll = async ({ stateDir, server, token, facts, now }: EnrollInpu
   const root = await verifyRootChain(roots, fingerprint, now);
   if (root.document.org !== org) throw new CordonError('root.org', 'the server names another organisation than its root');
   await verifyFloor(floor, root);
+  if (already !== undefined) await checkGoesOn(already, { roots, floor }, now);
   // 2. Both keys sign the same statement: the token's the right to join, the device's its possession.
   const key = ensureDeviceKey(stateDir, now);
   const { nonce } = await call(server, '/agent/v1/enroll/challenge', { token: id, jwk: key.jwk }, Challenge);
