@@ -41,6 +41,10 @@ and what people decide about, over the admin API (--server URL --token-file FILE
                                               sign it with your own key, after you have read what it gives and takes
   cordonctl witness --key KEYFILE --state DIR [--fingerprint ROOT] [--once]
                                               follow the history of checkpoints and cosign it; ends with 1 when there are two
+  cordonctl maintenance grant --device ID --hours N --key KEYFILE... [--boot ID] [--add FILE] [--out FILE]
+                                              for one boot of one machine, a stop of its daemon is no tampering
+  cordonctl retire --device ID --key KEYFILE... [--hours 720] [--add FILE] [--out FILE]
+                                              the one way out of the organisation: the device ends enforcement and wipes its key
   cordonctl publish [--proposal ID | --change-set ID] [--title TEXT] [--wait [--timeout SECONDS]]
                                               put the draft in force, or what was approved, or what was in force before
 `;
@@ -60,6 +64,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   witness: async () => (await import('./witness/command.ts')).witnessCommand,
   approve: async () => (await import('./proposals/commands.ts')).approveCommand,
   publish: async () => (await import('./proposals/commands.ts')).publishCommand,
+  'maintenance grant': async () => (await import('./orders/commands.ts')).maintenanceCommand,
+  retire: async () => (await import('./orders/commands.ts')).retireCommand,
   backup: async () => (await import('./recovery/commands.ts')).backupCommand,
   restore: async () => (await import('./recovery/commands.ts')).restoreCommand,
   recover: async () => (await import('./recovery/recover.ts')).recoverCommand,
