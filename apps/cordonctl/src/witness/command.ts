@@ -45,6 +45,7 @@ const follow = async (args: ReturnType<typeof read>, state: StateFolder, signal:
       pause = RETRY_MS.first;
     } catch (error) {
       if (args.once || isFinal(error)) throw error;
+      witness = undefined;
       say(`${error instanceof Error ? error.message : String(error)}; trying again`);
       // An aborted wait is the end that was asked for.
       await wait(pause, undefined, { signal }).catch(() => undefined);

@@ -19,7 +19,7 @@ export interface WitnessParts {
 }
 
 export interface Witness {
-  /** Asks once, for what is beyond the newest, and waits for it so long. @returns whether there is more already */
+  /** Asks once, for what is beyond the newest, and from the second time on waits for it so long. @returns whether there is more already */
   step(waitSeconds: number): Promise<boolean>;
   readonly newest: () => Link | undefined;
 }
@@ -55,6 +55,8 @@ export const startWitness = async ({ server, state, key, fingerprint, now, say }
     state.write(kept);
   };
   let said: string | undefined;
+  /** What it is asked first is answered at once: it may be another history than the one that was followed. */
+  let patience = 0;
   const sayOnce = (message: string): void => {
     if (message !== said) say(message);
     said = message;
@@ -90,7 +92,8 @@ export const startWitness = async ({ server, state, key, fingerprint, now, say }
     newest: () => newest,
     step: async (waitSeconds) => {
       const mine = newest;
-      const page = await server.onwards(mine?.payload.epoch ?? 0, mine?.payload.number ?? 0, mine === undefined ? 0 : waitSeconds);
+      const page = await server.onwards(mine?.payload.epoch ?? 0, mine?.payload.number ?? 0, Math.min(patience, waitSeconds));
+      patience = waitSeconds;
       if (page.roots !== root.count) root = await readRoots();
       const keys = root.trusted.everKeys('checkpoint');
       const links: Link[] = [];

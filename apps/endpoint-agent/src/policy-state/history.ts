@@ -132,7 +132,9 @@ export const createHistory = ({ file, send, keys, now, log }: Parts): History =>
     damaged: kept === 'damaged',
     begin: (seen) => {
       const { walked } = tracker;
-      observe(walked === undefined ? seen : seen.filter((link) => order(walked, link) < 0));
+      const isNews = (link: Link): boolean => walked === undefined || order(walked, link) < 0;
+      for (const link of seen) if (!isNews(link)) tracker.remember(link);
+      observe(seen.filter(isNews));
     },
     observe,
     onAnswer: (frame) => {

@@ -135,6 +135,8 @@ describe('the history that a device was shown', { timeout: LAW_TIMEOUT_MS }, () 
     expect(second.observe(at(40, other))).toEqual([]);
     expect(answer(second, other)).toEqual([]);
     expect(show(second.observe(at(40)))).toEqual(['history.fork 40-40']);
+    // Each of the two is told once, whichever comes again.
+    expect([second.observe(at(40, other)), second.observe(at(40)), second.observe(at(10))]).toEqual([[], [], []]);
   });
 
   it('is not asked for without end by a server that never answers', () => {

@@ -23,6 +23,7 @@ export class Tracker {
   /** @param walked a checkpoint that an earlier process had, with all behind it */
   constructor(walked: Link | undefined) {
     this.#newest = walked;
+    if (walked !== undefined) this.remember(walked);
   }
 
   get newest(): Link | undefined {
@@ -38,10 +39,15 @@ export class Tracker {
     return this.#walks.length > 0;
   }
 
+  /** One that an earlier process has looked at. */
+  remember({ digest }: Link): void {
+    this.#recent = [...this.#recent, digest].slice(-RECENT);
+  }
+
   /** A checkpoint that was verified, in the order in which they come. */
   observe(link: Link): readonly Finding[] {
     if (this.#recent.includes(link.digest)) return [];
-    this.#recent = [...this.#recent, link.digest].slice(-RECENT);
+    this.remember(link);
     const newest = this.#newest;
     if (newest === undefined || link.payload.epoch > newest.payload.epoch) {
       this.#newest = link;
