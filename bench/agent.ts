@@ -66,7 +66,7 @@ const compiled = async (world: World, { stateDir, runtimeDir }: Endpoint): Promi
   const subject = subjectOf(['true'], world.workspace, account, undefined);
   const installation = [path.join(import.meta.dirname, '..'), stateDir, runtimeDir].map((place) => fs.realpathSync(place));
   if (state === undefined) throw new Error('the endpoint has no policy');
-  return planFor(state, effectiveFor(state, subject, world.workspace, account), world.workspace, installation).request;
+  return planFor(state, effectiveFor(state, subject, world.workspace, account), world.workspace, { installation }).request;
 };
 
 const bareRun = async (world: World, executor: string, request: LaunchPlan['request']): Promise<number> => {

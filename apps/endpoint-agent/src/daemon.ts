@@ -18,6 +18,7 @@ import { createWaiting } from './identity/waiting.ts';
 import { closeInherited } from './launch/descriptors.ts';
 import { installHelpers } from './launch/helpers.ts';
 import { createLauncher } from './launch/launcher.ts';
+import { openLimiter } from './launch/limiter.ts';
 import { accountNamed, servedAccounts } from './local-api/accounts.ts';
 import type { Status } from './local-api/protocol.ts';
 import { startLocalApi } from './local-api/server.ts';
@@ -68,6 +69,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   for (const orphan of orphans) spool.append({ kind: 'run.ended', ...orphan, reason: 'killed', exitCode: 137 });
   if (orphans.length > 0) log(`an earlier daemon left ${orphans.length} runs: they are ended`);
   const helpers = installHelpers(path.join(runtimeDir, 'helpers'));
+  const limiter = await openLimiter();
   const nobody = accountNamed('nobody');
   const runs = createRunTable(path.join(stateDir, 'runs'));
   const egress = await startEgress({
@@ -77,17 +79,14 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     onDecision: reportDecisions(runs, spool.append),
     onDeath: () => log('the egress process died; runs keep going without a way out, new runs get a new one'),
   });
-  const launcher = createLauncher({ runtimeDir: folder('launch', 0o700), helpers, egress });
+  const launcher = createLauncher({ runtimeDir: folder('launch', 0o700), helpers, egress, limiter });
   const policyState = openPolicyState(stateDir, enrollment, log);
   await policyState.load(now());
   for (const { code } of policyState.problems())
     spool.append({ kind: 'policy', state: 'rejected', digest: '', serial: 0, code: code.slice(0, 64) });
   // Symbolic links on the way would hide the real place from the comparison.
-  const installation = [
-    fs.realpathSync(path.join(import.meta.dirname, '../../..')),
-    fs.realpathSync(stateDir),
-    fs.realpathSync(runtimeDir),
-  ];
+  const installation = [path.join(import.meta.dirname, '../../..'), stateDir, runtimeDir].map((place) => fs.realpathSync(place));
+  const host = { installation, limits: limiter.means };
   let channel: Channel | undefined;
   const retirement = new AbortController();
   const send = (frame: UpFrame): boolean => channel?.send(frame) ?? false;
@@ -108,7 +107,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   const accounts = servedAccounts(config.users);
   const canaryAccount = root ? nobody : accounts[0];
   const tester = startTester({
-    test: async (state) => canaryAccount && runCanary({ launcher, state, account: canaryAccount, folder: canaryFolder, installation, now }),
+    test: async (state) => canaryAccount && runCanary({ launcher, state, account: canaryAccount, folder: canaryFolder, host, now }),
     state: () => policyState.current(now()),
     inMaintenance: () => standing.maintenance(now()) !== undefined,
     onResult: (result) => {
@@ -119,7 +118,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   });
   const follow = createFollower({
     epoch: () => policyState.current(now())?.epoch ?? 0,
-    applyToRuns: (state) => applyToRuns(state, runs, egress, installation, log),
+    applyToRuns: (state) => applyToRuns(state, runs, egress, host, log),
     report: spool.append,
     send,
     onReplaced: ({ digest, serial }) => {
@@ -176,6 +175,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
       blocked: (policyState.crashLoop() ?? waiting.why())?.message,
       maintenance: standing.maintenance(now()),
       history: history.status(),
+      limits: limiter,
       runs: runs.all().length,
     });
   };
@@ -183,7 +183,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   const local = await startLocalApi(
     runtimeDir,
     accounts,
-    createConversation({ launcher, runs, state: enforced, status, report: spool.append, rotateKey, installation, clock }),
+    createConversation({ launcher, runs, state: enforced, status, report: spool.append, rotateKey, host, clock }),
   );
   const leaving = new AbortController();
   identity.keepFresh(leaving.signal);
@@ -236,6 +236,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   await Promise.race([ended, wait(STOP_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
   patience.abort();
   await launcher.stop();
+  limiter.close();
   spool.close();
   egress.stop();
   policyState.close();

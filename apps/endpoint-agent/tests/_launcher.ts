@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import type { ResourceMeans } from '@cordon/policy/compile/bubblewrap-controls.ts';
 import { compileBubblewrap } from '@cordon/policy/compile/bubblewrap.ts';
 import { preparePolicy } from '@cordon/policy/document/prepare.ts';
 import { parsePolicy } from '@cordon/policy/document/parse.ts';
@@ -11,6 +12,7 @@ import { startEgress, type Egress } from '../src/egress/egress.ts';
 import type { Decision } from '../src/egress/messages.ts';
 import { closeInherited } from '../src/launch/descriptors.ts';
 import { installHelpers, type Helpers } from '../src/launch/helpers.ts';
+import { openLimiter, type Limiter } from '../src/launch/limiter.ts';
 import { createLauncher, type Launcher, type LauncherOptions, type LaunchRequest, type Run, type RunEnd } from '../src/launch/launcher.ts';
 import fs from 'node:fs';
 import { IS_ROOT, type World } from './_world.ts';
@@ -25,7 +27,7 @@ ${spec.replaceAll(/^/gm, '  ')}
 export const WORKSPACE_ONLY = 'allow: { filesystem: { write: ["${workspace}"] } }';
 
 /** The plan that a device compiles for this account under one policy. */
-export const planOf = (world: World, spec: string, cwd = world.workspace): LaunchPlan => {
+export const planOf = (world: World, spec: string, cwd = world.workspace, limits?: ResourceMeans): LaunchPlan => {
   const { account } = world;
   const effective = resolve({
     policies: [
@@ -39,6 +41,7 @@ export const planOf = (world: World, spec: string, cwd = world.workspace): Launc
     exists: (place) => fs.existsSync(place),
     isDirectory: (place) => fs.statSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false,
     installation: [],
+    ...(limits !== undefined && { limits }),
   });
 };
 
@@ -51,6 +54,7 @@ export interface Finished {
 export interface TestLauncher {
   readonly launcher: Launcher;
   readonly options: LauncherOptions;
+  readonly limiter: Limiter;
   readonly egress: Egress;
   readonly helpers: Helpers;
   readonly decisions: readonly Decision[];
@@ -84,7 +88,8 @@ export const startLauncher = async (world: World, hosts: Readonly<Record<string,
   });
   const launchDir = path.join(runtimeDir, 'launch');
   fs.mkdirSync(launchDir, { mode: 0o700 });
-  const options: LauncherOptions = { runtimeDir: launchDir, helpers, egress };
+  const limiter = await openLimiter();
+  const options: LauncherOptions = { runtimeDir: launchDir, helpers, egress, limiter };
   const launcher = createLauncher(options);
   const request: TestLauncher['request'] = (argv, change = {}) => ({
     run: `run_${randomBytes(9).toString('base64url')}`,
@@ -99,6 +104,7 @@ export const startLauncher = async (world: World, hosts: Readonly<Record<string,
   return {
     launcher,
     options,
+    limiter,
     egress,
     helpers,
     decisions,
@@ -113,6 +119,7 @@ export const startLauncher = async (world: World, hosts: Readonly<Record<string,
     stop: async () => {
       await launcher.stop();
       egress.stop();
+      limiter.close();
     },
   };
 };

@@ -129,7 +129,9 @@ server     ${plane.url} \\(connected\\)
 enforcing  serial 1, [0-9a-f]{16}, current
            story revision 1
 self-test  passed at \\S+
+history    audit log at .+
 events     \\d+ waiting, 0 dropped
+limits     memory by .+, cpu by .+, processes by .+
 runs       0
 $`,
       ),

@@ -53,7 +53,7 @@ beforeAll(async () => {
       },
       report: (event) => events.push(event),
       rotateKey: () => Promise.reject(new Error('nobody asks')),
-      installation: [],
+      host: { installation: [] },
       clock: () => performance.now(),
     }),
   );
@@ -150,7 +150,7 @@ describe('a run under a manifest', () => {
         state,
         runs,
         { update: (_run, { hostLimits }) => void updates.push(hostLimits.flatMap((limit) => limit.hosts.map(({ host }) => host)).join()) },
-        [],
+        { installation: [] },
         (message) => logged.push(message),
       );
     apply();

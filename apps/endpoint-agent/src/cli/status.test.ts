@@ -17,6 +17,7 @@ const status: Status = {
   },
   blocked: null,
   maintenance: null,
+  limits: { memory: 'cgroup', cpu: 'cgroup', processes: 'cgroup', without: null },
   runs: 1,
 };
 
@@ -37,6 +38,14 @@ describe('what status says', () => {
     expect(text).toContain('asking for what was missed');
     expect(text).toContain('HISTORY.FORK at 2026-06-01T00:00:00.000Z: 0/12 (serial 7) after 0/12 (serial 7)');
     expect(statusLines({ ...status, history: { newest: null, walking: false, findings: [] } }).join('\n')).toContain('history    none yet');
+  });
+
+  it('says what runs are limited by, and why that is not their control group', () => {
+    expect(statusLines(status)).toContain('limits     memory by control group, cpu by control group, processes by control group');
+    const without = { memory: 'rlimit', cpu: 'none', processes: 'rlimit', without: 'not mounted' } as const;
+    expect(statusLines({ ...status, limits: without })).toContain(
+      'limits     memory by limit of each process, cpu by nothing, processes by limit of each process; not mounted',
+    );
   });
 
   it('says until when the device is in maintenance, and that nothing else changes', () => {

@@ -5,9 +5,11 @@ import { ask } from '../local-api/client.ts';
 import { socketFor, type Status } from '../local-api/protocol.ts';
 import { parseArguments } from './arguments.ts';
 
+const LIMITED_BY = { cgroup: 'control group', rlimit: 'limit of each process', none: 'nothing' } as const;
+
 /** What a person reads. */
 export const statusLines = (status: Status): string[] => {
-  const { enforcing, selfTest, spool, history } = status;
+  const { enforcing, selfTest, spool, history, limits } = status;
   return [
     `device     ${status.device} in ${status.organisation}`,
     `server     ${status.server} (${status.connected ? 'connected' : 'not connected; the policy stays in force'})`,
@@ -24,6 +26,7 @@ export const statusLines = (status: Status): string[] => {
         `           ${code.toUpperCase()} at ${at}: ${later.epoch}/${later.number} (serial ${later.serial}) after ${earlier.epoch}/${earlier.number} (serial ${earlier.serial}); tell your administrator`,
     ),
     `events     ${spool.waiting} waiting, ${spool.dropped} dropped`,
+    `limits     memory by ${LIMITED_BY[limits.memory]}, cpu by ${LIMITED_BY[limits.cpu]}, processes by ${LIMITED_BY[limits.processes]}${limits.without === null ? '' : `; ${limits.without}`}`,
     `runs       ${status.runs}`,
   ];
 };

@@ -7,6 +7,8 @@ import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import type { Egress } from '../egress/egress.ts';
 import { attest, endProcess, isAlive, startTimeOf, type Attestation } from './gate.ts';
 import type { Helpers } from './helpers.ts';
+import type { Group } from './cgroup.ts';
+import type { Limiter } from './limiter.ts';
 import { createPipes, drained, type Outputs } from './pipes.ts';
 import { preflight } from './preflight.ts';
 import type { Seat } from './seat.ts';
@@ -50,6 +52,7 @@ export interface LauncherOptions {
   readonly runtimeDir: string;
   readonly helpers: Helpers;
   readonly egress: Pick<Egress, 'open' | 'assign' | 'close' | 'pid' | 'account'>;
+  readonly limiter: Pick<Limiter, 'group' | 'carried'>;
 }
 
 export interface Launcher {
@@ -135,7 +138,7 @@ const follow = (
 };
 
 export const createLauncher = (options: LauncherOptions): Launcher => {
-  const { runtimeDir: folder, helpers, egress } = options;
+  const { runtimeDir: folder, helpers, egress, limiter } = options;
   const root = process.getuid?.() === 0;
   const seats = createSeats({ folder, helpers, egress, pipes: createPipes(folder, helpers.mkfifo) });
   const launch = async (request: LaunchRequest): Promise<Run> => {
@@ -164,9 +167,11 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
       cwd: request.cwd,
       environment: runEnvironment(user, request.env, terminal?.name),
       argv: request.argv,
+      limits: limiter.carried(plan.limits),
       ...(terminal !== undefined && { terminal: { place: `/dev/pts/${FIRST}`, stderr: terminal.stderr } }),
       ...(!root && { bridge: { socat: helpers.socat, socket: seat.socket } }),
     });
+    let group: Group | undefined;
     let init: { pid: number; startTime: string | undefined } | undefined;
     try {
       const assigned = egress.assign(seat.name, run, plan.egress);
@@ -182,16 +187,22 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
       });
       const [attestation] = await Promise.all([attested, assigned]);
       const { pid } = attestation;
+      group = limiter.group(run, plan.limits);
+      group?.admit(pid);
       const streams =
         terminal === undefined ? pipeStreams(pid, seat.outputs) : await terminalStreams(pid, seat.outputs, terminal, owner, helpers);
       if (!seat.usable()) throw new CordonError('launch.bridge', 'the way out of the sandbox is not open');
-      const result = follow(seat, told, streams, request, attestation, () => egress.close(run));
+      const result = follow(seat, told, streams, request, attestation, async () => {
+        group?.remove();
+        await egress.close(run);
+      });
       seat.outputs.stderr.read(); // what the set-up said is not the workload's
       seat.gate.end('1');
       return result;
     } catch (error) {
       if (init?.startTime !== undefined) endProcess(init.pid, init.startTime);
       seat.discard();
+      group?.remove();
       for (const name of [run, seat.name]) await egress.close(name);
       throw error;
     } finally {

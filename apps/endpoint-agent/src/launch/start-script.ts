@@ -1,5 +1,6 @@
 /** The script that the constant start line reads from its private descriptor: environment and argv that no process list shows. */
 import { visible } from '@cordon/policy/visible.ts';
+import type { CarriedLimits } from './limiter.ts';
 
 /** Quotes one word for a POSIX shell: nothing in it is special. */
 export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
@@ -10,6 +11,8 @@ export interface Start {
   readonly argv: readonly string[];
   /** Set where the egress bridge must be started from inside (no root): socat and the run's socket. */
   readonly bridge?: { readonly socat: string; readonly socket: string };
+  /** Limits that the workload carries, where the run has no control group for them. */
+  readonly limits?: CarriedLimits;
   /** The run's own terminal, by its place inside the sandbox; standard error stays a pipe unless it goes there too. */
   readonly terminal?: { readonly place: string; readonly stderr: boolean };
 }
@@ -22,6 +25,14 @@ const bridgeLines = ({ socat, socket }: NonNullable<Start['bridge']>): string[] 
   'occupied && exit 125',
   `${socat} TCP-LISTEN:${PROXY_PORT},bind=127.0.0.1,fork,reuseaddr ${quote(`UNIX-CONNECT:${socket}`)} </dev/null >/dev/null 2>&1 8>&- &`,
   'until occupied; do kill -0 $! 2>/dev/null || exit 125; sleep 0.001; done',
+];
+
+/** The sandbox's init counts, and so does the bridge where it is inside. Shells disagree about the letter for processes. */
+const limitLines = ({ dataBytes, processes }: CarriedLimits, others: number): string[] => [
+  ...(dataBytes === undefined ? [] : [`ulimit -d ${Math.ceil(dataBytes / 1024)} || exit 125`]),
+  ...(processes === undefined
+    ? []
+    : [`most=${processes + others}; if (ulimit -u $most) 2>/dev/null; then ulimit -u $most; else ulimit -p $most; fi || exit 125`]),
 ];
 
 const PATH = '/usr/local/bin:/usr/bin:/bin';
@@ -43,10 +54,11 @@ const terminalLines = ({ place, stderr }: NonNullable<Start['terminal']>, once: 
   'fi',
 ];
 
-export const startScript = ({ cwd, environment, argv, bridge, terminal }: Start): string => {
+export const startScript = ({ cwd, environment, argv, bridge, limits = {}, terminal }: Start): string => {
   const once = bridge === undefined ? [] : bridgeLines(bridge);
   return [
     ...(terminal === undefined ? once : terminalLines(terminal, once)),
+    ...limitLines(limits, bridge === undefined ? 1 : 2),
     `cd ${quote(cwd)} || exit 126`,
     ...Object.entries(environment).map(([name, value]) => `export ${name}=${quote(value)}`),
     // A program without a name is the shell's own matter.

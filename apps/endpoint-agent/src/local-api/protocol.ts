@@ -1,5 +1,6 @@
 /** The local protocol: one byte kind, four bytes length, payload. Control messages are JSON; the rest are the run's own bytes. */
 import path from 'node:path';
+import type { ResourceMeans } from '@cordon/policy/compile/bubblewrap-controls.ts';
 import type { Explanation } from '@cordon/policy/effective.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { HistoryStatus } from '../policy-state/history.ts';
@@ -63,6 +64,8 @@ export interface Status {
   readonly blocked: string | null;
   /** Until when a stop of the daemon is no tampering; what is enforced stays as it is. */
   readonly maintenance: string | null;
+  /** What each resource of a run is limited by, and why that is not its control group. */
+  readonly limits: ResourceMeans & { readonly without: string | null };
   readonly runs: number;
 }
 

@@ -2,6 +2,7 @@
 import type { SelfTest } from '@cordon/policy/protocol/channel.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Enrollment } from '../identity/enrollment.ts';
+import type { Limiter } from '../launch/limiter.ts';
 import type { HistoryStatus } from '../policy-state/history.ts';
 import type { Spool } from '../telemetry/spool.ts';
 import type { Status } from './protocol.ts';
@@ -17,11 +18,23 @@ export interface StatusParts {
   readonly blocked: string | undefined;
   /** Until when the device is in maintenance. */
   readonly maintenance: Date | undefined;
+  readonly limits: Pick<Limiter, 'means' | 'without'>;
   /** How many live. */
   readonly runs: number;
 }
 
-export const statusOf = ({ enrollment, connected, state, selfTest, spool, history, blocked, maintenance, runs }: StatusParts): Status => ({
+export const statusOf = ({
+  enrollment,
+  connected,
+  state,
+  selfTest,
+  spool,
+  history,
+  blocked,
+  maintenance,
+  limits,
+  runs,
+}: StatusParts): Status => ({
   device: enrollment.device,
   organisation: enrollment.org,
   server: enrollment.server,
@@ -41,5 +54,6 @@ export const statusOf = ({ enrollment, connected, state, selfTest, spool, histor
   history,
   blocked: blocked ?? null,
   maintenance: maintenance?.toISOString() ?? null,
+  limits: { ...limits.means, without: limits.without ?? null },
   runs,
 });

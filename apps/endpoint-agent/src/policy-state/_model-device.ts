@@ -106,7 +106,7 @@ export class Device {
     expect(current && inForceOf(current)).toEqual(model.inForce);
     const launch = codeOf(() => {
       const effective = effectiveFor(current, { agent: { id: 'unknown', proof: 'claimed' }, user: 'nobody', os: 'linux' }, '/', account);
-      if (current?.freshness === 'expired') planFor(current, effective, '/', []);
+      if (current?.freshness === 'expired') planFor(current, effective, '/', { installation: [] });
     });
     expect(launch).toBe(current === undefined ? 'launch.no-bundle' : current.freshness === 'expired' ? 'launch.expired' : 'launches');
     if (current === undefined || model.inForce === undefined) return undefined;

@@ -4,7 +4,7 @@ import { isWithin } from '@cordon/policy/match/path.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Egress } from '../egress/egress.ts';
-import { effectiveFor, planFor } from './decide.ts';
+import { effectiveFor, planFor, type HostFacts } from './decide.ts';
 import { requireNeeds, underManifest } from './manifest.ts';
 import type { RunTable } from './run-table.ts';
 
@@ -38,14 +38,14 @@ export const applyToRuns = (
   state: VerifiedState,
   runs: Pick<RunTable, 'all'>,
   egress: Pick<Egress, 'update'>,
-  installation: readonly string[],
+  host: HostFacts,
   log: (message: string) => void,
 ): void => {
   for (const { run, subject, account, cwd, manifest, filesystem } of runs.all()) {
     try {
       const effective = underManifest(effectiveFor(state, subject, cwd, account), manifest, cwd, account);
       requireNeeds(effective, manifest, cwd, account);
-      const plan = planFor(state, effective, cwd, installation);
+      const plan = planFor(state, effective, cwd, host);
       const wider = widerAt(filesystem, plan.request.filesystem);
       if (wider !== undefined) throw new CordonError('launch.narrowed', `what is in force now gives it less of ${wider}`, { place: wider });
       egress.update(run.run, plan.egress);

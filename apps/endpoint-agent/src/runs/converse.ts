@@ -9,7 +9,7 @@ import type { TerminalSize } from '../launch/terminal.ts';
 import { accountNamed, type Account } from '../local-api/accounts.ts';
 import { encode, KIND, type Request, type Status } from '../local-api/protocol.ts';
 import type { Caller, Conversation } from '../local-api/server.ts';
-import { effectiveFor, planFor } from './decide.ts';
+import { effectiveFor, planFor, type HostFacts } from './decide.ts';
 import { createInput } from './input.ts';
 import { claimedBy, readManifest, requireNeeds, underManifest } from './manifest.ts';
 import type { RunTable } from './run-table.ts';
@@ -24,8 +24,7 @@ export interface Services {
   readonly report: (event: NewEvent) => void;
   /** Replaces the device's key. @returns the thumbprint of the one in force then */
   readonly rotateKey: () => Promise<string>;
-  /** Places of Cordon's own programs: never writable from inside a run. */
-  readonly installation: readonly string[];
+  readonly host: HostFacts;
   readonly clock: () => number;
 }
 
@@ -91,7 +90,7 @@ export const createConversation =
         const effective = underManifest(effectiveFor(state, subject, request.cwd, account), manifest, request.cwd, account);
         if (state === undefined) return;
         requireNeeds(effective, manifest, request.cwd, account);
-        const plan = planFor(state, effective, request.cwd, services.installation);
+        const plan = planFor(state, effective, request.cwd, services.host);
         const asked = new Promise<Readonly<Record<string, string>>>((resolve) => (values = resolve));
         if (plan.environment.length > 0) caller.reply({ type: 'environment', names: plan.environment });
         const given = plan.environment.length > 0 ? await asked : {};

@@ -1,5 +1,6 @@
 /** From what is in force to what one launch may do: the same pure functions for a run, for `why` and for the self-test. */
 import fs from 'node:fs';
+import type { ResourceMeans } from '@cordon/policy/compile/bubblewrap-controls.ts';
 import { compileBubblewrap } from '@cordon/policy/compile/bubblewrap.ts';
 import { withExceptions } from '@cordon/policy/document/exception.ts';
 import type { EffectivePolicy, Subject } from '@cordon/policy/effective.ts';
@@ -10,6 +11,14 @@ import { resolve } from '@cordon/policy/resolve.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Account } from '../local-api/accounts.ts';
 import { variablesOf } from './subject.ts';
+
+/** What a plan must know of this machine, beside what is there. */
+export interface HostFacts {
+  /** Places of Cordon's own programs: never writable from inside a run. */
+  readonly installation: readonly string[];
+  /** Nothing unless it says so. */
+  readonly limits?: ResourceMeans;
+}
 
 /** @throws CordonError `launch.no-bundle`: nothing valid is in force, so nothing launches and nothing is allowed */
 export const effectiveFor = (state: VerifiedState | undefined, subject: Subject, cwd: string, account: Account): EffectivePolicy => {
@@ -25,7 +34,7 @@ export const effectiveFor = (state: VerifiedState | undefined, subject: Subject,
 };
 
 /** @throws CordonError `launch.expired`, `launch.no-policy`, `launch.workspace`, `launch.required-unmet` */
-export const planFor = (state: VerifiedState, effective: EffectivePolicy, cwd: string, installation: readonly string[]): LaunchPlan => {
+export const planFor = (state: VerifiedState, effective: EffectivePolicy, cwd: string, { installation, limits }: HostFacts): LaunchPlan => {
   if (state.freshness === 'expired')
     throw new CordonError(
       'launch.expired',
@@ -41,6 +50,7 @@ export const planFor = (state: VerifiedState, effective: EffectivePolicy, cwd: s
     exists: (path) => fs.existsSync(path),
     isDirectory: (path) => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
     installation,
+    ...(limits !== undefined && { limits }),
   });
   if (plan.unmet.length > 0)
     throw new CordonError(

@@ -11,7 +11,7 @@ import type { SelfTest } from '@cordon/policy/protocol/channel.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Launcher } from '../launch/launcher.ts';
 import type { Account } from '../local-api/accounts.ts';
-import { effectiveFor, planFor } from '../runs/decide.ts';
+import { effectiveFor, planFor, type HostFacts } from '../runs/decide.ts';
 
 export interface CanaryOptions {
   readonly launcher: Launcher;
@@ -20,7 +20,7 @@ export interface CanaryOptions {
   readonly account: Account;
   /** A folder that the account can read outside a sandbox and that no policy grants. */
   readonly folder: string;
-  readonly installation: readonly string[];
+  readonly host: HostFacts;
   readonly now: () => Date;
 }
 
@@ -37,7 +37,7 @@ type CheckResult = SelfTest['checks'][number];
 
 /** @returns undefined when no policy in force is for every agent: then there is nothing that a canary could run under */
 export const runCanary = async (options: CanaryOptions): Promise<SelfTest | undefined> => {
-  const { launcher, state, account, folder, installation, now } = options;
+  const { launcher, state, account, folder, host, now } = options;
   const effective = effectiveFor(state, { agent: { id: 'unknown', proof: 'claimed' }, user: account.name, os: 'linux' }, '/', account);
   if (effective.refused !== undefined) return undefined;
   const token = `canary-${randomBytes(9).toString('hex')}`;
@@ -55,7 +55,7 @@ export const runCanary = async (options: CanaryOptions): Promise<SelfTest | unde
   const check = (name: string, passed: boolean, detail: string): void => void checks.push({ name, passed, detail: detail.slice(0, 256) });
   try {
     fs.writeFileSync(secret, token, { mode: 0o644 });
-    const plan = planFor(state, effective, '/', installation);
+    const plan = planFor(state, effective, '/', host);
     const run = await launcher.launch({
       run: `run_canary${randomBytes(6).toString('hex')}`,
       plan: { ...plan, limits: { ...plan.limits, timeoutMs: 20_000 } },

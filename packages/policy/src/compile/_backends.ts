@@ -66,7 +66,8 @@ export const BACKENDS: readonly Backend[] = [
     name: 'bubblewrap',
     os: 'linux',
     run: true,
-    compile: (effective, host) => compileBubblewrap(effective, host),
+    // Without control groups; with them is a column of its own.
+    compile: (effective, host) => compileBubblewrap(effective, { ...host, limits: { memory: 'rlimit', cpu: 'none', processes: 'rlimit' } }),
     reach: (plan) => mounts(filesystemOf(plan), SYSTEM_READ.linux, 'linux'),
     isPrivate: inTmp,
   },

@@ -46,7 +46,8 @@ const COLUMNS: readonly Backend[] = BACKENDS.flatMap((backend) =>
         {
           ...backend,
           name: 'bubblewrap, control groups',
-          compile: (effective, host) => compileBubblewrap(effective, { ...host, limits: 'cgroup' }),
+          compile: (effective, host) =>
+            compileBubblewrap(effective, { ...host, limits: { memory: 'cgroup', cpu: 'cgroup', processes: 'cgroup' } }),
         },
       ]
     : [backend],

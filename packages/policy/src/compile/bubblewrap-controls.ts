@@ -12,45 +12,45 @@ import {
   limited,
   unavailable,
   unenforced,
+  type Finding,
   type Findings,
 } from './backend.ts';
 import { proxied } from './network.ts';
 import type { HostGrants } from './on-host.ts';
 import { Places } from './places.ts';
 
-/** How this endpoint limits resources: by control groups, by limits of each process, or not at all. */
+/** How this endpoint limits a resource: by the run's control group, by a limit that each of its processes carries, or not at all. */
 export type LimitMeans = 'cgroup' | 'rlimit' | 'none';
+export type ResourceMeans = Readonly<Record<'memory' | 'cpu' | 'processes', LimitMeans>>;
 
 type ResourceFindings = Pick<Findings, 'resources.memory' | 'resources.cpu' | 'resources.processes'>;
 
-const resourcesBy = (means: LimitMeans, { resources: { memoryBytes, cpus, processes } }: EffectivePolicy): ResourceFindings => {
-  switch (means) {
-    case 'cgroup': {
-      const group = () => enforced("the run's control group");
-      return {
-        'resources.memory': limited(memoryBytes, group),
-        'resources.cpu': limited(cpus, group),
-        'resources.processes': limited(processes, group),
-      };
-    }
-    case 'rlimit':
-      return {
-        'resources.memory': limited(memoryBytes, () => approximated('the limit holds for each process of the run, not for all together')),
-        'resources.cpu': limited(cpus, () => unenforced('a limit of a process counts seconds of processor time, not a share')),
-        'resources.processes': limited(processes, () =>
-          approximated('the limit counts all processes of the account, not those of the run'),
-        ),
-      };
-    case 'none': {
-      const none = () => unenforced('this version sets no such limit on Linux; the limits that the daemon itself was started under hold');
-      return {
-        'resources.memory': limited(memoryBytes, none),
-        'resources.cpu': limited(cpus, none),
-        'resources.processes': limited(processes, none),
-      };
-    }
-  }
+const group = (what: string) => enforced(`the run's control group: ${what}`);
+const none = unenforced('this device has no means for such a limit; the limits that the daemon itself was started under hold');
+
+const BY: Readonly<Record<keyof ResourceMeans, Readonly<Record<LimitMeans, Finding>>>> = {
+  memory: {
+    cgroup: group('all of its memory together, with its own /tmp, and none is swapped out'),
+    rlimit: approximated('the limit holds for the data of each process of the run, not for all together, nor for files in its /tmp'),
+    none,
+  },
+  cpu: {
+    cgroup: group('all of its processor time together'),
+    rlimit: unenforced('a limit of a process counts seconds of processor time, not a share'),
+    none,
+  },
+  processes: {
+    cgroup: group('its processes and threads'),
+    rlimit: enforced("the limit is set inside the run's own user namespace, where only its own processes and threads count"),
+    none,
+  },
 };
+
+const resourcesBy = (means: ResourceMeans, { resources: { memoryBytes, cpus, processes } }: EffectivePolicy): ResourceFindings => ({
+  'resources.memory': limited(memoryBytes, () => BY.memory[means.memory]),
+  'resources.cpu': limited(cpus, () => BY.cpu[means.cpu]),
+  'resources.processes': limited(processes, () => BY.processes[means.processes]),
+});
 
 /** A right that the sandbox cannot give: denied is enforced by its absence, allowed is not to be had. */
 const absent = (why: string) => ({ denied: enforced(why), allowed: unavailable(`it is allowed, but ${why}`) });
@@ -79,7 +79,7 @@ export const bubblewrapControls = (
   decider: Decider,
   grants: HostGrants,
   isDirectory: (path: string) => boolean,
-  means: LimitMeans,
+  means: ResourceMeans,
 ): Findings => {
   const { effective } = decider;
   const { missing } = grants;

@@ -12,6 +12,8 @@ import { mounts } from './_sandbox-model.ts';
 
 const { tmp } = LAUNCH.linux;
 const ENDPOINT: LinuxEndpoint = { exists: () => true, isDirectory: () => true, installation: [] };
+const means = fc.constantFrom('cgroup' as const, 'rlimit' as const, 'none' as const);
+const anyMeans = fc.record({ memory: means, cpu: means, processes: means });
 /** A host on which only some places are: those whose name has an even number of letters. */
 const SPARSE: LinuxEndpoint = { ...ENDPOINT, exists: (path) => path.length % 2 === 0 };
 const isPrivate = (path: string): boolean => isWithin(path, tmp, 'linux');
@@ -52,7 +54,7 @@ describe('compiled for bubblewrap', { timeout: LAW_TIMEOUT_MS }, () => {
 
   it('reaches nothing denied where places are missing, or says so', () => {
     fc.assert(
-      fc.property(arbitraryPolicies, fc.constantFrom('cgroup' as const, 'rlimit' as const, 'none' as const), (policies, limits) => {
+      fc.property(arbitraryPolicies, anyMeans, (policies, limits) => {
         const effective = effectiveOf(policies, 'linux');
         const compiled = compileBubblewrap(effective, { ...SPARSE, limits, installation: [`${workspace}/a`] });
         reachesNothingDenied(compiled, effective, mounts(compiled.request.filesystem, SYSTEM_READ.linux, 'linux'), isPrivate);
@@ -168,10 +170,11 @@ describe('compiled for bubblewrap', { timeout: LAW_TIMEOUT_MS }, () => {
 
   it.each<[means: LinuxEndpoint['limits'], memory: string, cpu: string, processes: string]>([
     [undefined, 'unsupported', 'unsupported', 'unsupported'],
-    ['none', 'unsupported', 'unsupported', 'unsupported'],
-    ['rlimit', 'approximated', 'unsupported', 'approximated'],
-    ['cgroup', 'enforced', 'enforced', 'enforced'],
-  ])('limits resources as the endpoint can: %s', (limits, memory, cpu, processes) => {
+    [{ memory: 'none', cpu: 'none', processes: 'none' }, 'unsupported', 'unsupported', 'unsupported'],
+    [{ memory: 'rlimit', cpu: 'rlimit', processes: 'rlimit' }, 'approximated', 'unsupported', 'enforced'],
+    [{ memory: 'cgroup', cpu: 'cgroup', processes: 'cgroup' }, 'enforced', 'enforced', 'enforced'],
+    [{ memory: 'cgroup', cpu: 'none', processes: 'rlimit' }, 'enforced', 'unsupported', 'enforced'],
+  ])('limits each resource as the endpoint can: %j', (limits, memory, cpu, processes) => {
     const compiled = plan(
       { allow: {}, limit: { resources: { memory: '4GiB', cpu: 2.5, processes: 512, timeout: '8h' } } },
       { ...ENDPOINT, ...(limits !== undefined && { limits }) },

@@ -5,18 +5,20 @@ import type { EffectivePolicy } from '../effective.ts';
 import type { LaunchPlan, NativeRequest } from '../launch-plan.ts';
 import { isWithin } from '../match/path.ts';
 import { compiled } from './backend.ts';
-import { bubblewrapControls, type LimitMeans } from './bubblewrap-controls.ts';
+import { bubblewrapControls, type ResourceMeans } from './bubblewrap-controls.ts';
 import { grantsOf } from './grants.ts';
 import { foldersAbove, onHost, type Endpoint, type HostGrants } from './on-host.ts';
 import { Places } from './places.ts';
 
 export interface LinuxEndpoint extends Endpoint {
   /** What this endpoint can limit by; nothing unless it says so. */
-  readonly limits?: LimitMeans;
+  readonly limits?: ResourceMeans;
 }
 
 /** The constant start line: the real one comes by a private descriptor, so argv tells nobody anything. */
 export const START_LINE = '. /proc/self/fd/8';
+
+const NOTHING: ResourceMeans = { memory: 'none', cpu: 'none', processes: 'none' };
 
 /** Hides what a tracer aside could read of the sandbox's own start. */
 const INIT = '/proc/1';
@@ -54,6 +56,6 @@ const requestOf = (grants: HostGrants): NativeRequest => ({
 export const compileBubblewrap = (effective: EffectivePolicy, endpoint: LinuxEndpoint): LaunchPlan => {
   const grants = grantsOf(effective, { baseline: SYSTEM_READ.linux, masksBaseline: false, grantsTmp: false });
   const host = onHost(grants, endpoint, 'linux');
-  const controls = bubblewrapControls(createDecider(effective), host, endpoint.isDirectory, endpoint.limits ?? 'none');
+  const controls = bubblewrapControls(createDecider(effective), host, endpoint.isDirectory, endpoint.limits ?? NOTHING);
   return compiled(effective, 'bubblewrap', requestOf(host), controls, grants);
 };

@@ -1,0 +1,70 @@
+/** What a run may use, on this machine: by control groups where the kernel gives them, else by limits that its processes carry. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { planOf, startLauncher, WORKSPACE_ONLY, type TestLauncher } from './_launcher.ts';
+import { createWorld, type World } from './_world.ts';
+
+let world: World;
+let test: TestLauncher;
+beforeAll(async () => {
+  world = createWorld();
+  test = await startLauncher(world);
+});
+afterAll(async () => {
+  await test?.stop();
+  world?.remove();
+});
+
+const under = (resources: string, required = '[]') =>
+  planOf(world, `${WORKSPACE_ONLY}\nlimit: { resources: ${resources} }\nrequired: ${required}`, world.workspace, test.limiter.means);
+/** Starts as many processes as it can, and says how many. */
+const FORKS = 'my $n = 0; while ($n < 60) { my $p = fork; last unless defined $p; if (!$p) { sleep 60; exit } $n++ } print "$n\\n"';
+
+describe('limits of a run', () => {
+  it('processes: each run has its own, exactly, whatever else the account runs', async () => {
+    const plan = under('{ processes: 12 }');
+    const runs = await Promise.all([1, 2, 3].map(() => test.run(['perl', '-e', FORKS], { plan })));
+    expect(runs.map(({ stdout }) => stdout)).toEqual(['11\n', '11\n', '11\n']);
+    const free = await test.run(['perl', '-e', FORKS]);
+    expect(free.stdout).toBe('60\n');
+  });
+
+  it('processes: the run cannot raise its own', async () => {
+    const { stdout } = await test.run(
+      ['perl', '-e', FORKS.replace('my $n', 'system("ulimit -p 500 2>/dev/null; ulimit -u 500 2>/dev/null"); my $n')],
+      {
+        plan: under('{ processes: 12 }'),
+      },
+    );
+    expect(stdout).toBe('11\n');
+  });
+
+  it('memory: a process that wants more gets none', async () => {
+    const plan = under('{ memory: 200MiB }');
+    const wants = (megabytes: number) =>
+      test.run(['perl', '-e', `my $x = "x" x (${megabytes} * 1024 * 1024); print length($x) / 1024 / 1024`], { plan });
+    expect((await wants(80)).stdout).toBe('80');
+    const { stdout, end } = await wants(400);
+    expect(stdout).toBe('');
+    expect(end.exitCode).not.toBe(0);
+  });
+
+  it('what the machine cannot truly keep is refused where it is required, and told where it is not', async () => {
+    const { means } = test.limiter;
+    const resources = '{ memory: 200MiB, cpu: 1, processes: 12 }';
+    const states = Object.fromEntries(under(resources).controls.map(({ control, state }) => [control, state]));
+    const expected = {
+      'resources.memory': means.memory === 'cgroup' ? 'enforced' : 'approximated',
+      'resources.cpu': means.cpu === 'cgroup' ? 'enforced' : 'unsupported',
+      'resources.processes': means.processes === 'none' ? 'unsupported' : 'enforced',
+    };
+    expect(states).toMatchObject(expected);
+    for (const [control, state] of Object.entries(expected)) {
+      const plan = under(resources, `[${control}]`);
+      const launched = test.run(['true'], { plan }).then(
+        ({ end }) => end.reason,
+        (error: { code: string }) => error.code,
+      );
+      expect(await launched).toBe(state === 'enforced' ? 'exited' : 'launch.required-unmet');
+    }
+  });
+});
