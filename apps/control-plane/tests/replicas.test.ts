@@ -1,3 +1,4 @@
+import { signGeneral } from '@cordon/policy/trust/envelope.ts';
 import type { KeyPair } from '@cordon/policy/trust/keys.ts';
 import { SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -5,11 +6,13 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { poolConfig } from '../src/db/client.ts';
 import { converse, enrol, follow, hello, sessionProof, type Enrolled, type Memory, type TestChannel } from './_channel.ts';
 import { approverOf, publishApproved } from './_approver.ts';
-import { createDatabase, makeStateDir, newKey, POLICY, startPlane, type TestPlane } from './_util.ts';
+import { createDatabase, enrolDevice, makeStateDir, newKey, POLICY, startPlane, type TestPlane } from './_util.ts';
 
 /** A control plane of its own process, so that it can be killed as a machine dies. */
 interface Replica {
@@ -64,6 +67,17 @@ afterAll(async () => {
   fs.rmSync(otherState, { recursive: true, force: true });
 });
 
+/** As the cluster's superuser, who may end connections. @returns how many rows */
+const asSuperuser = async (sql: string): Promise<number> => {
+  const client = new pg.Client(poolConfig({ ...inject('database').superuser, database: test.owner.database }, 1));
+  await client.connect();
+  try {
+    return (await client.query(sql)).rowCount ?? 0;
+  } finally {
+    await client.end();
+  }
+};
+
 const post = async <T>(url: string, body: object, token?: string): Promise<T> => {
   const reply = await fetch(url, {
     method: 'POST',
@@ -104,11 +118,15 @@ interface Device extends Enrolled {
   readonly memory: Memory;
   channel: TestChannel;
 }
-/** As a device does it: a signed challenge, a ticket, the channel. */
-const open = async ({ id, key }: Pick<Device, 'id' | 'key'>, deviceUrl: string): Promise<TestChannel> => {
-  const { nonce } = await post<{ nonce: string }>(`${deviceUrl}/agent/v1/session/challenge`, { device: id });
+/** As a device does it: a signed challenge, a ticket, the channel; each step perhaps at another replica, as a balancer would have it. */
+const open = async (
+  { id, key }: Pick<Device, 'id' | 'key'>,
+  deviceUrl: string,
+  [challenger, prover]: readonly [string, string] = [deviceUrl, deviceUrl],
+): Promise<TestChannel> => {
+  const { nonce } = await post<{ nonce: string }>(`${challenger}/agent/v1/session/challenge`, { device: id });
   const proof = await sessionProof(test, id, nonce, key);
-  const { ticket } = await post<{ ticket: string }>(`${deviceUrl}/agent/v1/session`, { device: id, proof });
+  const { ticket } = await post<{ ticket: string }>(`${prover}/agent/v1/session`, { device: id, proof });
   const socket = new WebSocket(`${deviceUrl.replace('http', 'ws')}/agent/v1/channel`, SUBPROTOCOL, {
     perMessageDeflate: false,
     headers: { authorization: `Bearer ${ticket}` },
@@ -164,6 +182,82 @@ describe('two control planes on one database', () => {
     const device = await join('there');
     await device.channel.next('state');
     await ask('here', `/devices/${device.id}/revoke`, {});
+    expect(await device.channel.closed).toEqual({ code: 4401, reason: 'device.revoked' });
+  });
+
+  it('a challenge of one, a proof at the other and a channel at either make one session', async () => {
+    const device = await join('here');
+    const [here, there] = [test.plane.deviceUrl, other.deviceUrl];
+    for (const [challenger, prover, opener] of [
+      [here, there, here],
+      [there, here, there],
+      [here, there, there],
+      [there, there, here],
+    ] as const) {
+      const channel = await open(device, opener, [challenger, prover]);
+      await channel.next('state');
+      expect(await device.channel.closed).toEqual({ code: 4409, reason: 'channel.replaced' });
+      device.channel = channel;
+    }
+    device.channel.close();
+  });
+
+  it('the newest session of a device is the only one, at whichever of the two', async () => {
+    const device = await join('here');
+    for (const url of [other.deviceUrl, test.plane.deviceUrl, other.deviceUrl, other.deviceUrl, test.plane.deviceUrl]) {
+      const channel = await open(device, url);
+      expect(await device.channel.closed).toEqual({ code: 4409, reason: 'channel.replaced' });
+      device.channel = channel;
+    }
+    // Many at once, at both: one is left.
+    const channels = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => open(device, i % 2 === 0 ? other.deviceUrl : test.plane.deviceUrl).catch(() => undefined)),
+    );
+    const opened = [device.channel, ...channels.filter((channel) => channel !== undefined)];
+    let closed = 0;
+    for (const channel of opened) void channel.closed.then(() => (closed += 1));
+    await expect.poll(() => opened.length - closed, { timeout: 10_000 }).toBe(1);
+    for (const channel of opened) channel.close();
+  });
+
+  it('a device that is approved through one gets its state on the other', async () => {
+    const { token } = await ask<{ token: string }>('here', '/enrollment-tokens', { name: 'waits', groupId: group, approval: true });
+    const key = newKey();
+    const { body } = await enrolDevice(test, token, key);
+    const device: Device = {
+      id: body.device,
+      memberIndex: body.memberIndex,
+      key,
+      memory: {},
+      channel: await open({ id: body.device, key }, other.deviceUrl),
+    };
+    expect(await device.channel.next('problem')).toMatchObject({ code: 'device.pending' });
+    await ask('here', '/devices/approve', { devices: [device.id] });
+    await follow(test, device, device.channel, device.memory, 1);
+    device.channel.close();
+  });
+
+  it('a key that is replaced through one ends the session on the other', async () => {
+    const device = await join('there');
+    const next = newKey();
+    const { nonce } = await post<{ nonce: string }>(`${other.deviceUrl}/agent/v1/rekey/challenge`, { device: device.id });
+    const stated = { org: test.plane.context.organisation.orgId, device: device.id, nonce, from: device.key.kid, to: next.kid };
+    const statement = await signGeneral(stated, 'cordon-rekey+jws', [device.key, next]);
+    await post(`${test.plane.deviceUrl}/agent/v1/rekey`, { device: device.id, from: device.key.jwk, to: next.jwk, statement });
+    expect(await device.channel.closed).toEqual({ code: 4409, reason: 'device.rekeyed' });
+    (await open({ id: device.id, key: next }, other.deviceUrl)).close();
+  });
+
+  it('what one missed while it did not listen is made good when it listens again', async () => {
+    const device = await join('here');
+    await device.channel.next('state');
+    // As a network that drops everything would: the listening connection ends, and what is said meanwhile is said to nobody.
+    const { pool } = test.plane.context;
+    const stopped = await asSuperuser(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()`,
+    );
+    expect(stopped).toBeGreaterThan(0);
+    await pool.query(`UPDATE device SET revoked_at = now(), ended_as = 'revoked' WHERE id = $1`, [device.id]);
     expect(await device.channel.closed).toEqual({ code: 4401, reason: 'device.revoked' });
   });
 

@@ -27,7 +27,12 @@ const rotate = async (tx: Tx, rotation: Rotation): Promise<boolean> => {
     throw known;
   }
   const generation = await replaceKey(tx, rotation);
-  if (generation === undefined) throw refused();
+  if (generation === undefined) {
+    // Another request was first: perhaps the same one.
+    const meanwhile = await findByKey(tx, thumbprint(to));
+    if (meanwhile?.id === device && !meanwhile.isFormer) return false;
+    throw refused();
+  }
   await notifySessions(tx, { kind: 'end', reason: 'device.rekeyed', devices: [device] });
   const detail = { from: thumbprint(from), to: thumbprint(to), generation };
   await appendAudit(tx, { actor: `device:${device}`, action: 'device.rekey', subject: device, detail, at });
