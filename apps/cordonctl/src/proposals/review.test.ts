@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { membersDigest, targetDigest, type ApprovalPayload, type Target } from '@cordon/policy/approval/approval.ts';
+import { parsePolicy } from '@cordon/policy/document/parse.ts';
+import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
+import { documentDigest } from '@cordon/policy/trust/bundle.ts';
+import { canonicalJson } from '@cordon/policy/trust/canonical-json.ts';
+import { reviewOf } from './review.ts';
+import type { ProposalDetail } from './wire.ts';
+import { reviewLines } from './words.ts';
+
+const allowing = (...hosts: readonly string[]): PolicyDocument =>
+  parsePolicy(
+    `apiVersion: cordon/v1\nkind: ContainmentPolicy\nmetadata: { name: agents }\nspec:\n  allow: { network: { hosts: [${hosts.map((host) => `{ host: ${host} }`).join(', ')}] } }\n`,
+  ).document;
+const [narrow, wide] = [allowing('a.example.com'), allowing('a.example.com', 'paste.example.com')];
+
+const targetOf = (document: PolicyDocument, devices: readonly string[]): Target => ({
+  format: 'cordon-target/1',
+  policies: [{ policy: 'pol_1', revision: 1, digest: documentDigest(document) }],
+  assignments: [{ assignment: 'asg_1', policy: 'pol_1', group: 'grp_servers', mode: 'include' }],
+  groups: [{ group: 'grp_servers', members: { kind: 'listed', count: devices.length, digest: membersDigest(devices) } }],
+});
+const [before, after] = [targetOf(narrow, ['dev_1']), targetOf(wide, ['dev_1', 'dev_2'])];
+const payload: ApprovalPayload = {
+  format: 'cordon-approval/1',
+  org: 'org_1',
+  epoch: 0,
+  from: { digest: targetDigest(before), serial: 3 },
+  to: targetDigest(after),
+  issuedAt: '2026-06-01T00:00:00.000Z',
+  expiresAt: '2026-06-08T00:00:00.000Z',
+  wayBackUntil: '2026-06-03T00:00:00.000Z',
+};
+const detail: ProposalDetail = {
+  id: 'prp_1',
+  title: 'Paste \u001b[2J',
+  state: 'open',
+  signatures: [],
+  threshold: 2,
+  createdBy: 'token:tok_1',
+  createdAt: '2026-06-01T00:00:00.000Z',
+  expiresAt: '2026-06-08T00:00:00.000Z',
+  payload: canonicalJson(payload),
+  before: { target: before, lists: { grp_servers: ['dev_1'] } },
+  after: { target: after, lists: { grp_servers: ['dev_1', 'dev_2'] } },
+  documents: [narrow, wide].map((document) => ({ digest: documentDigest(document), document })),
+  names: { policies: { pol_1: 'agents' }, groups: { grp_servers: 'servers' } },
+  devices: 2,
+};
+const changed = (change: Partial<ProposalDetail>): ProposalDetail => ({ ...detail, ...change });
+
+describe('what an approver is told', () => {
+  const lines = reviewLines(detail, reviewOf(detail));
+  const text = lines.join('\n');
+
+  it('is who gains what, for each kind of device', () => {
+    expect(text).toContain('1 device that "servers" (grp_servers) lists\n');
+    expect(text).toMatch(/1 device that "servers" \(grp_servers\) lists, that nothing listed before/);
+    expect(text).toMatch(/GAIN power, for example agent/);
+    expect(text).toMatch(/\+ network\.host +paste\.example\.com:443 +allow-added/);
+    expect(text).toMatch(/\+ launch/);
+  });
+
+  it('is who is new in a group, and how long what was before may come back', () => {
+    expect(text).toContain('listed: exactly 2 devices');
+    expect(lines).toContain('    + dev_2');
+    expect(text).toContain('may come back without another approval until 2026-06-03T00:00:00.000Z');
+    expect(text).toContain('0 of 2 signed');
+  });
+
+  it('says so when it only takes away', () => {
+    const back = { ...payload, from: { digest: targetDigest(after), serial: 4 }, to: targetDigest(before) };
+    const taken = changed({
+      payload: canonicalJson(back),
+      before: detail.after,
+      after: { target: before, lists: { grp_servers: ['dev_1'] } },
+    });
+    const said = reviewLines(taken, reviewOf(taken)).join('\n');
+    expect(said).toContain('can only lose power by it');
+    expect(said).toContain('nothing launches on them any more');
+    expect(said).not.toContain('GAIN');
+    expect(said).toContain('    - dev_2');
+  });
+});
+
+describe('a server that shows something else than it asks to sign', () => {
+  const of = (document: PolicyDocument): string => documentDigest(document);
+  it.each<[string, ProposalDetail, string]>([
+    ['another target', changed({ after: { target: before, lists: { grp_servers: ['dev_1'] } } }), 'proposal.mismatch'],
+    ['another list', changed({ after: { target: after, lists: { grp_servers: ['dev_1', 'dev_3'] } } }), 'approval.target'],
+    ['a list left out', changed({ after: { target: after, lists: {} } }), 'approval.target'],
+    ['another beginning', changed({ before: detail.after }), 'proposal.mismatch'],
+    ['no beginning', changed({ before: null }), 'proposal.mismatch'],
+    ['a beginning that is made up', changed({ payload: canonicalJson({ ...payload, from: null }) }), 'proposal.mismatch'],
+    [
+      'a harmless document under the digest of another',
+      changed({ documents: [of(narrow), of(wide)].map((digest) => ({ digest, document: narrow })) }),
+      'proposal.mismatch',
+    ],
+    ['no document', changed({ documents: [{ digest: of(narrow), document: narrow }] }), 'approval.document-missing'],
+    ['a payload that is not canonical', changed({ payload: JSON.stringify(payload) }), 'proposal.mismatch'],
+    ['a payload with more in it', changed({ payload: canonicalJson({ ...payload, more: 1 }) }), 'proposal.mismatch'],
+    ['a member twice', changed({ payload: detail.payload.replace('{', '{"epoch":0,') }), 'json.refused'],
+  ])('is found out: %s', (_what, shown, code) => {
+    expect(() => reviewOf(shown)).toThrow(expect.objectContaining({ code }));
+  });
+});
