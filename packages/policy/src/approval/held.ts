@@ -13,6 +13,7 @@ import { documentDigest } from '../trust/bundle.ts';
 import { sha256Hex } from '../trust/digest.ts';
 import { parseStrictJson } from '../trust/strict-json.ts';
 import { revisionsKey, type Revision } from './approved.ts';
+import { plainlyNarrows } from './plainly.ts';
 
 /** As large as what a device takes (trust/verify.ts). */
 const MAX_BUNDLE = 2_000_000;
@@ -73,6 +74,16 @@ export const heldOf = (revisions: readonly Revision[], documentOf: (digest: stri
   };
 };
 
+/** The same policies, each as it was or plainly less. */
+const isPlain = (before: Held, after: Held): boolean =>
+  before.key !== undefined &&
+  after.key !== undefined &&
+  before.revisions.length === after.revisions.length &&
+  after.revisions.every(({ policy, digest, document }) => {
+    const had = before.revisions.find((one) => one.policy === policy);
+    return had !== undefined && (had.digest === digest || plainlyNarrows(had.document, document));
+  });
+
 /**
  * Whether a device can only lose when it gets `after` in place of `before`, at every time: exceptions end by themselves, so the two are compared at the
  * beginning and after each end. The floor, which only narrows both, is left out.
@@ -80,6 +91,7 @@ export const heldOf = (revisions: readonly Revision[], documentOf: (digest: stri
 export const narrows = (before: Held, after: Held): SetVerdict => {
   try {
     const [a, b] = [before.prepared(), after.prepared()];
+    if (isPlain(before, after)) return { verdict: 'yes' };
     const ends = [...new Set([...a.exceptions, ...b.exceptions].map(({ expiresAt }) => expiresAt))].sort((x, y) => x - y);
     if (ends.length > MAX_PHASES) return { verdict: 'undecided', why: `the bundles have more than ${MAX_PHASES} ends of exceptions` };
     for (const at of [Number.NEGATIVE_INFINITY, ...ends]) {
