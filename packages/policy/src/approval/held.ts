@@ -90,8 +90,8 @@ const isPlain = (before: Held, after: Held): boolean =>
  */
 export const narrows = (before: Held, after: Held): SetVerdict => {
   try {
-    const [a, b] = [before.prepared(), after.prepared()];
     if (isPlain(before, after)) return { verdict: 'yes' };
+    const [a, b] = [before.prepared(), after.prepared()];
     const ends = [...new Set([...a.exceptions, ...b.exceptions].map(({ expiresAt }) => expiresAt))].sort((x, y) => x - y);
     if (ends.length > MAX_PHASES) return { verdict: 'undecided', why: `the bundles have more than ${MAX_PHASES} ends of exceptions` };
     for (const at of [Number.NEGATIVE_INFINITY, ...ends]) {
