@@ -60,3 +60,15 @@ export const installKeys = (folder: string, signerFolder: string): void => {
 /** Whether one chain of roots goes on from another. */
 export const goesOn = (stored: readonly string[], brought: readonly string[]): boolean =>
   stored.length <= brought.length && stored.every((root, i) => root === brought[i]);
+
+/** Whether a root has expired is for whoever believes it, not for who compares. */
+const BEFORE_ALL = new Date(0);
+
+/** What the newest root and the floor say of themselves. @throws CordonError root.*, floor.* */
+export const versionsOf = async ({
+  roots,
+  floor,
+}: Pick<StoredOrganisation, 'roots' | 'floor'>): Promise<{ readonly epoch: number; readonly floor: number }> => {
+  const root = await verifyRootChain(roots, rootFingerprint(roots[0] ?? ''), BEFORE_ALL);
+  return { epoch: root.document.epoch, floor: (await verifyFloor(floor, root)).version };
+};

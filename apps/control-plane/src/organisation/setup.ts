@@ -11,7 +11,7 @@ import { newId } from '../ids.ts';
 import type { SignerClient } from '../signer/contract.ts';
 import { makeOrganisation, signerFiles } from '../signer/organisation.ts';
 import { offerTrialApprover } from '../signer/trial-approver.ts';
-import { goesOn, installKeys, readCeremony } from './ceremony.ts';
+import { goesOn, installKeys, readCeremony, versionsOf } from './ceremony.ts';
 import { insertOrganisation, readOrganisation, updateOrganisation, type StoredOrganisation } from './store.ts';
 
 type Organisation = Context['organisation'];
@@ -40,7 +40,7 @@ const found = async ({ prisma, clock, log }: Needs, signerFolder: string, ceremo
     );
 };
 
-/** Roots that a ceremony has added, with the online keys that they name. What is there already changes nothing. @throws CordonError organisation.other, organisation.fork */
+/** Roots that a ceremony has added, with the online keys that they name. What is there already changes nothing. @throws CordonError organisation.other, organisation.fork, organisation.floor-older */
 const takeOn = async ({ prisma, clock, log }: Needs, stored: StoredOrganisation, signerFolder: string, ceremony: string): Promise<void> => {
   const at = clock();
   const brought = await readCeremony(ceremony, at);
@@ -54,6 +54,13 @@ const takeOn = async ({ prisma, clock, log }: Needs, stored: StoredOrganisation,
       `the roots in ${ceremony} do not go on from those that this organisation has: begin from its newest organisation.json`,
       { place: 'CORDON_ORGANISATION' },
     );
+  const [before, after] = [await versionsOf(stored), await versionsOf(brought)];
+  if (brought.floor !== stored.floor && after.floor <= before.floor)
+    throw new CordonError(
+      'organisation.floor-older',
+      `the floor in ${ceremony} is version ${after.floor}, and version ${before.floor} is in force: no device takes it; begin from the newest organisation.json`,
+      { place: 'CORDON_ORGANISATION' },
+    );
   // Another replica may have taken the same roots on already; this one's signer needs the keys all the same.
   installKeys(ceremony, signerFolder);
   if (brought.roots.length === stored.roots.length && brought.floor === stored.floor) return;
@@ -63,7 +70,7 @@ const takeOn = async ({ prisma, clock, log }: Needs, stored: StoredOrganisation,
       actor: 'system',
       action: 'organisation.root',
       subject: stored.orgId,
-      detail: { from: stored.roots.length, to: brought.roots.length, floor: brought.floor !== stored.floor },
+      detail: { from: stored.roots.length, to: brought.roots.length, epoch: after.epoch, floor: after.floor },
       at,
     });
   });
