@@ -60,7 +60,8 @@ export class ChainCheck {
     this.#signed.delete(batch.seqTo);
     if (signed === undefined) return undefined;
     if (signed.size > 1) return { seq: batch.seqTo, why: 'ends where the device signed two different histories' };
-    if (!signed.has(batch.hash)) return { seq: batch.seqTo, why: 'is not what the device signed up to here: the chain was built anew' };
+    if (!signed.has(batch.hash))
+      return { seq: batch.seqTo, why: `is not what the device signed up to here: after event ${this.covered} the chain was built anew` };
     this.covered = batch.seqTo;
     return undefined;
   }
