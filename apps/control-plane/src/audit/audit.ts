@@ -1,7 +1,7 @@
 /** The one way into the audit log: in the transaction of the action itself, so neither is there without the other. */
 import type { Tx } from '../context.ts';
 import { entryHash, GENESIS } from '@cordon/policy/trust/audit-chain.ts';
-import { insertEntry, lastEntry, lockChain } from './store.ts';
+import { hasEntryOf, insertEntry, lastEntry, lockChain } from './store.ts';
 
 export interface AuditEvent {
   readonly actor: string;
@@ -37,3 +37,6 @@ export const auditHead = async (tx: Tx): Promise<AuditHead> => {
   const last = await lastEntry(tx);
   return last === null ? { seq: 0, hash: GENESIS } : { seq: Number(last.seq), hash: last.hash };
 };
+
+/** Whether the log has any entry of this action. */
+export const hasAction = (tx: Tx, action: string): Promise<boolean> => hasEntryOf(tx, action);

@@ -33,3 +33,6 @@ export const listEntries = (
 /** Oldest first, from after a number to another one included. */
 export const entriesAfter = (prisma: PrismaClient, after: number, last: number, take: number): Promise<AuditEntry[]> =>
   prisma.auditEntry.findMany({ where: { seq: { gt: after, lte: last } }, orderBy: { seq: 'asc' }, take });
+
+export const hasEntryOf = async (tx: Tx, action: string): Promise<boolean> =>
+  (await tx.auditEntry.findFirst({ where: { action }, select: { seq: true } })) !== null;
