@@ -69,13 +69,19 @@ export const makeStateDir = (): string => {
   return folder;
 };
 
-/** @param options.ownerToken for a replica of an organisation that has its owner already */
+/** @param options.ownerToken for a replica of an organisation that has its owner already; `organisation` is the folder of a ceremony */
 export const startPlane = async (
-  options: StartOptions & { readonly stateDir?: string; readonly ownerToken?: string } = {},
+  options: StartOptions & { readonly stateDir?: string; readonly ownerToken?: string; readonly organisation?: string } = {},
 ): Promise<TestPlane> => {
   const stateDir = options.stateDir ?? makeStateDir();
   const owner = options.owner ?? (await createDatabase());
-  const config = configFrom({ CORDON_STATE: stateDir, CORDON_ADMIN_PORT: '0', CORDON_DEVICE_PORT: '0', CORDON_LOG: 'silent' });
+  const config = configFrom({
+    CORDON_STATE: stateDir,
+    CORDON_ADMIN_PORT: '0',
+    CORDON_DEVICE_PORT: '0',
+    CORDON_LOG: 'silent',
+    ...(options.organisation !== undefined && { CORDON_ORGANISATION: options.organisation }),
+  });
   const plane = await createControlPlane(config, { ...options, owner });
   const ownerToken = options.ownerToken ?? fs.readFileSync(path.join(stateDir, 'admin-token'), 'utf8').trim();
   const ask = async <T>(

@@ -91,7 +91,7 @@ const refusal = (error: unknown): unknown => {
       'something else was approved after this was proposed: propose the draft again (POST /proposals)',
     );
   if (error.code === 'approval.expired') return conflict('proposal.expired', error.message);
-  return error;
+  return error.code.startsWith('approval.') ? conflict(error.code, error.message) : error;
 };
 
 /**
