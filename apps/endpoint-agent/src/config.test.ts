@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { callerValues, readConfig, tokenFromEnvironment } from './config.ts';
+import { callerValues, enrollConfigFile, readConfig, takeJoinVariables } from './config.ts';
 import { readHosts } from './egress/hosts.ts';
 
 const root = process.getuid?.() === 0;
@@ -43,8 +43,20 @@ describe('the caller’s environment', () => {
   it('is given by name, and only what is there', () => {
     const env = { LANG: 'C', EMPTY: '', SECRET: 'x' };
     expect(callerValues(['LANG', 'EMPTY', 'MISSING'], env)).toEqual({ LANG: 'C', EMPTY: '' });
-    expect(tokenFromEnvironment({ CORDON_TOKEN: 't' })).toBe('t');
-    expect(tokenFromEnvironment({})).toBe(undefined);
+  });
+});
+
+describe('how to join', () => {
+  it('is taken out of the environment, where no child finds it', () => {
+    const env: Record<string, string | undefined> = { CORDON_TOKEN: 't', CORDON_TOKEN_FILE: '', CORDON_SERVER: 's', LANG: 'C' };
+    expect(takeJoinVariables(env)).toEqual({ server: 's', token: 't', tokenFile: undefined });
+    expect(env).toEqual({ LANG: 'C' });
+    expect(takeJoinVariables(env)).toEqual({ server: undefined, token: undefined, tokenFile: undefined });
+  });
+
+  it('stands in a file of the machine, or where it is said', () => {
+    expect(enrollConfigFile({})).toBe('/etc/cordon/enroll.json');
+    expect(enrollConfigFile({ CORDON_ENROLL_CONFIG: '/x.json' })).toBe('/x.json');
   });
 });
 

@@ -39,9 +39,30 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
   };
 };
 
-/** The enrollment token of an unattended enrollment; never taken from argv. */
-export const tokenFromEnvironment = (env: Readonly<Record<string, string | undefined>> = process.env): string | undefined =>
-  env['CORDON_TOKEN'];
+export interface JoinVariables {
+  readonly server: string | undefined;
+  readonly token: string | undefined;
+  readonly tokenFile: string | undefined;
+}
+
+/** What an unattended enrollment is told. Taken out of the environment, so that no child of this process gets it. */
+export const takeJoinVariables = (env: Record<string, string | undefined> = process.env): JoinVariables => {
+  const take = (name: string): string | undefined => {
+    const value = env[name];
+    delete env[name];
+    return value === '' ? undefined : value;
+  };
+  return { server: take('CORDON_SERVER'), token: take('CORDON_TOKEN'), tokenFile: take('CORDON_TOKEN_FILE') };
+};
+
+const ENROLL_CONFIG: Partial<Readonly<Record<NodeJS.Platform, string>>> = {
+  darwin: '/Library/Application Support/Cordon/enroll.json',
+  win32: 'C:\\ProgramData\\Cordon\\enroll.json',
+};
+
+/** Where an MDM says how to join. */
+export const enrollConfigFile = (env: Readonly<Record<string, string | undefined>> = process.env): string =>
+  env['CORDON_ENROLL_CONFIG'] ?? ENROLL_CONFIG[process.platform] ?? '/etc/cordon/enroll.json';
 
 /** Variables of the caller's own environment by name: what a policy passes on into a run. */
 export const callerValues = (

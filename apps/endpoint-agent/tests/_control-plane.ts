@@ -11,7 +11,14 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import type { BundleContent } from '@cordon/policy/effective.ts';
 import { parsePolicy } from '@cordon/policy/document/parse.ts';
 import { UpFrame, type DownFrame } from '@cordon/policy/protocol/channel.ts';
-import { EnrollRequest, SessionRequest, type DeviceFacts, type DeviceJwk } from '@cordon/policy/protocol/enrollment.ts';
+import {
+  EnrollRequest,
+  RekeyRequest,
+  SessionRequest,
+  type DeviceFacts,
+  type DeviceJwk,
+  type Join,
+} from '@cordon/policy/protocol/enrollment.ts';
 import { createWorld, stateFor, type Fleet, type Forgery, type World as Organisation } from '@cordon/policy/trust/_world.ts';
 import { openCompact, openGeneral } from '@cordon/policy/trust/envelope.ts';
 import { keyPairFromSeed, thumbprint } from '@cordon/policy/trust/keys.ts';
@@ -45,6 +52,12 @@ export interface ControlPlane {
   received<T extends UpFrame['type']>(type: T): FrameOf<T>[];
   /** Whether telemetry is acknowledged; at first it is. */
   acknowledging: boolean;
+  /** Devices that enrol have to wait for an administrator, and those that connect get no state. */
+  pending: boolean;
+  /** The key that each device proves itself by, its thumbprint. */
+  keys(): readonly string[];
+  /** What devices signed to open their sessions. */
+  readonly joins: readonly Join[];
   readonly connections: () => number;
   /** The network goes away, and comes back at the same address. */
   cut(): Promise<void>;
@@ -57,6 +70,7 @@ export interface ControlPlane {
 const Up = Compile(UpFrame);
 const Enroll = Compile(EnrollRequest);
 const Session = Compile(SessionRequest);
+const Rekey = Compile(RekeyRequest);
 const newId = (prefix: string): string => `${prefix}_${randomBytes(12).toString('base64url')}`;
 const soon = (): string => new Date(Date.now() + 60_000).toISOString();
 
@@ -78,10 +92,11 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
   const frames: UpFrame[] = [];
   const faults: string[] = [];
   const tokens = new Map<string, { readonly jwk: DeviceJwk; state: 'fresh' | 'used' | 'expired' }>();
-  const devices: { readonly id: string; readonly jwk: DeviceJwk }[] = [];
+  const devices: { readonly id: string; jwk: DeviceJwk }[] = [];
   const enrolled = new Map<string, DeviceFacts>();
   const nonces = new Map<string, string>();
   const tickets = new Map<string, number>();
+  const joins: Join[] = [];
   const sockets = new Map<WebSocket, number>();
   let serial = 0;
   let content: BundleContent | undefined;
@@ -115,7 +130,7 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
     const id = newId('dev');
     devices.push({ id, jwk });
     enrolled.set(id, (payload as { facts: DeviceFacts }).facts);
-    return { device: id, memberIndex: devices.length - 1, org };
+    return { device: id, memberIndex: devices.length - 1, org, ...(plane.pending && { pending: true }) };
   };
   const openSession = async (body: unknown): Promise<object> => {
     if (!Session.Check(body)) throw new Refusal(400, 'request.invalid');
@@ -124,12 +139,24 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
     if (device === undefined) throw new Refusal(401, 'session.refused');
     const keys = new Map([[thumbprint(device.jwk), device.jwk]]);
     const { payload } = await openCompact(body.proof, { typ: 'cordon-session+jws', keys, maxBytes: 4096 });
-    const proof = payload as { org: string; device: string; nonce: string };
+    const proof = payload as { org: string; device: string; nonce: string; join: Join };
     if (proof.org !== org || proof.device !== device.id || once(nonces, proof.nonce) !== device.id)
       throw new Refusal(401, 'session.refused');
+    joins.push(proof.join);
     const ticket = randomBytes(16).toString('base64url');
     tickets.set(ticket, index);
     return { ticket, expiresAt: soon() };
+  };
+  const rekey = async (body: unknown): Promise<object> => {
+    if (!Rekey.Check(body)) throw new Refusal(400, 'request.invalid');
+    const device = devices.find(({ id }) => id === body.device);
+    const keys = new Map([body.from, body.to].map((jwk) => [thumbprint(jwk), jwk]));
+    const { payload, kids } = await openGeneral(body.statement, { typ: 'cordon-rekey+jws', keys, maxBytes: 8192 });
+    const stated = payload as { device: string; nonce: string; from: string; to: string };
+    if (device === undefined || kids.size !== 2 || stated.from !== thumbprint(device.jwk) || once(nonces, stated.nonce) !== device.id)
+      throw new Refusal(401, 'rekey.refused');
+    device.jwk = body.to;
+    return { device: device.id, key: stated.to };
   };
   const routes: Readonly<Record<string, (body: unknown) => object | Promise<object>>> = {
     'GET /agent/v1/root': () => ({ org, roots: organisation.roots, floor: organisation.floor }),
@@ -140,6 +167,8 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
     'POST /agent/v1/enroll': enrol,
     'POST /agent/v1/session/challenge': (body) => challenge((body as { device: string }).device),
     'POST /agent/v1/session': openSession,
+    'POST /agent/v1/rekey/challenge': (body) => challenge((body as { device: string }).device),
+    'POST /agent/v1/rekey': rekey,
   };
   const serve = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
     const name = `${request.method} ${request.url}`;
@@ -176,6 +205,7 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
   const wss = new WebSocketServer({ noServer: true, handleProtocols: () => 'cordon.v1' });
   const plane = {
     acknowledging: true,
+    pending: false,
   };
   let hangs = false;
   const hear = (socket: WebSocket, index: number, data: string): void => {
@@ -185,7 +215,9 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
       return;
     }
     frames.push(frame);
-    if (frame.type === 'hello') void give(socket, index);
+    if (frame.type === 'hello' && plane.pending)
+      socket.send(JSON.stringify({ type: 'problem', code: 'device.pending', detail: 'waits for an administrator' }));
+    else if (frame.type === 'hello') void give(socket, index);
     if (frame.type === 'telemetry' && plane.acknowledging)
       socket.send(JSON.stringify({ type: 'telemetry.ack', boot: frame.boot, seq: frame.seqTo }));
   };
@@ -228,6 +260,8 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
     frames,
     faults,
     enrolled,
+    joins,
+    keys: () => devices.map(({ jwk }) => thumbprint(jwk)),
     token: ({ fingerprint = organisation.fingerprint, state }: { fingerprint?: string; state?: 'used' | 'expired' } = {}) => {
       const id = newId('ent');
       const seed = randomBytes(32);

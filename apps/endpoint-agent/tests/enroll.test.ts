@@ -32,6 +32,22 @@ describe('cordon enroll', () => {
   it.each([
     ['a file', (token: string) => enrol(installation, world, plane.url, token)],
     ['the environment', (token: string) => installation.cordon(['enroll', '--server', plane.url], { env: { CORDON_TOKEN: token } })],
+    [
+      'a file that the environment names',
+      (token: string) => {
+        const file = path.join(world.root, 'named-token');
+        fs.writeFileSync(file, `${token}\n`, { mode: 0o600 });
+        return installation.cordon(['enroll', '--server', plane.url], { env: { CORDON_TOKEN_FILE: file } });
+      },
+    ],
+    [
+      'the configuration file',
+      (token: string) => {
+        const file = path.join(world.root, 'enroll.json');
+        fs.writeFileSync(file, JSON.stringify({ server: plane.url, token }), { mode: 0o600 });
+        return installation.cordon(['enroll'], { env: { CORDON_ENROLL_CONFIG: file } });
+      },
+    ],
     ['standard input', (token: string) => installation.cordon(['enroll', '--server', plane.url], { input: `${token}\n` })],
   ])('takes the token from %s', async (_name, join) => {
     const token = plane.token();
@@ -53,7 +69,10 @@ describe('cordon enroll', () => {
     const token = plane.token();
     const refused = await installation.cordon(['enroll', '--server', plane.url, '--token', token]);
     expect(refused.status).toBe(125);
-    expect(refused.stderr).toContain('[cli.usage]');
+    expect(refused.stderr).toContain('[enroll.token-argument]');
+    const word = await installation.cordon(['enroll', token, '--server', plane.url]);
+    expect(word.stderr).toContain('[enroll.token-argument]');
+    expect(word.stderr + word.stdout).not.toContain(token);
     expect(refused.stderr + refused.stdout).not.toContain(token);
     const absent = await installation.cordon(['enroll', '--server', plane.url, '--token-file', stored('absent')]);
     expect(absent.stderr).toBe(`cordon: ${stored('absent')} cannot be read (it is not there) [file.unreadable]\n`);
@@ -65,6 +84,45 @@ describe('cordon enroll', () => {
     expect(fs.readFileSync(`/proc/${child.pid}/cmdline`, 'latin1')).not.toContain(token);
     child.stdin.end(token);
     expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  it('with --retry asks until it is answered, and uses the token once', async () => {
+    const token = plane.token();
+    await plane.cut();
+    const child = spawn(installation.command[0] ?? '', [...installation.command.slice(1), 'enroll', '--server', plane.url, '--retry'], {
+      env: { ...installation.env, CORDON_TOKEN: token },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await expect.poll(() => said, { timeout: 10_000 }).toContain('[server.unreachable]; again in');
+    await plane.mend();
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(said).not.toContain(token);
+    expect(fs.existsSync(stored('enrollment.json'))).toBe(true);
+  });
+
+  it('says that an administrator has to approve it, where that is so', async () => {
+    plane.pending = true;
+    const { status, stdout } = await enrol(installation, world, plane.url, plane.token());
+    plane.pending = false;
+    expect([status, stdout]).toEqual([
+      0,
+      expect.stringMatching(/^enrolled as dev_\S+ in org_story; it is waiting for an administrator to approve it\n$/),
+    ]);
+  });
+
+  it('does not take two tokens, and no file that others can change', async () => {
+    const file = path.join(world.root, 'two');
+    fs.writeFileSync(file, plane.token());
+    fs.chmodSync(file, 0o666);
+    const two = await installation.cordon(['enroll', '--server', plane.url], {
+      env: { CORDON_TOKEN: plane.token(), CORDON_TOKEN_FILE: file },
+    });
+    expect(two.stderr).toContain('[enroll.two-tokens]');
+    const open = await installation.cordon(['enroll', '--server', plane.url, '--token-file', file]);
+    expect(open.stderr).toContain('[file.unsafe]');
+    expect(asked()).toEqual([]);
   });
 
   it('sends nothing of itself to a server that is not its organisation’s', async () => {

@@ -1,11 +1,22 @@
-/** `cordon daemon`: runs until it is told to stop. */
+/** `cordon daemon`: runs until it is told to stop. A machine that is not enrolled, but was told how to be, joins first. */
 import { visible } from '@cordon/policy/visible.ts';
-import { readConfig } from '../config.ts';
+import { readConfig, takeJoinVariables } from '../config.ts';
 import { runDaemon } from '../daemon.ts';
+import { loadEnrollment } from '../identity/enrollment.ts';
+import { refuseTokenArguments } from '../identity/join-request.ts';
+import { enrollmentLine, join, unattendedRequest } from './enroll.ts';
 
-export const daemonCommand = async (): Promise<number> => {
+export const daemonCommand = async (args: readonly string[]): Promise<number> => {
+  refuseTokenArguments(args);
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  await runDaemon(readConfig(), stop.signal, (message) => process.stdout.write(`${new Date().toISOString()} ${visible(message)}\n`));
+  const log = (message: string): void => void process.stdout.write(`${new Date().toISOString()} ${visible(message)}\n`);
+  const config = readConfig();
+  if (loadEnrollment(config.stateDir) === undefined) {
+    const { server, token } = unattendedRequest();
+    if (server !== undefined && token !== undefined)
+      log(enrollmentLine(await join(config.stateDir, { server, token }, { signal: stop.signal, random: Math.random, log })));
+  } else takeJoinVariables(); // nothing that this process starts shall have the token
+  await runDaemon(config, stop.signal, log);
   return 0;
 };

@@ -1,27 +1,53 @@
-/** `cordon enroll --server URL [--token-file FILE] [--again]`: joins this device to an organisation. The token comes by file, environment or standard input, never by argument. */
+/** `cordon enroll`: joins this device to an organisation. The token comes by file, environment, configuration file or standard input, never by argument. */
 import fs from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { CordonError } from '@cordon/policy/errors.ts';
-import { readConfig, tokenFromEnvironment } from '../config.ts';
+import { visible } from '@cordon/policy/visible.ts';
+import { enrollConfigFile, readConfig, takeJoinVariables } from '../config.ts';
 import { enroll } from '../identity/enroll.ts';
+import type { Enrollment } from '../identity/enrollment.ts';
 import { deviceFacts } from '../identity/facts.ts';
+import { readEnrollConfig, readTokenFile, refuseTokenArguments, type JoinRequest } from '../identity/join-request.ts';
+import { persist, type PersistOptions } from '../identity/persist.ts';
 import { parseArguments } from './arguments.ts';
-import { readDocumentFile } from './documents.ts';
 
-export const enrollCommand = async (args: readonly string[]): Promise<number> => {
-  const { options, flags } = parseArguments(args, { options: ['server', 'token-file'], flags: ['again'] });
-  const server = options.get('server');
-  if (server === undefined)
-    throw new CordonError(
-      'cli.usage',
-      'cordon enroll --server URL [--token-file FILE]; the token may also stand in CORDON_TOKEN or come on standard input',
-    );
-  const file = options.get('token-file');
-  const token = file === undefined ? (tokenFromEnvironment() ?? (await text(process.stdin))) : readDocumentFile(file, 4096, 'followed');
-  const { stateDir } = readConfig();
+const USAGE =
+  'cordon enroll --server URL [--token-file FILE] [--retry]; the token may also come by CORDON_TOKEN_FILE, CORDON_TOKEN or standard input, and both by a configuration file';
+
+/** What stands in the environment or in the configuration file: enough to join with, or not. Taken out of the environment. @throws CordonError `enroll.*`, `file.*` */
+export const unattendedRequest = (): Partial<JoinRequest> => {
+  const { server, token, tokenFile } = takeJoinVariables();
+  if (token !== undefined && tokenFile !== undefined)
+    throw new CordonError('enroll.two-tokens', 'CORDON_TOKEN and CORDON_TOKEN_FILE are both set: leave one out');
+  const said = token ?? (tokenFile === undefined ? undefined : readTokenFile(tokenFile));
+  const file = said === undefined || server === undefined ? readEnrollConfig(enrollConfigFile()) : undefined;
+  const found = { server: server ?? file?.server, token: said ?? file?.token };
+  return { ...(found.server !== undefined && { server: found.server }), ...(found.token !== undefined && { token: found.token }) };
+};
+
+/** One attempt, or as many as it takes. */
+export const join = (stateDir: string, request: JoinRequest, retry: PersistOptions | undefined): Promise<Enrollment> => {
   fs.mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   fs.chmodSync(stateDir, 0o700);
-  const enrollment = await enroll({ stateDir, server, token, facts: deviceFacts(), now: new Date(), again: flags.has('again') });
-  process.stdout.write(`enrolled as ${enrollment.device} in ${enrollment.org}\n`);
+  const attempt = (): Promise<Enrollment> => enroll({ stateDir, ...request, facts: deviceFacts(), now: new Date() });
+  return retry === undefined ? attempt() : persist(attempt, retry);
+};
+
+export const enrollmentLine = ({ device, org, pending }: Enrollment): string =>
+  `enrolled as ${device} in ${org}${pending === true ? '; it is waiting for an administrator to approve it' : ''}`;
+
+export const enrollCommand = async (args: readonly string[]): Promise<number> => {
+  refuseTokenArguments(args);
+  const { options, flags } = parseArguments(args, { options: ['server', 'token-file'], flags: ['retry'] });
+  const file = options.get('token-file');
+  const unattended = unattendedRequest();
+  const server = options.get('server') ?? unattended.server;
+  if (server === undefined) throw new CordonError('cli.usage', USAGE);
+  const token = file === undefined ? (unattended.token ?? (await text(process.stdin))) : readTokenFile(file);
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  const log = (message: string): void => void process.stderr.write(`${visible(message)}\n`);
+  const retry = flags.has('retry') ? { signal: stop.signal, random: Math.random, log } : undefined;
+  process.stdout.write(`${enrollmentLine(await join(readConfig().stateDir, { server, token }, retry))}\n`);
   return 0;
 };

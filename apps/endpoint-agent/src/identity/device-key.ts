@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
+import { sha256Hex } from '@cordon/policy/trust/digest.ts';
 import { keyPairFromSeed, type KeyPair } from '@cordon/policy/trust/keys.ts';
 import { removeDurably, writeDurably } from '../durable.ts';
 
@@ -14,18 +15,20 @@ export interface DeviceKey extends KeyPair {
   readonly madeAt: Date;
 }
 
-/** The seed, and since there is rotation the time. */
-const CONTENT = /^([A-Za-z0-9_-]{43})(?:\n(\d{4}-\d\d-\d\dT[0-9:.]{12}Z))?$/;
+/** The seed, since there is rotation the time, and what tells a changed file from a written one. */
+const CONTENT = /^([A-Za-z0-9_-]{43})(?:\n(\d{4}-\d\d-\d\dT[0-9:.]{12}Z)(?:\n([0-9a-f]{16}))?)?$/;
+const checkOf = (seed: string, made: string): string => sha256Hex(`${seed}\n${made}`).slice(0, 16);
 
 const read = (file: string): DeviceKey => {
   const stat = fs.statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) throw new CordonError('identity.key', `this device has no key at ${file}: enrol it first`, { place: file });
   if ((stat.mode & 0o077) !== 0)
     throw new CordonError('identity.key', `${file} can be read by others: set its mode to 0600, or enrol again`, { place: file });
-  const [, text = '', made] = CONTENT.exec(fs.readFileSync(file, 'utf8').trim()) ?? [];
+  const [, text = '', made, check] = CONTENT.exec(fs.readFileSync(file, 'utf8').trim()) ?? [];
   const seed = Buffer.from(text, 'base64url');
   const madeAt = made === undefined ? stat.mtime : new Date(made);
-  if (seed.length !== 32 || Number.isNaN(madeAt.getTime()))
+  const isChanged = check !== undefined && check !== checkOf(text, made ?? '');
+  if (seed.length !== 32 || Number.isNaN(madeAt.getTime()) || isChanged)
     throw new CordonError('identity.key', `${file} is damaged: put its copy back, or have this device retired and enrol it again`, {
       place: file,
     });
@@ -33,7 +36,8 @@ const read = (file: string): DeviceKey => {
 };
 
 const make = (file: string, now: Date): DeviceKey => {
-  if (!fs.existsSync(file)) writeDurably(file, `${randomBytes(32).toString('base64url')}\n${now.toISOString()}`);
+  const [seed, made] = [randomBytes(32).toString('base64url'), now.toISOString()];
+  if (!fs.existsSync(file)) writeDurably(file, `${seed}\n${made}\n${checkOf(seed, made)}`);
   return read(file);
 };
 
