@@ -28,6 +28,8 @@ const USAGE = `cordonctl: keys, proofs and decisions of a Cordon organisation
                                               what the installation needs before its fleet goes on
   cordonctl audit verify FILE [--head SEQ:HASH...]
                                               check an export of the audit log, offline
+  cordonctl audit roots FILE [--organisation FILE] [--checkpoint FILE...]
+                                              make the roots of its checkpoints again from its entries, offline
   cordonctl reports verify FILE [--key THUMBPRINT...] [--expired]
                                               check an export of a device's reports against what the device signed, offline
 
@@ -70,6 +72,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   restore: async () => (await import('./recovery/commands.ts')).restoreCommand,
   recover: async () => (await import('./recovery/recover.ts')).recoverCommand,
   'reports verify': async () => (await import('./reports/verify.ts')).verifyReportsCommand,
+  'audit roots': async () => (await import('./audit/roots.ts')).rootsCommand,
   'audit verify': async () => (await import('./audit/verify.ts')).verifyCommand,
 };
 

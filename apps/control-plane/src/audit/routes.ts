@@ -4,6 +4,7 @@ import { Type, type Static } from 'typebox';
 import type { Feature } from '../context.ts';
 import type { AuditEntry, PrismaClient } from '../db/generated/client.ts';
 import { decodeNumber, Page } from '../paging.ts';
+import { historyOf } from '../witness/exported.ts';
 import { auditHead } from './audit.ts';
 import { entriesAfter, listEntries } from './store.ts';
 
@@ -42,12 +43,20 @@ const viewOf = (row: AuditEntry): Static<typeof EntryView> => ({
 /** Entries read at a time: what an export keeps in memory. */
 const CHUNK = 500;
 
-/** One entry a line, oldest first, up to the newest entry of now. */
-async function* exported(prisma: PrismaClient): AsyncGenerator<string> {
+/** One entry a line, oldest first, up to the newest entry of now; each checkpoint, if they are wanted, after the entry that it carries as the log's head. */
+async function* exported(prisma: PrismaClient, withCheckpoints: boolean): AsyncGenerator<string> {
   const { seq: last } = await auditHead(prisma);
+  const history = historyOf(prisma);
+  let due = withCheckpoints ? await history.next() : undefined;
   for (let after = 0; after < last;) {
     const rows = await entriesAfter(prisma, after, last, CHUNK);
-    yield rows.map((row) => `${JSON.stringify(viewOf(row))}\n`).join('');
+    let text = '';
+    for (const row of rows) {
+      text += `${JSON.stringify(viewOf(row))}\n`;
+      for (; due?.done === false && due.value.seq <= Number(row.seq); due = await history.next())
+        text += `${JSON.stringify({ checkpoint: due.value.jws })}\n`;
+    }
+    yield text;
     // A gap in the numbers must show in what is exported, not keep the export from ending.
     after = Number(rows.at(-1)?.seq ?? last);
   }
@@ -79,15 +88,24 @@ export const registerAudit: Feature = (app, { prisma }) => {
       config: { permission: 'audit.read' },
       schema: {
         tags: ['audit'],
-        summary: 'The whole log, one entry a line, oldest first: what `cordonctl audit verify` checks offline',
+        summary:
+          'The whole log, one entry a line, oldest first: what `cordonctl audit verify` checks offline, and with checkpoints `cordonctl audit roots`',
+        querystring: Type.Object(
+          {
+            checkpoints: Type.Optional(
+              Type.Enum(['true', 'false'], { default: 'false', description: 'Those that are kept, each after its entry' }),
+            ),
+          },
+          closed,
+        ),
         response: {
           200: { description: 'Entries', content: { 'application/x-ndjson': { schema: Type.Unsafe<Readable>(Type.String()) } } },
         },
       },
     },
-    async (_request, reply) => {
+    async ({ query: { checkpoints } }, reply) => {
       void reply.type('application/x-ndjson');
-      return Readable.from(exported(prisma));
+      return Readable.from(exported(prisma, checkpoints === 'true'));
     },
   );
 };

@@ -29,9 +29,9 @@ export const readOnwards = (prisma: PrismaClient, epoch: number, number: number,
     SELECT k.epoch, k.number, k.serial, k.digest, k.jws, array(SELECT c.kid FROM cosignature c WHERE c.checkpoint_id = k.id ORDER BY c.kid) AS witnesses
     FROM checkpoint k WHERE (k.epoch, k.number) >= (${epoch}, ${number}) ORDER BY k.epoch, k.number LIMIT ${take}`;
 
-/** The place of the newest checkpoint. */
-export const readNewest = async (prisma: PrismaClient): Promise<{ epoch: number; number: number } | null> =>
-  prisma.checkpoint.findFirst({ orderBy: { id: 'desc' }, select: { epoch: true, number: true } });
+/** In the order in which they were signed. */
+export const readAfter = (prisma: PrismaClient, id: number, take: number): Promise<{ id: number; jws: string }[]> =>
+  prisma.checkpoint.findMany({ where: { id: { gt: id } }, orderBy: { id: 'asc' }, take, select: { id: true, jws: true } });
 
 export const findCheckpoint = (
   prisma: PrismaClient,

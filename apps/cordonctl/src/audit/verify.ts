@@ -5,8 +5,10 @@ import { parseArgs } from 'node:util';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { CordonError } from '@cordon/policy/errors.ts';
+import { MAX_CHECKPOINT } from '@cordon/policy/protocol/history.ts';
 import { Time } from '@cordon/policy/protocol/time.ts';
 import { entryHash, GENESIS } from '@cordon/policy/trust/audit-chain.ts';
+import { readKeptLink, type Link } from '@cordon/policy/trust/history.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import { openText } from '../files.ts';
 
@@ -39,9 +41,21 @@ export interface Outcome {
   readonly bad: { readonly line: number; readonly seq: number | undefined; readonly why: string } | undefined;
 }
 
-const readLine = (text: string): Static<typeof Entry> | undefined => {
+/** An export can have checkpoints too, each after the entry that it carries as the log's head. */
+const CheckpointLine = Compile(Type.Object({ checkpoint: Type.String({ maxLength: MAX_CHECKPOINT }) }, { additionalProperties: false }));
+
+export type AuditEntry = Static<typeof Entry>;
+
+/** What else is asked of an export, while it is read. Each says what is wrong, if anything is. */
+export interface Reader {
+  onEntry(entry: AuditEntry): string | undefined;
+  onCheckpoint(link: Link): Promise<string | undefined>;
+}
+
+const readLine = (text: string): AuditEntry | Link | undefined => {
   try {
     const value = parseStrictJson(text, { maxBytes: 1_048_576, maxDepth: 16 });
+    if (CheckpointLine.Check(value)) return readKeptLink(value.checkpoint);
     return validator.Check(value) ? value : undefined;
   } catch (error) {
     if (error instanceof CordonError) return undefined;
@@ -53,15 +67,23 @@ const readLine = (text: string): Static<typeof Entry> | undefined => {
  * Streams: memory does not grow with the log.
  * @param heads each must stand in the log: what was cut off its end, or built anew, is found by heads that others hold
  */
-export const verifyExport = async (lines: AsyncIterable<string>, heads: readonly Head[]): Promise<Outcome> => {
+export const verifyExport = async (lines: AsyncIterable<string>, heads: readonly Head[], reader?: Reader): Promise<Outcome> => {
   let previous: Head = { seq: 0, hash: GENESIS };
-  let number = 0;
-  const bad = (seq: number | undefined, why: string): Outcome => ({ entries: number - 1, head: previous, bad: { line: number, seq, why } });
+  let [number, entries] = [0, 0];
+  const bad = (seq: number | undefined, why: string): Outcome => ({ entries, head: previous, bad: { line: number, seq, why } });
   for await (const text of lines) {
     if (text === '') continue;
     number += 1;
     const entry = readLine(text);
     if (entry === undefined) return bad(undefined, 'is not an entry of the audit log');
+    if ('payload' in entry) {
+      const { audit } = entry.payload;
+      if (audit.seq !== previous.seq || audit.head !== previous.hash)
+        return bad(undefined, `is a checkpoint that carries another head of the log, ${audit.seq}:${audit.head}`);
+      const why = await reader?.onCheckpoint(entry);
+      if (why !== undefined) return bad(undefined, why);
+      continue;
+    }
     if (entry.seq !== previous.seq + 1)
       return bad(entry.seq, `has number ${entry.seq} where ${previous.seq + 1} comes: an entry was taken out, put in or moved`);
     if (entry.prevHash !== previous.hash) return bad(entry.seq, 'does not follow the entry before it');
@@ -69,10 +91,13 @@ export const verifyExport = async (lines: AsyncIterable<string>, heads: readonly
       return bad(entry.seq, 'was changed: its hash is not that of its content');
     if (heads.some(({ seq, hash }) => seq === entry.seq && hash !== entry.hash))
       return bad(entry.seq, 'is not the entry that the given head was made of: the log was built anew');
+    const why = reader?.onEntry(entry);
+    if (why !== undefined) return bad(entry.seq, why);
     previous = { seq: entry.seq, hash: entry.hash };
+    entries += 1;
   }
   const cut = heads.find(({ seq }) => seq > previous.seq);
-  if (cut === undefined) return { entries: number, head: previous, bad: undefined };
+  if (cut === undefined) return { entries, head: previous, bad: undefined };
   number += 1;
   return bad(cut.seq, `is missing: somebody holds the head of entry ${cut.seq}, and the log ends at ${previous.seq}`);
 };
