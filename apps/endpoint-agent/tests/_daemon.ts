@@ -49,8 +49,11 @@ export interface Installation {
 }
 
 /** @param hosts name to address, before any name server */
-export const install = (world: World, hosts: Readonly<Record<string, string>> = {}): Installation => {
-  const stateDir = path.join(world.root, 'state');
+export const install = (
+  world: World,
+  hosts: Readonly<Record<string, string>> = {},
+  stateDir = path.join(world.root, 'state'),
+): Installation => {
   const hostsFile = path.join(world.root, 'hosts.json');
   fs.writeFileSync(hostsFile, JSON.stringify(hosts));
   const env = {

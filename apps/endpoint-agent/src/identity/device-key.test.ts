@@ -71,7 +71,7 @@ describe('the enrollment', () => {
     expect(fs.statSync(path.join(folder, 'enrollment.json')).mode & 0o777).toBe(0o600);
   });
 
-  it('that is missing or damaged is none, and says how to get one', () => {
+  it('that is missing says how to get one; one that is damaged is not taken for none', () => {
     expect(() => requireEnrollment(folder)).toThrow(expect.objectContaining({ code: 'enroll.missing' }));
     for (const content of [
       '',
@@ -81,9 +81,10 @@ describe('the enrollment', () => {
       JSON.stringify({ ...enrollment, memberIndex: -1 }),
       JSON.stringify({ ...enrollment, device: '../x' }),
       JSON.stringify({ ...enrollment, more: 1 }),
+      JSON.stringify({ ...enrollment, check: '0'.repeat(16) }),
     ]) {
       fs.writeFileSync(path.join(folder, 'enrollment.json'), content);
-      expect(() => requireEnrollment(folder), content).toThrow(expect.objectContaining({ code: 'enroll.missing' }));
+      expect(() => requireEnrollment(folder), content).toThrow(expect.objectContaining({ code: 'enroll.damaged' }));
     }
   });
 });

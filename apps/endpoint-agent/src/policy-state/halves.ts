@@ -11,6 +11,8 @@ export interface Halves {
   withMembership(membership: MembershipFrame, now: Date): StoredState | undefined;
   /** These wait no longer. */
   used(state: StoredState): void;
+  /** This one could not take effect yet: a membership that comes goes with it first. */
+  keep(frame: StateFrame): void;
   forget(): void;
 }
 
@@ -35,6 +37,9 @@ export const createHalves = (current: (now: Date) => StoredState | undefined): H
         frame: early.frame === frame ? undefined : early.frame,
         membership: early.membership === membership ? undefined : early.membership,
       };
+    },
+    keep: (frame) => {
+      early = { ...early, frame };
     },
     forget: () => {
       early = {};

@@ -103,6 +103,26 @@ describe.each(WAYS)('on %s', (what, close, open) => {
     expect([reads(state), reads(await restarted())]).toEqual([STRICT, STRICT]);
   });
 
+  it('what waits keeps waiting when its other half comes anew, whichever comes first', async () => {
+    const state = openState(place);
+    await give(state, await published(7));
+    const wider = (serial: number): Promise<Halves> =>
+      published(serial, {
+        cohorts: FLEET.cohorts.map((one, i) => (i === 0 ? { ...one, serial, content: contentOf(['pol_z', 1, '/srv']) } : one)),
+      });
+    close();
+    const { frame, membership } = await wider(8);
+    expect(await state.onState(frame, NOW)).toEqual(waits);
+    expect(await state.onMembership(membership, NOW)).toEqual(waits);
+    const renewed = await wider(9);
+    expect(await state.onMembership(renewed.membership, NOW)).toEqual(waits);
+    expect(await state.onState(renewed.frame, NOW)).toEqual(waits);
+    open();
+    expect(await state.tend(NOW)).toMatchObject({ kind: 'accepted', persisted: true, replaced: true, state: { serial: 9 } });
+    expect(await state.onMembership((await wider(10)).membership, NOW)).toMatchObject({ kind: 'accepted', replaced: false });
+    expect(reads(state)).toBe(LAX);
+  });
+
   it('a renewal keeps what is in force young', async () => {
     const state = openState(place);
     await give(state, await published(7));
@@ -155,7 +175,7 @@ describe('where there is room for one state only', () => {
 
   it('what narrows takes the place of the one before it; what gives more does not', async () => {
     await give(openState(place), await content(7, '/srv/a'));
-    const wider = await restarted(refusing(2));
+    const wider = await restarted(refusing(4));
     expect(await give(wider, await content(8, '/srv'))).toContainEqual(waits);
     expect(reads(await restarted())).toBe('/srv/a');
     const narrower = await restarted(refusing(2));

@@ -125,10 +125,12 @@ export const createPolicyState = ({
         undoTrial();
         storage.giveUp(wasCurrent);
         unstored = candidate;
+        halves.keep(candidate.frame);
         return refused('state.not-persisted', 'it may give more than what is in force, and could not be stored: it waits', candidate);
       }
       persisted = storage.replace(storable, now);
     }
+    if (unstored !== undefined) halves.used(unstored);
     [held, ratchet, unstored] = [{ stored: candidate, state }, state.ratchet, undefined];
     [trusted, newer] = [trust, undefined];
     if (isOther) condemned = undefined;
