@@ -2,6 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { CLOSE } from '@cordon/policy/protocol/channel.ts';
+import { ENDINGS } from '../src/gateway/notices.ts';
 
 const root = path.join(import.meta.dirname, '../../..');
 const text = (file: string): string => fs.readFileSync(path.join(root, file), 'utf8');
@@ -20,7 +22,7 @@ describe('the pages', () => {
     expect([...new Set(quoted(table).filter((name) => /^[A-Z_]+$/.test(name)))].sort()).toEqual([...new Set(read)].sort());
   });
 
-  it.each(['docs/admin.md', 'docs/operator.md'])('%s names no code that the programs do not have', (file) => {
+  it.each(['docs/admin.md', 'docs/operator.md', 'docs/enrollment.md'])('%s names no code that the programs do not have', (file) => {
     const isFile = /\.(?:json|log|sock|md|ts|yaml)$/;
     const codes = quoted(text(file)).filter((code) => /^[a-z]+(?:-[a-z]+)*\.[a-z]+(?:-[a-z]+)*$/.test(code) && !isFile.test(code));
     expect(codes.length).toBeGreaterThan(15);
@@ -30,6 +32,23 @@ describe('the pages', () => {
       sources.includes(`\`${code}\``) ||
       sources.includes(`\`${code.slice(0, code.lastIndexOf('-') + 1)}\${`);
     expect(codes.filter((code) => !isKnown(code))).toEqual([]);
+  });
+
+  it('say of every code that a channel closes with what to do', () => {
+    const page = text('docs/enrollment.md');
+    const rows = [...page.matchAll(/^\| (\d{4}) \|([^|]*)\|([^|]*)\|$/gm)].map(([, code, reasons = '', meaning = '']) => ({
+      code: Number(code),
+      reasons,
+      meaning,
+    }));
+    expect(new Set(rows.map(({ code }) => code))).toEqual(new Set([...Object.values(CLOSE), 1009, 1011]));
+    for (const { meaning } of rows) expect(meaning.trim().length).toBeGreaterThan(20);
+    // Every reason that the gateway gives, but those that are the code of a problem.
+    const channel = fs.globSync('apps/control-plane/src/{gateway,devices}/*.ts', { cwd: root }).map(text).join('\n');
+    const given = [...channel.matchAll(/CLOSE\.(?:revoked|replaced|rate|restart), '([a-z.-]+)'/g)].map(([, reason = '']) => reason);
+    expect(given.length).toBeGreaterThan(4);
+    const named = rows.flatMap(({ reasons }) => quoted(reasons));
+    for (const reason of [...given, ...ENDINGS]) expect(named).toContain(reason);
   });
 
   it('name no permission, path or test that is not there', () => {

@@ -199,8 +199,6 @@ export type UpFrame = Static<typeof UpFrame>;
 /** Close codes that say what to do; none of them loosens anything. */
 export const CLOSE = {
   revoked: 4401,
-  forbidden: 4403,
-  staleTicket: 4408,
   replaced: 4409,
   rate: 4429,
   malformed: 4400,
