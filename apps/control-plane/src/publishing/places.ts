@@ -85,8 +85,8 @@ export const decidePlaces = async (tx: Tx, context: Context, { snapshot, approve
     if (chosen === undefined) continue;
     placement.set(id, chosen.key);
     wanted.set(chosen.key, chosen.assignments);
-    published.claim(chosen.key, open);
+    published.claims.note(chosen.key, open);
   }
   await writeAwaiting(tx, waiting);
-  return { placement, wanted, claims: published.claimsOf(wanted.keys()) };
+  return { placement, wanted, claims: published.claims.ofAll(wanted.keys()) };
 };

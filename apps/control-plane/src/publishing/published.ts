@@ -8,6 +8,7 @@ import type { MembershipFrame, StateFrame } from '@cordon/policy/protocol/channe
 import { cohortLeafBytes, memberLeafBytes } from '@cordon/policy/trust/checkpoint.ts';
 import { MerkleTree } from '@cordon/policy/trust/merkle.ts';
 import type { Approved } from '../proposals/proposals.ts';
+import { Claims } from './claims.ts';
 import { EMPTY_SNAPSHOT, type Snapshot } from './cohorts.ts';
 
 export interface CohortState {
@@ -59,9 +60,6 @@ export interface Changes {
   readonly moves: readonly { readonly device: string; readonly cohort: string | undefined }[];
 }
 
-/** Different sets of open groups that are remembered of one cohort. */
-const MAX_CLAIMS = 256;
-
 export class Published {
   readonly org: string;
   checkpoint: CheckpointState | undefined;
@@ -76,8 +74,7 @@ export class Published {
   readonly documents = new Map<string, PolicyDocument>();
   /** What people approved last in this epoch, as last read. */
   approved: Approved | undefined;
-  /** Sets of open groups in which devices were seen, by their cohort's key: what the signer tries. */
-  readonly #claims = new Map<string, Map<string, readonly string[]>>();
+  readonly claims = new Claims();
   /** The serial of the last checkpoint that this process had signed, whether or not its transaction was committed. */
   signed: number | undefined;
   /** A change of members was committed and could not be placed: the next renewal looks at every device. */
@@ -192,17 +189,6 @@ export class Published {
       this.members.truncate(members);
       this.tree.truncate(leaves);
     };
-  }
-
-  /** @param open groups of a device in this cohort */
-  claim(key: string, open: readonly string[]): void {
-    const claims = this.#claims.get(key) ?? new Map<string, readonly string[]>();
-    this.#claims.set(key, claims);
-    if (claims.size < MAX_CLAIMS) claims.set(open.join(' '), open);
-  }
-
-  claimsOf(keys: Iterable<string>): ReadonlyMap<string, readonly (readonly string[])[]> {
-    return new Map([...keys].map((key) => [key, [...(this.#claims.get(key)?.values() ?? [])]]));
   }
 
   /** Forgets bundles and documents that nothing in force needs any more. */

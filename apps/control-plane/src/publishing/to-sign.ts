@@ -102,7 +102,7 @@ export const requestFor = async (tx: Tx, { published }: Context, asked: ToSign):
     ? [...published.cohorts.values()]
     : [...changes.cohorts, ...changes.moves.flatMap(({ cohort }) => published.cohorts.get(cohort ?? '') ?? [])];
   const claims = concerned.map(({ id, key }): [string, string[][]] => {
-    const sets = decision.claims.get(key) ?? published.claimsOf([key]).get(key) ?? [];
+    const sets = decision.claims.get(key) ?? published.claims.of(key);
     return [id, sets.map((open) => [...open])];
   });
   return {

@@ -56,7 +56,7 @@ const placesFor = async (
   const { published } = context;
   const wanted = quick && placesAlike(snapshot, published.snapshot) ? knownCohorts(published) : undefined;
   if (wanted !== undefined && groupsAlike(before, approved) && !(await anyoneWaits(tx)))
-    return { wanted, placement: new Map(), claims: published.claimsOf(wanted.keys()) };
+    return { wanted, placement: new Map(), claims: published.claims.ofAll(wanted.keys()) };
   // What people approved has a place for everybody; without them those who wait may go on waiting, and all others get it or nobody does.
   const asked = before === approved ? 'waiting' : 'differing';
   return decidePlaces(tx, context, { snapshot, approved, only: undefined, asked });

@@ -15,8 +15,10 @@ const NONE = { server: undefined, tokenFile: undefined, ca: undefined };
 const serving = async (handler: http.RequestListener): Promise<Client> => {
   const server = http.createServer(handler);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.closeAllConnections());
-  onTestFinished(() => void server.close());
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
   const { port } = server.address() as AddressInfo;
   return createClient({ server: new URL(`http://127.0.0.1:${port}`), token: 'cordon_pat_x', ca: undefined });
 };
@@ -26,11 +28,13 @@ const answering = (status: number, body: string): Promise<Client> =>
 describe('the client of the admin API', () => {
   it('sends the token and the body, below /api/v1', async () => {
     const seen: string[] = [];
-    const client = await serving(async (request, response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      seen.push(`${request.method} ${request.url} ${request.headers.authorization} ${Buffer.concat(chunks).toString()}`);
-      response.end('{"ok":true}');
+    const client = await serving((request, response) => {
+      let body = '';
+      request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+      request.on('end', () => {
+        seen.push(`${request.method} ${request.url} ${request.headers.authorization} ${body}`);
+        response.end('{"ok":true}');
+      });
     });
     expect(await client.post('/publish', { title: 'x' }, reply)).toEqual({ ok: true });
     expect(await client.get('/proposals', reply)).toEqual({ ok: true });
