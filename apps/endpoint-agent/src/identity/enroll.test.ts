@@ -36,7 +36,7 @@ class Server {
     vi.spyOn(globalThis, 'fetch').mockImplementation(async (url, init) => {
       const lost = this.lose.shift();
       if (lost === 'request') throw new TypeError('fetch failed');
-      const answer = await this.answer(new URL(String(url)).pathname, init?.body === undefined ? {} : JSON.parse(String(init.body)));
+      const answer = await this.answer((url as URL).pathname, JSON.parse((init?.body as string | undefined) ?? '{}') as object);
       if (lost === 'answer') throw new TypeError('fetch failed');
       return answer;
     });

@@ -43,8 +43,8 @@ class Server {
     vi.spyOn(globalThis, 'fetch').mockImplementation(async (url, init) => {
       const lost = this.lose.shift();
       if (lost === 'request') throw new TypeError('fetch failed');
-      const body = JSON.parse(String(init?.body)) as { from: DeviceJwk; to: DeviceJwk; statement: string };
-      const answer = String(url).endsWith('/challenge') ? this.challenge() : await this.rekey(body);
+      const body = JSON.parse(init?.body as string) as { from: DeviceJwk; to: DeviceJwk; statement: string };
+      const answer = (url as URL).pathname.endsWith('/challenge') ? this.challenge() : await this.rekey(body);
       if (lost === 'answer') throw new TypeError('fetch failed');
       return answer;
     });
