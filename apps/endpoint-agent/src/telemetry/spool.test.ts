@@ -20,6 +20,8 @@ beforeEach(() => {
 afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 const now = (): Date => new Date((clock += 1));
+/** What is in the folder, beside the count of what was lost. */
+const files = (): string[] => fs.readdirSync(folder).filter((name) => name !== 'lost');
 const open = (boot: string, maxBytes = MIB, place = folder): Spool => openSpool(place, boot, maxBytes, now);
 const event = (host: string): NewEvent => ({
   kind: 'egress',
@@ -77,7 +79,7 @@ describe('the spool', () => {
     drain(spool, server);
     expect(server.taken).toEqual(Array.from({ length: 450 }, (_, i) => `h${i}.example`));
     expect(spool.depth()).toBe(0);
-    expect(fs.readdirSync(folder).filter((name) => name.endsWith('.jsonl'))).toEqual([]);
+    expect(files().filter((name) => name.endsWith('.jsonl'))).toEqual([]);
   });
 
   it('gives the same batch until it is acknowledged, whatever comes meanwhile, also after a restart', () => {
@@ -188,16 +190,16 @@ describe('the spool', () => {
     const server = createServer();
     drain(open('boot_c'), server);
     expect(server.taken).toEqual(['h0.example', 'h2.example']);
-    expect(fs.readdirSync(folder).filter((name) => name.startsWith('boot_a'))).toEqual([]);
+    expect(files().filter((name) => name.startsWith('boot_a'))).toEqual([]);
   });
 
   it('files of boots that are done with go away', () => {
     const spool = open('boot_a');
     spool.append(event('one.example'));
     drain(spool, createServer());
-    expect(fs.readdirSync(folder)).toEqual(['boot_a.jsonl.head']);
+    expect(files()).toEqual(['boot_a.jsonl.head']);
     open('boot_b');
-    expect(fs.readdirSync(folder)).toEqual([]);
+    expect(files()).toEqual([]);
   });
 
   it('goes on with its numbers after it was empty', () => {
@@ -236,6 +238,46 @@ describe('the bound of the spool', () => {
     const all = drain(open('boot_b', 8192));
     expect(told(all)).toBe(spool.dropped());
     expect(kept(all) + told(all)).toBe(100);
+  });
+
+  it('the count survives a kill at any moment, and is told once', () => {
+    const count = path.join(folder, 'lost');
+    const server = createServer();
+    let spool = open('boot_a', 8192);
+    for (let i = 0; i < 100; i += 1) spool.append(event(`h${i}.example`));
+    const lost = spool.dropped();
+    // Killed while it is full.
+    spool = open('boot_b', 8192);
+    const all = drain(spool, server);
+    const untold = lost - told(all);
+    expect(untold).toBeGreaterThan(10);
+    // Killed when it was noted that it is told, and the event that tells it was not written.
+    fs.writeFileSync(count, `${untold} 2026-03-01T11:00:00.000Z\n`.padEnd(64));
+    spool = open('boot_c', 8192);
+    spool.append(event('after.example'));
+    const [first] = spool.next()?.events ?? [];
+    expect(first).toMatchObject({ kind: 'dropped', count: untold });
+    // Killed when that event was written, and the count was not taken back.
+    fs.writeFileSync(count, `${untold} ${first?.at}\n`.padEnd(64));
+    fs.writeFileSync(path.join(folder, 'boot_c.jsonl'), `${JSON.stringify(first)}\n`);
+    spool = open('boot_d', 8192);
+    spool.append(event('last.example'));
+    all.push(...drain(spool, server));
+    expect(told(all)).toBe(lost);
+    expect(hosts(all).slice(-2)).toEqual(['dropped', 'last.example']);
+  });
+
+  it('a count that cannot be read is none, and one that cannot be written goes on in memory', () => {
+    fs.writeFileSync(path.join(folder, 'lost'), 'nonsense');
+    expect(open('boot_a').next()).toBeUndefined();
+    fs.rmSync(path.join(folder, 'lost'));
+    fs.mkdirSync(path.join(folder, 'lost'));
+    const spool = open('boot_b', 4096);
+    const server = createServer();
+    for (let i = 0; i < 50; i += 1) spool.append(event(`h${i}.example`));
+    const before = drain(spool, server);
+    spool.append(event('after.example'));
+    expect(told([...before, ...drain(spool, server)])).toBe(spool.dropped());
   });
 
   it('a spool that is never quite empty does not fill up with what is acknowledged', () => {
@@ -319,7 +361,7 @@ describe('what is to be signed', () => {
     const after = open('boot_b');
     expect(heads(after)).toEqual(['boot_a 4 1 true']);
     after.headStored('boot_a', 4);
-    expect([heads(after), fs.readdirSync(folder)]).toEqual([[], []]);
+    expect([heads(after), files()]).toEqual([[], []]);
   });
 
   it('is not forgotten when a chain goes on under another name', () => {
@@ -338,7 +380,7 @@ describe('what is to be signed', () => {
     const head = JSON.stringify({ acked: 1, hash: 'a'.repeat(64), sentTo: null, signed: 0 });
     for (let i = 0; i < 300; i += 1) fs.writeFileSync(path.join(folder, `boot_${i}.jsonl.head`), head);
     expect(open('boot_now').heads()).toHaveLength(256);
-    expect(fs.readdirSync(folder)).toHaveLength(256);
+    expect(files()).toHaveLength(256);
   });
 });
 
@@ -372,7 +414,7 @@ describe('a control plane that does not go on', () => {
     const server = createServer();
     drain(open('boot_b'), server);
     expect(server.taken).toEqual(['h0.example', 'h1.example', 'h2.example']);
-    expect(fs.readdirSync(folder)).toEqual([]);
+    expect(files()).toEqual([]);
   });
 
   it('a batch that is never taken is given up, counted, and what follows is not', () => {

@@ -22,6 +22,7 @@ import {
   saveHead,
   type Chain,
 } from './chain.ts';
+import { LOST_FILE, openLostCount } from './lost-count.ts';
 
 /** Kept free of ordinary events, so that the count of what did not fit always does. */
 const RESERVE = 1024;
@@ -87,7 +88,7 @@ const readChains = (folder: string): Chain[] => {
     .filter(isUnsigned)
     .slice(0, MOST_SPENT);
   const files = new Set(
-    [...waiting.flatMap((chain) => [chain.file, headFile(chain)]), ...spent.map(headFile)].map((file) => path.basename(file)),
+    [LOST_FILE, ...waiting.flatMap((chain) => [chain.file, headFile(chain)]), ...spent.map(headFile)].map((file) => path.basename(file)),
   );
   for (const name of names) if (!files.has(name)) fs.rmSync(path.join(folder, name), { force: true });
   const kept = waiting.map((chain) => {
@@ -109,12 +110,12 @@ export const openSpool = (folder: string, bootId: string, maxBytes: number, now:
   fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
   let current = newChain(folder, bootId);
   const chains = [...readChains(folder), current];
-  let lost = 0;
+  const lost = openLostCount(folder, (at) => chains.some(({ events }) => events.at(-1)?.at === at && events.at(-1)?.kind === 'dropped'));
   let lostInAll = 0;
 
   /** @returns whether it is on disk now */
-  const write = (event: NewEvent, limit: number): boolean => {
-    const numbered = ordered({ ...event, seq: current.seq + 1, at: now().toISOString() });
+  const write = (event: NewEvent, limit: number, at = now().toISOString()): boolean => {
+    const numbered = ordered({ ...event, seq: current.seq + 1, at });
     const line = lineOf(numbered);
     const size = Buffer.byteLength(line);
     if (!isEvent(numbered) || chains.reduce((sum, chain) => sum + chain.size, size) > limit) return false;
@@ -155,14 +156,17 @@ export const openSpool = (folder: string, bootId: string, maxBytes: number, now:
     return true;
   };
   const tell = (limit: number): void => {
-    if (lost > 0 && write({ kind: 'dropped', count: lost, code: 'spool.full' }, limit)) lost = 0;
+    if (lost.count() === 0) return;
+    const at = now().toISOString();
+    lost.telling(at);
+    if (write({ kind: 'dropped', count: lost.count(), code: 'spool.full' }, limit, at)) lost.told();
   };
   return {
     boot: bootId,
     append: (event) => {
       tell(maxBytes - RESERVE);
-      if (lost === 0 && write(event, maxBytes - RESERVE)) return;
-      lost += 1;
+      if (lost.count() === 0 && write(event, maxBytes - RESERVE)) return;
+      lost.add();
       lostInAll += 1;
     },
     next,
