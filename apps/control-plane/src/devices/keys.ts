@@ -62,12 +62,3 @@ export const replaceKey = async (tx: Tx, { device, from, to, at }: Rotation): Pr
   await tx.formerKey.create({ data: { thumbprint: thumbprint(from), jwk: { ...from }, deviceId: device, replacedAt: at } });
   return changed.generation;
 };
-
-/** All keys that a device has had, the current one first: for what it signed at any time. */
-export const keysOfDevice = async (prisma: Tx | PrismaClient, id: string): Promise<readonly unknown[]> => {
-  const found = await prisma.device.findUnique({
-    where: { id },
-    select: { jwk: true, formerKeys: { select: { jwk: true }, orderBy: { replacedAt: 'desc' } } },
-  });
-  return found === null ? [] : [found.jwk, ...found.formerKeys.map(({ jwk }) => jwk)];
-};

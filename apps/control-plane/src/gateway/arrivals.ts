@@ -51,6 +51,8 @@ const judgeArrivals = (row: JoinRow | undefined, arrivals: readonly Arrival[]): 
 export interface Arrivals {
   /** Called once for each ticket that is presented. The arrival counts as under way until `open` or `refuse` has returned. */
   admit(ticket: Ticket, open: () => void, refuse: (verdict: Exclude<Verdict, 'open'>) => void): Promise<void>;
+  /** How many are under way. */
+  readonly waiting: number;
   /** What other replicas did meanwhile to sessions that are about to open here. */
   hear(notice: Notice): void;
 }
@@ -86,6 +88,9 @@ export const createArrivals = ({ prisma, clock, stored }: Needs): Arrivals => {
   });
 
   return {
+    get waiting() {
+      return underWay.size;
+    },
     admit: async (ticket, open, refuse) => {
       const arrival: Arrival = { ticket, verdict: 'ended', overtaken: undefined };
       underWay.add(arrival);

@@ -152,7 +152,7 @@ export const createUpgrade = ({
     socket.on('error', onSocketError);
     const fault = faultOf(request);
     if (fault !== undefined) return refuse(socket, ...fault);
-    if (hub.waiting >= ADMISSION)
+    if (hub.waiting + arrivals.waiting >= ADMISSION)
       return refuse(socket, 503, 'channel.busy', 'too many devices are connecting; try again after a random time');
     admit(request, socket, head)
       .catch((error: unknown) => {
