@@ -70,7 +70,6 @@ export const openState = (folder: string): StateFolder => {
       if (!fs.existsSync(file)) return undefined;
       const value = parseStrictJson(fs.readFileSync(file), { maxBytes: MAX_STATE, maxDepth: 4 });
       if (validator.Check(value)) return value;
-      held.close();
       throw new CordonError(
         'witness.state',
         `${file} is damaged: a witness that forgot what it has seen could sign two histories; restore it, or begin with a new folder`,
@@ -83,6 +82,8 @@ export const openState = (folder: string): StateFolder => {
       writeDurably(place, `${JSON.stringify(content, null, 1)}\n`);
       return place;
     },
-    close: () => held.close(),
+    close: () => {
+      if (held.isOpen) held.close();
+    },
   };
 };
