@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { Signer } from '@cordon/policy/trust/envelope.ts';
 import { readKeyToken } from '@cordon/policy/trust/key-token.ts';
@@ -35,7 +34,7 @@ export const openKeys = (file: string, passphraseFile: string): OnlineKeys => {
     const text = fs.readFileSync(file, 'utf8');
     const token = readKeyToken(parseStrictJson(text, { maxBytes: 131_072, maxDepth: 4 }));
     const passphrase = passphraseOf(passphraseFile);
-    if (token !== undefined) return tokenKeys(token, path.dirname(file), () => passphraseOf(passphraseFile).toString('utf8').trimEnd());
+    if (token !== undefined) return tokenKeys(token, () => passphraseOf(passphraseFile).toString('utf8').trimEnd());
     const seeds = openSeeds(text, passphrase);
     const key = (role: OnlineRole): KeyPair => keyPairFromSeed(Buffer.from(seeds[role] ?? '', 'base64url'));
     return { policy: key('policy'), checkpoint: key('checkpoint'), identity: key('identity') };

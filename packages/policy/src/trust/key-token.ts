@@ -4,17 +4,16 @@ import { Compile } from 'typebox/compile';
 import { DeviceJwk } from '../protocol/enrollment.ts';
 
 const closed = { additionalProperties: false } as const;
-/** Nothing in these that a shell would read as more than a word. */
 const File = Type.String({ pattern: '^/[A-Za-z0-9._/+-]{1,255}$' });
 const Label = Type.String({ pattern: '^[A-Za-z0-9._-]{1,32}$' });
-/** CKA_ID of both halves, hex: the tool finds a key to sign with by nothing else. */
+/** CKA_ID of both halves, hex. */
 const Key = Type.Object({ id: Type.String({ pattern: '^([0-9a-f]{2}){1,32}$' }), jwk: DeviceJwk }, closed);
 
 export const KeyToken = Type.Object(
   {
     format: Type.Literal('cordon-pkcs11/1'),
-    /** OpenSC's pkcs11-tool, and the module that it loads. */
-    tool: File,
+    /** What speaks to the module: Python 3, of which it needs no packages. */
+    python: File,
     module: File,
     token: Label,
     /** Variables that the module itself wants, such as SOFTHSM2_CONF. */
