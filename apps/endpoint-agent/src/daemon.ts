@@ -168,6 +168,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     const connected = channel?.connected() ?? false;
     return statusOf({
       enrollment,
+      key: identity.key().kid,
       connected,
       state: policyState.current(now()),
       selfTest: tester.last(),

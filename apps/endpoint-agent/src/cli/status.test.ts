@@ -5,6 +5,7 @@ import { statusLines } from './status.ts';
 const status: Status = {
   device: 'dev_1',
   organisation: 'org_1',
+  key: 'k'.repeat(43),
   server: 'https://cordon.example:7401',
   connected: false,
   enforcing: { digest: 'ab'.repeat(32), epoch: 0, serial: 7, freshness: 'current', policies: ['coding-agents revision 2'] },
@@ -28,6 +29,10 @@ describe('what status says', () => {
     expect(text).toContain('serial 7, abababababababab, current\n           coding-agents revision 2\n');
     expect(text).toContain('FAILED at 2026-06-01');
     expect(text).not.toContain('nothing launches');
+  });
+
+  it('has the thumbprint of its key as cordonctl reports verify takes it', () => {
+    expect(statusLines(status)[0]).toMatch(/ in org_1, key k{43}$/);
   });
 
   it('has the head of the audit log as cordonctl audit verify takes it, and every finding', () => {

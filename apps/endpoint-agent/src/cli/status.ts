@@ -11,7 +11,7 @@ const LIMITED_BY = { cgroup: 'control group', rlimit: 'limit of each process', n
 export const statusLines = (status: Status): string[] => {
   const { enforcing, selfTest, spool, history, limits } = status;
   return [
-    `device     ${status.device} in ${status.organisation}`,
+    `device     ${status.device} in ${status.organisation}, key ${status.key}`,
     `server     ${status.server} (${status.connected ? 'connected' : 'not connected; the policy stays in force'})`,
     `enforcing  ${enforcing === null ? (status.blocked ?? 'nothing valid: nothing launches') : `serial ${enforcing.serial}, ${enforcing.digest.slice(0, 16)}, ${enforcing.freshness}`}`,
     ...(enforcing?.policies ?? []).map((policy) => `           ${policy}`),

@@ -48,6 +48,8 @@ export interface Status {
   readonly device: string;
   readonly organisation: string;
   readonly server: string;
+  /** Thumbprint (RFC 7638) of the key that signs for this device. */
+  readonly key: string;
   readonly connected: boolean;
   readonly enforcing: {
     readonly digest: string;

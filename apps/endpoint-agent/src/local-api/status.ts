@@ -9,6 +9,8 @@ import type { Status } from './protocol.ts';
 
 export interface StatusParts {
   readonly enrollment: Pick<Enrollment, 'device' | 'org' | 'server'>;
+  /** Thumbprint of the device's key. */
+  readonly key: string;
   readonly connected: boolean;
   readonly state: VerifiedState | undefined;
   readonly selfTest: SelfTest | undefined;
@@ -25,6 +27,7 @@ export interface StatusParts {
 
 export const statusOf = ({
   enrollment,
+  key,
   connected,
   state,
   selfTest,
@@ -38,6 +41,7 @@ export const statusOf = ({
   device: enrollment.device,
   organisation: enrollment.org,
   server: enrollment.server,
+  key,
   connected,
   enforcing:
     state === undefined
