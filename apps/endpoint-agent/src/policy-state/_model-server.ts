@@ -103,6 +103,17 @@ export class Server {
     return this.#history[serial - 1]?.digests[index] === digest && this.#history[member - 1]?.home === index;
   }
 
+  /** The cohort that the device is in, and the kind of content that it has. */
+  get now(): { readonly home: number; readonly kind: number } {
+    const last = this.#history.at(-1);
+    return { home: last?.home ?? 0, kind: this.kindOf(last?.digests[last.home] ?? '') };
+  }
+
+  /** From strict to lax, -1 for what nobody published. */
+  kindOf(digest: string): number {
+    return DIGESTS.indexOf(digest);
+  }
+
   /** How many roots there were. */
   rootsUnder(serial: number): number {
     return this.#history[serial - 1]?.world.roots.length ?? 0;

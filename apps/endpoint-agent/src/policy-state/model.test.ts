@@ -12,6 +12,7 @@ import { MembershipFrame, StateFrame } from '@cordon/policy/protocol/channel.ts'
 import type { Halves } from './_device.ts';
 import { Device } from './_model-device.ts';
 import { FORGED, KINDS, MINUTE } from './_model-server.ts';
+import { FLAWS } from './_model-standing.ts';
 
 const [State, Membership] = [Compile(StateFrame), Compile(MembershipFrame)];
 const DAY = 24 * 60 * MINUTE;
@@ -22,6 +23,7 @@ const command = (name: string, run: (device: Device) => void | Promise<void>): C
   run: async (_model, device) => {
     await run(device);
     device.look();
+    device.standing.look();
   },
 });
 
@@ -46,7 +48,7 @@ const ago = (device: Device, back: number): number => Math.max(1, device.server.
 const way = fc.constantFrom(...WAYS);
 const back = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.nat(4) });
 const part = fc.record({ back: fc.nat(4), device: fc.nat(1) });
-const file = fc.constantFrom('ratchet.json', 'state-a.json', 'state-b.json');
+const file = fc.constantFrom('ratchet.json', 'state-a.json', 'state-b.json', 'trial.json');
 const times = fc.oneof(
   fc.integer({ min: 1, max: 30 }).map((n) => n * MINUTE),
   fc.constantFrom(2 * 60 * MINUTE, DAY, 2 * DAY, 40 * DAY),
@@ -149,6 +151,27 @@ const commands = [
     )
     .map((ms) => command(`the clock is ${ms / MINUTE} minutes off`, (device) => void (device.clockOffset = ms))),
   fc.constant(command('kill', (device) => device.restart())),
+  fc.constant(
+    command('end three times in a row', async (device) => {
+      for (let i = 0; i < 3; i += 1) await device.restart();
+    }),
+  ),
+  fc.constant(command('tend', (device) => device.tend())),
+  fc.constant(
+    command('reboot', async (device) => {
+      device.passed += MINUTE;
+      device.standing.reboot();
+      await device.restart();
+    }),
+  ),
+  fc
+    .record({ flaw: fc.constantFrom(...FLAWS), hours: fc.integer({ min: 1, max: 8 }) })
+    .map(({ flaw, hours }) =>
+      command(`grant ${hours} hours of maintenance, wrong: ${flaw}`, async (device) => device.standing.grant(flaw, hours)),
+    ),
+  fc
+    .constantFrom('key' as const, 'device' as const, 'lifetime' as const, 'epoch' as const)
+    .map((flaw) => command(`retire, wrong: ${flaw}`, async (device) => device.standing.forgedRetirement(flaw))),
   fc.constant(command('copy the folder', (device) => device.copy())),
   fc.constant(command('restore the copy', (device) => device.restore())),
   fc
@@ -185,18 +208,21 @@ describe('the policy state of a device', { timeout: 60_000 + LAW_RUNS * 200 }, (
       fc.asyncProperty(fc.commands(commands, { maxCommands: 24, size: 'max' }), async (list) => {
         const device = new Device();
         try {
+          await device.restart();
           device.server.publish(0);
           await deliver(device, await device.server.frames(1), 'both');
           await fc.asyncModelRun(() => ({ model: {}, real: device }), list);
-          // The clock is right again, the disk has room, and the control plane sends what it has: that is in force, here and after a restart.
+          // The clock is right again, the disk has room, and the control plane sends what the device lives with: that is in force, here and after a restart.
           [device.clockOffset, device.full] = [0, false];
           device.passed += MINUTE;
-          device.server.publish(device.passed);
+          device.server.publish(device.passed, device.bearable());
           await device.followRoots(false);
           await deliver(device, await device.server.frames(device.server.serial), 'twice');
           expect(device.look()).toMatchObject({ serial: device.server.serial, freshness: 'current' });
+          await device.tend();
           await device.restart();
           expect(device.look()).toMatchObject({ serial: device.server.serial, freshness: 'current' });
+          await device.standing.retire();
         } finally {
           device.remove();
         }

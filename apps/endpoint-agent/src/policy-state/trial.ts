@@ -56,26 +56,31 @@ export interface Probation {
 
 /** @param elapsed milliseconds of a clock that no one can set */
 export const createProbation = (book: TrialBook, version: string, elapsed: () => number, attempt: Attempt): Probation => {
-  let running: { readonly trial: Trial; readonly since: number } | undefined;
-  const write = (trial: Trial): void => void attempt('the start could not be counted', () => book.write(trial));
+  let running: { readonly trial: Trial; readonly since: number; readonly written: boolean } | undefined;
+  const write = (trial: Trial): boolean => attempt('the start could not be counted', () => book.write(trial));
+  const remove = (): void => void attempt('the count of starts could not be removed', book.remove);
   return {
     begin: (digest) => {
-      const before = running;
-      running = { trial: { digest, starts: 1, version }, since: elapsed() };
-      write(running.trial);
+      const [before, onDisk] = [running, book.read()];
+      const trial = { digest, starts: 1, version };
+      const written = write(trial);
+      running = { trial, since: elapsed(), written };
       return () => {
         running = before;
-        if (before === undefined) attempt('the count of starts could not be removed', book.remove);
-        else write(before.trial);
+        if (!written) return;
+        if (onDisk === undefined || onDisk === 'damaged') remove();
+        else write(onDisk);
       };
     },
     goOn: (trial) => {
-      running = trial && { trial, since: elapsed() };
+      running = trial && { trial, since: elapsed(), written: true };
     },
     tend: () => {
-      if (running === undefined || elapsed() - running.since < TRIAL_MS) return;
-      running = undefined;
-      attempt('the count of starts could not be removed', book.remove);
+      if (running === undefined) return;
+      if (elapsed() - running.since >= TRIAL_MS) {
+        running = undefined;
+        remove();
+      } else if (!running.written) running = { ...running, written: write(running.trial) };
     },
     close: () => {
       if (running !== undefined) write({ ...running.trial, starts: Math.max(0, running.trial.starts - 1) });
