@@ -40,6 +40,23 @@ const FILES: Readonly<Record<string, readonly Literal[]>> = {
     { from: ' && !isDeeper(value, maxDepth)', to: '' },
   ],
   'keys.ts': [],
+  'witness.ts': [
+    { from: "error.code !== 'jws.key') throw error;", to: 'false) throw error;' },
+    { from: 'kids.add(await openCosignature', to: 'kids.add(cosignature); (await openCosignature' },
+  ],
+  'history.ts': [
+    { from: 'const isFork = distance === 0 ||', to: 'const isFork =' },
+    { from: '|| (distance === 1 && later.payload.previous !== earlier.digest)', to: '' },
+    { from: 'b.members.size >= a.members.size && ', to: '' },
+    { from: '&& b.cohorts.size >= a.cohorts.size', to: '' },
+    { from: 'b.audit.seq > a.audit.seq || ', to: 'true || ' },
+    { from: '&& b.audit.head === a.audit.head', to: '' },
+    { from: 'b.serial >= a.serial', to: 'true' },
+    { from: 'header.payload.number === number && ', to: '' },
+    { from: ' && header.payload.epoch === at.payload.epoch', to: '' },
+    { from: 'over && header.digest !== goal.digest', to: 'false' },
+    { from: '...(distance === 0 ? [] : grows(earlier, later))', to: '' },
+  ],
 };
 
 /** What may survive, as `FILE: from => to`, and why nothing can tell it from the original. */
