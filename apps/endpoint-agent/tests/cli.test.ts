@@ -124,7 +124,7 @@ describe('cordon status', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(
       new RegExp(
-        `^device     dev_\\S+ in org_story
+        `^device     dev_\\S+ in org_story, key [\\w-]{43}
 server     ${plane.url} \\(connected\\)
 enforcing  serial 1, [0-9a-f]{16}, current
            story revision 1
