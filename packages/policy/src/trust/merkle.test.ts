@@ -108,6 +108,57 @@ describe('the Merkle tree (RFC 9162 §2.1)', { timeout: LAW_TIMEOUT_MS }, () => 
     }
   });
 
+  it('has the root of the reference for every size from 0 to 300, and a proof for every leaf of it', () => {
+    // The reference again, but each subtree is hashed once.
+    const leaves = leavesOf(300);
+    const known = new Map<string, Buffer>();
+    const hashOf = (from: number, to: number): Buffer => {
+      const name = `${from}-${to}`;
+      const k = to - from < 2 ? 0 : split(to - from);
+      const hash =
+        known.get(name) ??
+        (to - from === 0
+          ? sha256()
+          : to - from === 1
+            ? sha256(Uint8Array.of(0), leaves[from] ?? Buffer.alloc(0))
+            : sha256(Uint8Array.of(1), hashOf(from, from + k), hashOf(from + k, to)));
+      known.set(name, hash);
+      return hash;
+    };
+    const proofOf = (index: number, from: number, to: number): string[] => {
+      if (to - from < 2) return [];
+      const k = from + split(to - from);
+      return index < k
+        ? [...proofOf(index, from, k), hashOf(k, to).toString('hex')]
+        : [...proofOf(index, k, to), hashOf(from, k).toString('hex')];
+    };
+    const tree = new MerkleTree();
+    for (let n = 0; n <= 300; n += 1) {
+      expect([tree.size, tree.root()]).toEqual([n, hashOf(0, n).toString('hex')]);
+      for (let index = 0; index < n; index += 1) {
+        const proof = tree.proof(index);
+        expect(proof).toEqual(proofOf(index, 0, n));
+        if ((index + n) % 7 === 0)
+          expect(verifyInclusion({ leaf: leaves[index] ?? Buffer.alloc(0), index, size: n, proof, root: tree.root() })).toBe(true);
+      }
+      if (n < 300) tree.set(n, leaves[n] ?? Buffer.alloc(0));
+    }
+  });
+
+  it('updated in place is the tree that was made anew, at every size from 1 to 300', () => {
+    const fresh = (n: number, replaced: number): MerkleTree =>
+      treeOf(leavesOf(n).map((leaf, index) => (index === replaced ? Buffer.from('another') : leaf)));
+    for (let n = 1; n <= 300; n += 1) {
+      const index = [0, n - 1, Math.floor(n * 0.382), Math.floor(n * 0.618)][n % 4] ?? 0;
+      const tree = treeOf(leavesOf(n));
+      const before = tree.root();
+      tree.set(index, Buffer.from('another'));
+      expect(tree.root()).toBe(fresh(n, index).root());
+      tree.set(index, Buffer.from(`leaf ${index}`));
+      expect(tree.root()).toBe(before);
+    }
+  });
+
   it('has the published roots of the certificate transparency test data', () => {
     const leaves = ['', '00', '10', '2021', '3031', '40414243', '5051525354555657', '606162636465666768696a6b6c6d6e6f'].map((hex) =>
       Buffer.from(hex, 'hex'),
