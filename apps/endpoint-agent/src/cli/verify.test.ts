@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { after, createWorld, DAY, FLEET, keyNamed, stateFor, type Fleet, type Forgery } from '@cordon/policy/trust/_world.ts';
+import { after, createWorld, DAY, FLEET, keyNamed, rolesWithWitnesses, stateFor, type Fleet, type Forgery } from '@cordon/policy/trust/_world.ts';
 import { saveEnrollment } from '../identity/enrollment.ts';
 import { filesOf, makeFolder, removeFolder, type Halves } from '../policy-state/_device.ts';
 import { createSlots, type KeptRatchet } from '../policy-state/slots.ts';
@@ -50,6 +50,25 @@ const store = (halves: Halves, ratchet: KeptRatchet): void => createSlots(folder
 const refused = (code: string): object => expect.objectContaining({ verdict: 'refused', code, digest: null, freshness: null });
 
 describe('cordon verify', () => {
+  it('demands cosignatures where the root does, in a file of their own like every other part', async () => {
+    const watched = await createWorld('org_verify', { roles: rolesWithWitnesses('org_verify') });
+    saveEnrollment(folder, {
+      server: 'https://cordon.example',
+      org: watched.org,
+      device: ids[0] ?? '',
+      memberIndex: 0,
+      fingerprint: watched.fingerprint,
+      roots: [...watched.roots],
+      floor: watched.floor,
+    });
+    const { frame, membership } = await stateFor(watched, fleet, 0);
+    const halves = { frame, membership };
+    expect(await ask(partsOf(halves))).toEqual(refused('checkpoint.witness'));
+    expect(await ask(partsOf(halves, { witness: JSON.stringify(frame.witness) }))).toMatchObject({ verdict: 'accepted' });
+    expect(await ask(partsOf(halves, { witness: JSON.stringify(frame.witness?.slice(1)) }))).toEqual(refused('checkpoint.witness'));
+    expect(await ask(files({ frame: JSON.stringify(frame), membership: JSON.stringify(membership) }))).toMatchObject({ verdict: 'accepted' });
+  });
+
   it('accepts an honest state, part by part or as a whole frame', async () => {
     const halves = await published(7);
     const expected = {

@@ -14,7 +14,7 @@ import { describeProblem, readStored, verifierOf, type Found, type Problem } fro
 import { parseArguments } from './arguments.ts';
 import { DENIED_STATUS } from './output.ts';
 
-export const PARTS = ['frame', 'bundle', 'manifest', 'checkpoint', 'cohort', 'membership'] as const;
+export const PARTS = ['frame', 'bundle', 'manifest', 'checkpoint', 'cohort', 'witness', 'membership'] as const;
 type Parts = ReadonlyMap<(typeof PARTS)[number], Buffer>;
 const USAGE = `cordon verify --state DIR [--now TIME] [--receipt|--load] ${PARTS.map((part) => `[--${part} FILE]`).join(' ')} [--json]`;
 const MAX_FILE = 64 * 1024 * 1024;
@@ -72,6 +72,7 @@ const assemble = (parts: Parts, stored: StoredState | undefined): StoredState =>
   const given = {
     ...(parts.has('checkpoint') && { checkpoint: parts.get('checkpoint')?.toString('latin1') }),
     ...(parts.has('manifest') && { manifest: parts.get('manifest')?.toString('latin1') }),
+    ...(parts.has('witness') && { witness: json(parts.get('witness') ?? Buffer.of()) }),
     ...(parts.has('cohort') && { cohort: json(parts.get('cohort') ?? Buffer.of()) }),
     ...(parts.has('bundle') && { bundle: text(parts.get('bundle') ?? Buffer.of()) }),
   };
