@@ -10,7 +10,7 @@ import { ensureAllDevices } from '../groups/groups.ts';
 import { newId } from '../ids.ts';
 import type { SignerClient } from '../signer/contract.ts';
 import { makeOrganisation, signerFiles } from '../signer/organisation.ts';
-import { offerTrialApprover } from '../signer/trial-approver.ts';
+import { offerTrialKeys } from '../signer/trial-approver.ts';
 import { goesOn, installKeys, readCeremony, versionsOf } from './ceremony.ts';
 import { insertOrganisation, readOrganisation, updateOrganisation, type StoredOrganisation } from './store.ts';
 
@@ -95,7 +95,7 @@ export const ensureOrganisation = async (needs: Needs, signerFolder: string, cer
       { place: signerFolder },
     );
   }
-  offerTrialApprover(signerFolder);
+  offerTrialKeys(signerFolder);
   const stored = await prisma.$transaction(readOrganisation);
   if (stored === undefined) throw new CordonError('organisation.missing', 'the organisation was written but cannot be read');
   const fingerprint = rootFingerprint(stored.roots[0] ?? '');

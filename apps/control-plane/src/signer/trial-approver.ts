@@ -1,4 +1,4 @@
-/** The approver's key of a throw-away organisation, in a file such as `cordonctl approve --key` opens: a trial approves with the command of a real organisation. */
+/** The offline keys of a throw-away organisation, in files such as `cordonctl` opens: a trial approves, signs a floor and recovers with the commands of a real organisation. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -6,16 +6,22 @@ import { openSeeds, sealSeeds } from '@cordon/policy/trust/sealed-seeds.ts';
 import { writeDurably } from '../durable.ts';
 import { signerFiles } from './organisation.ts';
 
-/** `FILE`, and `FILE.passphrase` beside it. */
-export const trialApproverFile = (signerFolder: string): string => path.join(signerFolder, 'approver.key');
+const trialFile = (signerFolder: string, role: 'root' | 'floor' | 'approver'): string => path.join(signerFolder, `${role}.key`);
 
-/** Writes it where it is not there yet; an organisation that was made by a ceremony keeps its approvers' keys elsewhere and gets none. */
-export const offerTrialApprover = (signerFolder: string): void => {
+/** `FILE`, and `FILE.passphrase` beside it. */
+export const trialApproverFile = (signerFolder: string): string => trialFile(signerFolder, 'approver');
+
+/** Writes those that are not there yet; an organisation that was made by a ceremony keeps its offline keys elsewhere and gets none. */
+export const offerTrialKeys = (signerFolder: string): void => {
   const { offline, passphrase } = signerFiles(signerFolder);
-  const file = trialApproverFile(signerFolder);
-  if (!fs.existsSync(offline) || fs.existsSync(file)) return;
-  const { approver = '' } = openSeeds(fs.readFileSync(offline, 'utf8'), fs.readFileSync(passphrase));
-  const secret = randomBytes(24).toString('base64url');
-  writeDurably(`${file}.passphrase`, secret);
-  writeDurably(file, sealSeeds({ key: approver }, Buffer.from(secret), { salt: randomBytes(16), iv: randomBytes(12) }));
+  if (!fs.existsSync(offline)) return;
+  const missing = (['root', 'floor', 'approver'] as const).filter((role) => !fs.existsSync(trialFile(signerFolder, role)));
+  if (missing.length === 0) return;
+  const seeds = openSeeds(fs.readFileSync(offline, 'utf8'), fs.readFileSync(passphrase));
+  for (const role of missing) {
+    const secret = randomBytes(24).toString('base64url');
+    const file = trialFile(signerFolder, role);
+    writeDurably(`${file}.passphrase`, secret);
+    writeDurably(file, sealSeeds({ key: seeds[role] ?? '' }, Buffer.from(secret), { salt: randomBytes(16), iv: randomBytes(12) }));
+  }
 };

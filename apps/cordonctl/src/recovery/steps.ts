@@ -91,6 +91,20 @@ export const stepsFor = (code: SituationCode, organisation: string): readonly St
         },
         AGAIN,
       ];
+    case 'one-ahead':
+      return [
+        {
+          at: 'server',
+          does: 'if an older database was put in place of the newest, stop the service and say so; then look again',
+          command: 'cordonctl restore --noted',
+        },
+        {
+          at: 'server',
+          does: 'if not, the service ended between signing and storing: it goes on by itself',
+          command: 'node apps/control-plane/src/main.ts',
+        },
+        AGAIN,
+      ];
     case 'epoch-closed':
       return raise(organisation);
     case 'root-expired':

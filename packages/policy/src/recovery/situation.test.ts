@@ -53,7 +53,9 @@ describe('what an installation needs', () => {
     ['roots-behind', signer({ mark: { epoch: epoch + 1, serial: 0 } })],
     ['roots-behind', signer({ mark: { epoch: epoch + 1, serial: 9 }, closed: true })],
     ['epoch-closed', signer({ mark: { epoch, serial: 9 }, closed: true })],
-    ['restore-unnoted', signer({ mark: { epoch, serial: 8 } })],
+    ['one-ahead', signer({ mark: { epoch, serial: 8 } })],
+    ['restore-unnoted', signer({ mark: { epoch, serial: 9 } })],
+    ['restore-unnoted', db({ newest: { epoch: epoch - 1, serial: 99 } })],
     ['restore-unnoted', db({ newest: null })],
     [
       'start',

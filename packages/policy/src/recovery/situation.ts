@@ -13,6 +13,7 @@ export type SituationCode =
   | 'signer-unknown'
   | 'roots-behind'
   | 'restore-unnoted'
+  | 'one-ahead'
   | 'epoch-closed'
   | 'root-expired'
   | 'start'
@@ -53,11 +54,12 @@ const inspectTrust = (
   if (!keysAreNamed(root, keys)) return { code: 'signer-unknown', sees: `root version ${version} does not name the keys of this signer` };
   if (mark !== null && mark.epoch === epoch && closed)
     return { code: 'epoch-closed', sees: `a backup was restored: nothing more is signed in epoch ${epoch}` };
-  if (mark !== null && mark.epoch === epoch && (newest === null || newest.epoch < epoch || newest.serial < mark.serial))
-    return {
-      code: 'restore-unnoted',
-      sees: `the signer has signed serial ${mark.serial} of epoch ${epoch}, and the database is at ${newest?.serial ?? 0}: an older database was put in its place`,
-    };
+  if (mark !== null && mark.epoch === epoch) {
+    const at = newest?.epoch === epoch ? newest.serial : 0;
+    const sees = `the signer has signed serial ${mark.serial} of epoch ${epoch}, and the database is at ${at}`;
+    if (mark.serial === at + 1 && newest !== null) return { code: 'one-ahead', sees };
+    if (mark.serial > at) return { code: 'restore-unnoted', sees: `${sees}: an older database was put in its place` };
+  }
   if (!(Date.parse(expiresAt) > now.getTime())) return { code: 'root-expired', sees: `root version ${version} is over since ${expiresAt}` };
   return undefined;
 };
