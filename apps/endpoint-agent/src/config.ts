@@ -52,7 +52,7 @@ export const takeJoinVariables = (env: Record<string, string | undefined> = proc
     delete env[name];
     return value === '' ? undefined : value;
   };
-  return { server: take('CORDON_SERVER'), token: take('CORDON_TOKEN'), tokenFile: take('CORDON_TOKEN_FILE') };
+  return { server: take('CORDON_ENROLL_SERVER'), token: take('CORDON_TOKEN'), tokenFile: take('CORDON_ENROLL_TOKEN_FILE') };
 };
 
 const ENROLL_CONFIG: Partial<Readonly<Record<NodeJS.Platform, string>>> = {

@@ -3,7 +3,7 @@
 const USAGE = `cordon: contains AI agents under your organisation's policy
 
   cordon enroll --server URL [--token-file FILE] [--retry]
-                                                   join (the token also by CORDON_TOKEN_FILE, CORDON_TOKEN, a configuration
+                                                   join (the token also by CORDON_ENROLL_TOKEN_FILE, CORDON_TOKEN, a configuration
                                                    file or standard input); --retry asks until it is answered
   cordon daemon                                    the service of this machine
   cordon run [--agent ID] [--user NAME] [--manifest FILE] [--tty | --no-tty] -- COMMAND

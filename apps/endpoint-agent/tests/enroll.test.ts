@@ -37,7 +37,7 @@ describe('cordon enroll', () => {
       (token: string) => {
         const file = path.join(world.root, 'named-token');
         fs.writeFileSync(file, `${token}\n`, { mode: 0o600 });
-        return installation.cordon(['enroll', '--server', plane.url], { env: { CORDON_TOKEN_FILE: file } });
+        return installation.cordon(['enroll', '--server', plane.url], { env: { CORDON_ENROLL_TOKEN_FILE: file } });
       },
     ],
     [
@@ -117,7 +117,7 @@ describe('cordon enroll', () => {
     fs.writeFileSync(file, plane.token());
     fs.chmodSync(file, 0o666);
     const two = await installation.cordon(['enroll', '--server', plane.url], {
-      env: { CORDON_TOKEN: plane.token(), CORDON_TOKEN_FILE: file },
+      env: { CORDON_TOKEN: plane.token(), CORDON_ENROLL_TOKEN_FILE: file },
     });
     expect(two.stderr).toContain('[enroll.two-tokens]');
     const open = await installation.cordon(['enroll', '--server', plane.url, '--token-file', file]);

@@ -29,7 +29,17 @@ afterEach(async () => {
 const start = async (): Promise<void> => {
   daemon = await installation.daemon();
 };
-const enforces = (): Promise<void> => expect.poll(async () => (await installation.status()).enforcing?.serial, { timeout: 15_000 }).toBe(1);
+/** In force, and with a session: what is on disk is in force before that. */
+const enforces = (): Promise<void> =>
+  expect
+    .poll(
+      async () => {
+        const { enforcing, connected } = await installation.status();
+        return [enforcing?.serial, connected];
+      },
+      { timeout: 30_000 },
+    )
+    .toEqual([1, true]);
 
 describe('a machine that an MDM has told how to join', () => {
   it('joins when its daemon starts, with the token used once over a restart in the middle, and keeps none of it', async () => {

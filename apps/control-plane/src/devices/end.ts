@@ -17,7 +17,7 @@ export const endDevices = async (
   context: Context,
   { devices, end, actor }: { readonly devices: readonly string[]; readonly end: End; readonly actor: string },
 ): Promise<{ readonly ended: readonly string[]; readonly known: ReadonlySet<string> }> => {
-  const { prisma, clock, hub } = context;
+  const { prisma, clock, hub, stored } = context;
   const at = clock();
   const result = await prisma.$transaction(async (tx) => {
     const known = await lockStandings(tx, devices);
@@ -30,6 +30,9 @@ export const endDevices = async (
     return { ended: ids, known: new Set(known.keys()) };
   });
   for (const id of result.ended) hub.disconnect(id, CLOSE.revoked, `device.${end}`);
-  if (result.ended.length > 0) await onMembershipChanged(context, result.ended);
+  if (result.ended.length > 0) {
+    await onMembershipChanged(context, result.ended);
+    stored.emit(result.ended);
+  }
   return result;
 };

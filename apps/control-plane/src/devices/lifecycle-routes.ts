@@ -43,7 +43,10 @@ const approveDevices = async (
     for (const { id, name } of waiting) await appendAudit(tx, { actor, action: 'device.approve', subject: id, detail: { name }, at });
     return { approved, known: new Set(known.keys()) };
   });
-  if (result.approved.length > 0) await onMembershipChanged(context, result.approved);
+  if (result.approved.length > 0) {
+    await onMembershipChanged(context, result.approved);
+    context.stored.emit(result.approved);
+  }
   return result;
 };
 
@@ -138,7 +141,7 @@ export const registerDeviceLifecycle: Feature = (app, context) => {
     },
     async (request) => {
       const { id } = request.params;
-      return prisma.$transaction(async (tx) => {
+      const view = await prisma.$transaction(async (tx) => {
         const before = await findDevice(tx, id);
         if (before === null) throw notFound('device', id);
         if (await clearFinding(tx, id)) {
@@ -148,6 +151,8 @@ export const registerDeviceLifecycle: Feature = (app, context) => {
         }
         return showDevice((await findDevice(tx, id)) ?? before);
       });
+      context.stored.emit([id]);
+      return view;
     },
   );
 };

@@ -12,13 +12,13 @@ import { persist, type PersistOptions } from '../identity/persist.ts';
 import { parseArguments } from './arguments.ts';
 
 const USAGE =
-  'cordon enroll --server URL [--token-file FILE] [--retry]; the token may also come by CORDON_TOKEN_FILE, CORDON_TOKEN or standard input, and both by a configuration file';
+  'cordon enroll --server URL [--token-file FILE] [--retry]; the token may also come by CORDON_ENROLL_TOKEN_FILE, CORDON_TOKEN or standard input, and both by a configuration file';
 
 /** What stands in the environment or in the configuration file: enough to join with, or not. Taken out of the environment. @throws CordonError `enroll.*`, `file.*` */
 export const unattendedRequest = (): Partial<JoinRequest> => {
   const { server, token, tokenFile } = takeJoinVariables();
   if (token !== undefined && tokenFile !== undefined)
-    throw new CordonError('enroll.two-tokens', 'CORDON_TOKEN and CORDON_TOKEN_FILE are both set: leave one out');
+    throw new CordonError('enroll.two-tokens', 'CORDON_TOKEN and CORDON_ENROLL_TOKEN_FILE are both set: leave one out');
   const said = token ?? (tokenFile === undefined ? undefined : readTokenFile(tokenFile));
   const file = said === undefined || server === undefined ? readEnrollConfig(enrollConfigFile()) : undefined;
   const found = { server: server ?? file?.server, token: said ?? file?.token };
@@ -40,10 +40,12 @@ export const enrollCommand = async (args: readonly string[]): Promise<number> =>
   refuseTokenArguments(args);
   const { options, flags } = parseArguments(args, { options: ['server', 'token-file'], flags: ['retry'] });
   const file = options.get('token-file');
-  const unattended = unattendedRequest();
-  const server = options.get('server') ?? unattended.server;
+  const given = { server: options.get('server'), token: file === undefined ? undefined : readTokenFile(file) };
+  // What is said here stands, whatever is said elsewhere.
+  const unattended = given.server === undefined || given.token === undefined ? unattendedRequest() : takeJoinVariables();
+  const server = given.server ?? unattended.server;
   if (server === undefined) throw new CordonError('cli.usage', USAGE);
-  const token = file === undefined ? (unattended.token ?? (await text(process.stdin))) : readTokenFile(file);
+  const token = given.token ?? unattended.token ?? (await text(process.stdin));
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const log = (message: string): void => void process.stderr.write(`${visible(message)}\n`);

@@ -32,9 +32,13 @@ afterEach(() => {
 class Server {
   readonly devices = new Map<string, string>();
   lose: ('nothing' | 'request' | 'answer')[] = [];
+  /** What it says of itself, where that is not the truth. */
+  root: object = {};
+  readonly asked: string[] = [];
   constructor() {
     vi.spyOn(globalThis, 'fetch').mockImplementation(async (url, init) => {
       const lost = this.lose.shift();
+      this.asked.push((url as URL).pathname);
       if (lost === 'request') throw new TypeError('fetch failed');
       const answer = await this.answer((url as URL).pathname, JSON.parse((init?.body as string | undefined) ?? '{}') as object);
       if (lost === 'answer') throw new TypeError('fetch failed');
@@ -42,7 +46,7 @@ class Server {
     });
   }
   async answer(place: string, { jwk, statement = '' }: { jwk?: DeviceJwk; statement?: string }): Promise<Response> {
-    if (place.endsWith('/root')) return Response.json({ org: 'org_1', roots: world.roots, floor: world.floor });
+    if (place.endsWith('/root')) return Response.json({ org: 'org_1', roots: world.roots, floor: world.floor, ...this.root });
     if (place.endsWith('/challenge')) return Response.json({ nonce: 'n'.repeat(22), expiresAt: now.toISOString() });
     if (jwk === undefined) throw new Error('no key');
     const kid = thumbprint(jwk);
@@ -86,4 +90,29 @@ it('cut off at any write, with any message lost, a device of a token of one use 
         expect(loadEnrollment(folder), where).toEqual(enrollment);
         vi.restoreAllMocks();
       }
+});
+
+it('keeps the root and the floor that it has verified, and tells nobody its key who shows others', async () => {
+  const server = new Server();
+  const other = await createWorld('org_2', { expiresAt: '2036-11-24T10:00:00.000Z' });
+  for (const [root, code] of [
+    [{ floor: other.floor }, 'floor.threshold'],
+    [{ floor: world.floor.replace('eyJ', 'eyK') }, 'jws.signature'],
+    [{ floor: '' }, 'json.refused'],
+    [{ roots: other.roots }, 'root.fingerprint'],
+    [{ roots: [] }, 'server.reply'],
+    [{ org: 'org_3' }, 'root.org'],
+  ] as const) {
+    server.root = root;
+    const { code: said } = await join().then(
+      () => ({ code: 'joined' }),
+      (error: unknown) => error as CordonError,
+    );
+    expect(said).toBe(code);
+  }
+  expect(new Set(server.asked)).toEqual(new Set(['/agent/v1/root']));
+  expect(fs.readdirSync(folder)).toEqual([]);
+  server.root = {};
+  await join();
+  expect(loadEnrollment(folder)).toMatchObject({ roots: world.roots, floor: world.floor, fingerprint: world.fingerprint });
 });

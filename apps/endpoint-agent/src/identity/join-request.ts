@@ -90,6 +90,6 @@ export const refuseTokenArguments = (args: readonly string[]): void => {
   if (args.some((word) => /^--token(?:=|$)/.test(word) || /(?:^|=)cordon\.[a-z]{1,8}_/.test(word)))
     throw new CordonError(
       'enroll.token-argument',
-      'a token on the command line can be read by every account here, and stays in shell histories: revoke it and make another; give it by --token-file, CORDON_TOKEN_FILE, CORDON_TOKEN, the configuration file or standard input',
+      'a token on the command line can be read by every account here, and stays in shell histories: revoke it and make another; give it by --token-file, CORDON_ENROLL_TOKEN_FILE, CORDON_TOKEN, the configuration file or standard input',
     );
 };
