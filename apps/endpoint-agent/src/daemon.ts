@@ -199,7 +199,8 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
       helloOf({ boot: spool.boot, trusted: policyState.trusted(), state: policyState.current(now()), integrity: standing.hello() }),
     onConnected: () => {
       const state = inForce();
-      if (state !== null) send({ type: 'ack', ...state, phase: 'enforced' });
+      const stored = policyState.isPersisted() ? {} : { code: 'state.not-persisted' };
+      if (state !== null) send({ type: 'ack', ...state, phase: 'enforced', ...stored });
       const selfTest = tester.last();
       if (selfTest !== undefined) send({ type: 'selftest', result: selfTest });
       reporter.onConnected();

@@ -22,7 +22,7 @@ export interface Sealer {
   open(purpose: Purpose, about: string, secret: string): Buffer | undefined;
 }
 
-const TTL_MS = 60_000;
+export const TTL_MS = 60_000;
 const END_BYTES = 6;
 const MAC_BYTES = 16;
 

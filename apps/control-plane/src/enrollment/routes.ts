@@ -14,6 +14,8 @@ import { ById, Page, PageQuery, pageOf } from '../paging.ts';
 import { findToken, insertToken, listTokens, revokeToken } from './store.ts';
 
 const closed = { additionalProperties: false } as const;
+/** How long an enrollment token is good for. */
+export const TOKEN_SECONDS = { usual: 3600, most: 90 * 86_400 } as const;
 const Nullable = Type.Union([Type.String(), Type.Null()]);
 const TokenView = Type.Object(
   {
@@ -59,7 +61,7 @@ const NewToken = Type.Object(
     name: Type.String({ minLength: 1, maxLength: 128 }),
     groupId: Type.Optional(Type.String({ maxLength: 64 })),
     maxUses: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1 })),
-    ttlSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 90 * 86_400, default: 3600 })),
+    ttlSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: TOKEN_SECONDS.most, default: TOKEN_SECONDS.usual })),
     approval: Type.Optional(Type.Boolean({ default: false, description: 'Devices wait for an administrator' })),
   },
   closed,
@@ -80,7 +82,7 @@ export const registerEnrollmentTokens: Feature = (app, { prisma, clock, organisa
       },
     },
     async (request, reply) => {
-      const { name, groupId, maxUses = 1, ttlSeconds = 3600, approval = false } = request.body;
+      const { name, groupId, maxUses = 1, ttlSeconds = TOKEN_SECONDS.usual, approval = false } = request.body;
       const at = clock();
       const id = newId('ent');
       const seed = randomBytes(32);

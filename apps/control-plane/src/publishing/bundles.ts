@@ -10,7 +10,7 @@ import type { Published } from './published.ts';
 import { readBundles, readDocuments, writeBundle } from './store.ts';
 
 /** How long devices may start new runs under one manifest; it is signed anew when less than a third is left. */
-const MANIFEST_LIFETIME_MS = 30 * 86_400_000;
+export const MANIFEST_LIFETIME_MS = 30 * 86_400_000;
 
 /** What a device's verification accepts (packages/policy, trust/verify.ts), less some room. */
 const MOST = { policies: 1000, reasons: 1000, bundle: 1_900_000, manifest: 60_000, frame: MAX_FRAME_DOWN - 65_536 } as const;

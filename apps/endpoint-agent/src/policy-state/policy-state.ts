@@ -45,6 +45,8 @@ export interface PolicyState {
   tend(now: Date): Promise<Outcome | undefined>;
   /** The daemon ends in order: that is no reason to suspect what it enforces. */
   close(): void;
+  /** Whether a start would bring back what is in force. */
+  isPersisted(): boolean;
   /** Whom the device believes now. */
   trusted(): Enrollment;
   /** The highest that was ever accepted. */
@@ -174,6 +176,7 @@ export const createPolicyState = ({
     },
     problems: () => problems,
     crashLoop: () => (held === undefined && condemned !== undefined ? problems.find(({ code }) => code === 'state.crash-loop') : undefined),
+    isPersisted: storage.isCurrent,
     trusted: () => trusted,
     accepted: () => ratchet,
     time: (now) => time.inForce(now),

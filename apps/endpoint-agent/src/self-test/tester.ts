@@ -2,7 +2,7 @@
 import type { SelfTest } from '@cordon/policy/protocol/channel.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 
-const SELF_TEST_MS = 24 * 3_600_000;
+export const SELF_TEST_MS = 24 * 3_600_000;
 
 export interface TesterOptions {
   /** @returns undefined when nothing is in force that a canary could run under */

@@ -24,7 +24,7 @@ import { requireWitnesses } from './witness.ts';
 
 const MAX_BUNDLE = 2_000_000;
 /** A checkpoint from further ahead than this is a wrong clock or an attack. */
-const CLOCK_SKEW_MS = 10 * 60_000;
+export const CLOCK_SKEW_MS = 10 * 60_000;
 
 /** What this device has accepted, which only grows: the serial of its state's checkpoint and that of its membership's. */
 export interface Ratchet {
