@@ -35,7 +35,8 @@ export const firstOf = (now: Date): RootDocument =>
     },
   });
 export const signedRoot = (document: RootDocument): Promise<string> => signRoot(document, [keyNamed('root')]);
-export const raisedFrom = (document: RootDocument): RootDocument => nextRoot(document, { raiseEpoch: true, expiresAt: new Date(document.expiresAt) });
+export const raisedFrom = (document: RootDocument): RootDocument =>
+  nextRoot(document, { raiseEpoch: true, expiresAt: new Date(document.expiresAt) });
 export const approvers = (...numbers: readonly number[]): KeyPair[] => numbers.map((number) => keyNamed(`approver ${number}`));
 
 export interface SignerFolder {
@@ -116,7 +117,13 @@ export const NO_STANDING: StandingMark = { approved: null, before: null };
 /** What people sign for a target, and what stands once it is walked with this serial. */
 export const approve = async (
   side: Side,
-  { from, serial, now = new Date(), signers = approvers(1, 2), change = {} }: {
+  {
+    from,
+    serial,
+    now = new Date(),
+    signers = approvers(1, 2),
+    change = {},
+  }: {
     readonly from: StandingMark['approved'];
     readonly serial: number;
     readonly now?: Date;
@@ -137,7 +144,12 @@ export const approve = async (
   };
   const lists = Object.fromEntries(Object.entries(side.lists).map(([group, devices]) => [group, [...devices]]));
   return {
-    approval: { jws: await signApproval(payload, signers), target: side.target, lists, documents: side.revs.map(({ document }) => canonicalJson(document)) },
+    approval: {
+      jws: await signApproval(payload, signers),
+      target: side.target,
+      lists,
+      documents: side.revs.map(({ document }) => canonicalJson(document)),
+    },
     standing: {
       approved: { digest: payload.to, serial },
       before: from === null || payload.wayBackUntil === null ? null : { digest: from.digest, until: payload.wayBackUntil },

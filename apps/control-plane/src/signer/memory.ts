@@ -16,8 +16,12 @@ import { markOf, standingOf } from './standing.ts';
 import { StateFile, type Loaded, type Summary } from './state-file.ts';
 import type { TargetToKnow } from './contract.ts';
 
-const damaged = (what: string): CordonError =>
-  new CordonError('signer.state', `the signer's state is damaged (${what}): restore its folder from the backup`);
+const damaged = (what: string, cause?: unknown): CordonError =>
+  new CordonError(
+    'signer.state',
+    `the signer's state is damaged (${what}): restore its folder from the backup`,
+    cause === undefined ? {} : { cause },
+  );
 
 /** What is signed next, as it will be. */
 export interface Next {
@@ -77,7 +81,9 @@ export class Memory {
       return memory;
     } catch (error) {
       file.close();
-      throw error;
+      // Whatever does not fit together in it: a target without its lists, a root that its fingerprint does not name.
+      if (!(error instanceof CordonError) || error.code === 'signer.state') throw error;
+      throw damaged(error.message, error);
     }
   }
 

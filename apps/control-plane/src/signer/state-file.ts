@@ -94,13 +94,14 @@ export class StateFile {
   constructor(file: string) {
     const isNew = !fs.existsSync(file);
     if (isNew) fs.closeSync(fs.openSync(file, 'wx', 0o600));
+    this.#database = new DatabaseSync(file, { timeout: 5000 });
     try {
-      this.#database = new DatabaseSync(file, { timeout: 5000 });
       this.#database.exec(
         'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF',
       );
       this.#database.exec(`BEGIN IMMEDIATE; ${TABLES} COMMIT`);
     } catch (cause) {
+      this.#database.close();
       throw damaged('it cannot be opened', cause);
     }
   }
