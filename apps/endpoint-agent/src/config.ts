@@ -14,6 +14,8 @@ export interface AgentConfig {
   readonly keyDays: number;
   /** File of host → address, used before DNS. */
   readonly hostsFile: string | undefined;
+  /** Inside a run: its way to the daemon. */
+  readonly runSocket: string | undefined;
 }
 
 /** @throws CordonError `config.days` */
@@ -36,6 +38,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     users: (env['CORDON_AGENT_USERS'] ?? '').split(',').filter((name) => name !== ''),
     keyDays: daysOf(env['CORDON_AGENT_KEY_DAYS'] ?? '90'),
     hostsFile: env['CORDON_AGENT_HOSTS_FILE'],
+    runSocket: env['CORDON_RUN_SOCKET'],
   };
 };
 

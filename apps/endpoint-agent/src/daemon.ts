@@ -4,7 +4,6 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { UpFrame } from '@cordon/policy/protocol/channel.ts';
-import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { AgentConfig } from './config.ts';
 import { startChannel, type Channel } from './control/channel.ts';
 import { createDispatcher } from './control/dispatch.ts';
@@ -21,7 +20,9 @@ import { createLauncher } from './launch/launcher.ts';
 import { openLimiter } from './launch/limiter.ts';
 import { accountNamed, servedAccounts } from './local-api/accounts.ts';
 import type { Status } from './local-api/protocol.ts';
-import { startLocalApi } from './local-api/server.ts';
+import { createDoors } from './local-api/doors.ts';
+import { createOrigin } from './local-api/origin.ts';
+import { answerInside, startLocalApi } from './local-api/server.ts';
 import { statusOf } from './local-api/status.ts';
 import { wipe } from './orders/retire.ts';
 import { openStanding } from './orders/standing.ts';
@@ -79,7 +80,8 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     onDecision: reportDecisions(runs, spool.append),
     onDeath: () => log('the egress process died; runs keep going without a way out, new runs get a new one'),
   });
-  const launcher = createLauncher({ runtimeDir: folder('launch', 0o700), helpers, egress, limiter });
+  const doors = createDoors(folder('inside', root ? 0o711 : 0o700));
+  const launcher = createLauncher({ runtimeDir: folder('launch', 0o700), helpers, egress, limiter, doors });
   const policyState = openPolicyState(stateDir, enrollment, log);
   await policyState.load(now());
   for (const { code } of policyState.problems())
@@ -181,11 +183,10 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     });
   };
   const rotateKey = async (): Promise<string> => (await identity.rotate(signal)).kid;
-  const local = await startLocalApi(
-    runtimeDir,
-    accounts,
-    createConversation({ launcher, runs, state: enforced, status, report: spool.append, rotateKey, host, clock }),
-  );
+  const converse = createConversation({ launcher, runs, state: enforced, status, report: spool.append, rotateKey, host, clock });
+  const originOf = createOrigin(runs.all);
+  doors.serve(answerInside(originOf, converse));
+  const local = await startLocalApi(runtimeDir, accounts, originOf, converse);
   const leaving = new AbortController();
   identity.keepFresh(leaving.signal);
   channel = startChannel({

@@ -55,7 +55,7 @@ describe('limits of a run', () => {
     const expected = {
       'resources.memory': means.memory === 'cgroup' ? 'enforced' : 'approximated',
       'resources.cpu': means.cpu === 'cgroup' ? 'enforced' : 'unsupported',
-      'resources.processes': means.processes === 'none' ? 'unsupported' : 'enforced',
+      'resources.processes': { cgroup: 'enforced', rlimit: 'approximated', none: 'unsupported' }[means.processes],
     };
     expect(states).toMatchObject(expected);
     for (const [control, state] of Object.entries(expected)) {

@@ -44,6 +44,7 @@ beforeAll(async () => {
   local = await startLocalApi(
     world.runtimeDir,
     [IS_ROOT ? me : world.account],
+    () => undefined,
     createConversation({
       launcher: launcher.launcher,
       runs,

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startLauncher, type TestLauncher } from './_launcher.ts';
-import { createWorld, processesWith, type World } from './_world.ts';
+import { createWorld, IS_ROOT, processesWith, type World } from './_world.ts';
 
 let world: World;
 let test: TestLauncher;
@@ -21,7 +21,11 @@ const places = (): string[] => fs.readdirSync(path.join(world.runtimeDir, 'egres
 const waiting = async (): Promise<string> => {
   await expect.poll(places, { timeout: 10_000 }).toHaveLength(1);
   await expect.poll(() => processesWith(test.helpers.executor).length, { timeout: 10_000 }).toBeGreaterThan(0);
-  return places()[0] ?? '';
+  const place = places()[0] ?? '';
+  const comm = (pid: number): string => fs.readFileSync(`/proc/${pid}/comm`, 'latin1').trim();
+  // A root daemon's has its bridge; before that it is not one yet.
+  if (IS_ROOT) await expect.poll(() => processesWith(place).map(comm), { timeout: 10_000 }).toContain('socat');
+  return place;
 };
 const succeeds = async (): Promise<void> => expect((await test.sh('exit 0')).end).toEqual({ reason: 'exited', exitCode: 0 });
 

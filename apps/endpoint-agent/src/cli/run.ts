@@ -5,8 +5,8 @@
 import tty from 'node:tty';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { callerValues, readConfig } from '../config.ts';
-import { connectLocal } from '../local-api/client.ts';
-import { KIND, socketFor, type Reply, type TerminalWish } from '../local-api/protocol.ts';
+import { connectLocal, ownSocket } from '../local-api/client.ts';
+import { KIND, type Reply, type TerminalWish } from '../local-api/protocol.ts';
 import { parseArguments } from './arguments.ts';
 import { manifestText } from './manifest-text.ts';
 import { printError, REFUSED_STATUS } from './output.ts';
@@ -79,7 +79,7 @@ export const runCommand = async (args: readonly string[]): Promise<number> => {
       printError(new CordonError(reply.code, reply.message));
     }
   };
-  const client = await connectLocal(socketFor(readConfig().runtimeDir, process.getuid?.() ?? 0), (kind, payload) => {
+  const client = await connectLocal(ownSocket(readConfig()), (kind, payload) => {
     if (kind === KIND.control) onReply(JSON.parse(payload.toString('utf8')) as Reply);
     else (kind === KIND.stdout ? process.stdout : process.stderr).write(payload);
   });

@@ -1,8 +1,8 @@
 /** `cordon status [--json]`. */
 import { visible } from '@cordon/policy/visible.ts';
 import { readConfig } from '../config.ts';
-import { ask } from '../local-api/client.ts';
-import { socketFor, type Status } from '../local-api/protocol.ts';
+import { ask, ownSocket } from '../local-api/client.ts';
+import type { InsideStatus, Status } from '../local-api/protocol.ts';
 import { parseArguments } from './arguments.ts';
 
 const LIMITED_BY = { cgroup: 'control group', rlimit: 'limit of each process', none: 'nothing' } as const;
@@ -31,9 +31,22 @@ export const statusLines = (status: Status): string[] => {
   ];
 };
 
+/** What a person reads inside a run. */
+export const insideLines = ({ run, parent, agent, user, levels }: InsideStatus): string[] => [
+  `run        ${run}, as ${user}, agent ${agent}`,
+  `inside     ${parent ?? 'no other run'}`,
+  `nesting    ${levels === 0 ? 'no further level' : `${levels} further levels`}`,
+];
+
 export const statusCommand = async (args: readonly string[]): Promise<number> => {
   const { flags } = parseArguments(args, { options: [], flags: ['json'] });
-  const reply = await ask(socketFor(readConfig().runtimeDir, process.getuid?.() ?? 0), { op: 'status' });
+  const reply = await ask(ownSocket(readConfig()), { op: 'status' });
+  if (reply.type === 'inside') {
+    process.stdout.write(
+      flags.has('json') ? `${JSON.stringify(reply.status, null, 2)}\n` : `${insideLines(reply.status).map(visible).join('\n')}\n`,
+    );
+    return 0;
+  }
   if (reply.type !== 'status') return 1;
   const { status } = reply;
   if (flags.has('json')) {

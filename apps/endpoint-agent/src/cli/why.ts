@@ -3,8 +3,7 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import type { RuleOrigin } from '@cordon/policy/effective.ts';
 import { visible } from '@cordon/policy/visible.ts';
 import { readConfig } from '../config.ts';
-import { ask } from '../local-api/client.ts';
-import { socketFor } from '../local-api/protocol.ts';
+import { ask, ownSocket } from '../local-api/client.ts';
 import { parseArguments } from './arguments.ts';
 import { manifestText } from './manifest-text.ts';
 import { DENIED_STATUS } from './output.ts';
@@ -30,7 +29,7 @@ export const whyCommand = async (args: readonly string[]): Promise<number> => {
     ...(user !== undefined && { user }),
     ...(manifest !== undefined && { manifest }),
   } as const;
-  const reply = await ask(socketFor(readConfig().runtimeDir, process.getuid?.() ?? 0), request);
+  const reply = await ask(ownSocket(readConfig()), request);
   if (reply.type !== 'why') return 1;
   const { explanation } = reply;
   if (flags.has('json')) process.stdout.write(`${JSON.stringify(explanation)}\n`);

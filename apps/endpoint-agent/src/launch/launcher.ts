@@ -7,6 +7,7 @@ import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import type { Egress } from '../egress/egress.ts';
 import { attest, endProcess, isAlive, startTimeOf, type Attestation } from './gate.ts';
 import type { Helpers } from './helpers.ts';
+import type { Doors } from '../local-api/doors.ts';
 import type { Group } from './cgroup.ts';
 import type { Limiter } from './limiter.ts';
 import { createPipes, drained, type Outputs } from './pipes.ts';
@@ -27,6 +28,8 @@ export interface LaunchRequest {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly user: { readonly uid: number; readonly gid: number; readonly name: string; readonly home: string };
+  /** The run that it is a part of. */
+  readonly parent?: Pick<Run, 'group'> | undefined;
   /** Pipes when undefined. */
   readonly terminal?: TerminalRequest | undefined;
 }
@@ -39,6 +42,10 @@ export interface RunEnd {
 export interface Run {
   readonly run: string;
   readonly attestation: Attestation;
+  /** What limits it together with all that it starts. */
+  readonly group: Group | undefined;
+  /** The socket inside that is its way to the daemon. */
+  readonly door: string | undefined;
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
@@ -53,6 +60,8 @@ export interface LauncherOptions {
   readonly helpers: Helpers;
   readonly egress: Pick<Egress, 'open' | 'assign' | 'close' | 'pid' | 'account'>;
   readonly limiter: Pick<Limiter, 'group' | 'carried'>;
+  /** Ways from inside the runs to the daemon; a run gets none without. */
+  readonly doors?: Pick<Doors, 'open'>;
 }
 
 export interface Launcher {
@@ -100,11 +109,12 @@ const listen = ({ child, outputs, status }: Seat): Told => {
 
 /** The run after its gate opened: streams, time limit, and an end that is the end of its init. */
 const follow = (
-  { child, end: endSeat }: Seat,
+  { child, door, end: endSeat }: Seat,
   told: Told,
   { stdin, stdout, stderr, outputs, resize, finish }: Streams,
   request: LaunchRequest,
   attestation: Attestation,
+  group: Group | undefined,
   release: () => Promise<void>,
 ): Run => {
   let reason: RunEnd['reason'] = 'exited';
@@ -134,13 +144,13 @@ const follow = (
     await Promise.all(outputs.map(drained));
     return { reason, exitCode: reason === 'exited' ? exitCode : reason === 'timeout' ? 124 : 137 };
   });
-  return { run: request.run, attestation, stdin, stdout, stderr, ended, resize, kill: end };
+  return { run: request.run, attestation, group, door: door?.socket, stdin, stdout, stderr, ended, resize, kill: end };
 };
 
 export const createLauncher = (options: LauncherOptions): Launcher => {
-  const { runtimeDir: folder, helpers, egress, limiter } = options;
+  const { runtimeDir: folder, helpers, egress, limiter, doors } = options;
   const root = process.getuid?.() === 0;
-  const seats = createSeats({ folder, helpers, egress, pipes: createPipes(folder, helpers.mkfifo) });
+  const seats = createSeats({ folder, helpers, egress, doors, pipes: createPipes(folder, helpers.mkfifo) });
   const launch = async (request: LaunchRequest): Promise<Run> => {
     const { user, run, plan, terminal } = request;
     const owner = root ? user : undefined;
@@ -158,14 +168,14 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
     const identities = preflight([...readonlyPaths, ...readwritePaths]);
     const seat = await seats.take();
     // Without root the socket is bound into the sandbox, and socat inside makes it the proxy address.
-    const extra = root ? [] : [path.dirname(seat.socket)];
+    const extra = [...(root ? [] : [path.dirname(seat.socket)]), ...(seat.door === undefined ? [] : [seat.door.folder])];
     const full: LaunchPlan = {
       ...plan,
       request: { ...plan.request, filesystem: { ...plan.request.filesystem, readonlyPaths: [...readonlyPaths, ...extra] } },
     };
     const script = startScript({
       cwd: request.cwd,
-      environment: runEnvironment(user, request.env, terminal?.name),
+      environment: runEnvironment(user, request.env, terminal?.name, seat.door?.socket),
       argv: request.argv,
       limits: limiter.carried(plan.limits),
       ...(terminal !== undefined && { terminal: { place: `/dev/pts/${FIRST}`, stderr: terminal.stderr } }),
@@ -187,13 +197,14 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
       });
       const [attestation] = await Promise.all([attested, assigned]);
       const { pid } = attestation;
-      group = limiter.group(run, plan.limits);
+      group = limiter.group(run, plan.limits, request.parent?.group);
       group?.admit(pid);
       const streams =
         terminal === undefined ? pipeStreams(pid, seat.outputs) : await terminalStreams(pid, seat.outputs, terminal, owner, helpers);
       if (!seat.usable()) throw new CordonError('launch.bridge', 'the way out of the sandbox is not open');
-      const result = follow(seat, told, streams, request, attestation, async () => {
-        group?.remove();
+      const held = group;
+      const result = follow(seat, told, streams, request, attestation, held, async () => {
+        held?.remove();
         await egress.close(run);
       });
       seat.outputs.stderr.read(); // what the set-up said is not the workload's

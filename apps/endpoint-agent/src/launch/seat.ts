@@ -10,6 +10,7 @@ import { Readable, Writable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { DENY_ALL, type Egress } from '../egress/egress.ts';
+import type { Door, Doors } from '../local-api/doors.ts';
 import { laterDescriptor, type Owner } from './descriptors.ts';
 import { endProcess, isAlive, startTimeOf } from './gate.ts';
 import type { Helpers } from './helpers.ts';
@@ -22,6 +23,8 @@ export interface Seat {
   readonly socket: string;
   readonly child: ChildProcess;
   readonly outputs: Outputs;
+  /** The run's way to the daemon, where it gets one. */
+  readonly door: Door | undefined;
   /** What bubblewrap tells: the sandbox's init, and in the end the workload's status. */
   readonly status: Readable;
   readonly gate: Writable;
@@ -43,6 +46,7 @@ export interface SeatOptions {
   readonly helpers: Helpers;
   readonly pipes: Pipes;
   readonly egress: Pick<Egress, 'open' | 'close' | 'pid' | 'account'>;
+  readonly doors?: Pick<Doors, 'open'> | undefined;
 }
 
 /**
@@ -94,7 +98,7 @@ const bridgeOf = async (child: ChildProcess, told: Readable): Promise<{ readonly
 };
 
 /** @throws CordonError `launch.executor-missing`, `launch.bridge`, `launch.pipes`, `egress.*` */
-export const prepareSeat = async ({ folder, helpers, pipes, egress }: SeatOptions): Promise<Seat> => {
+export const prepareSeat = async ({ folder, helpers, pipes, egress, doors }: SeatOptions): Promise<Seat> => {
   const { executor, nsenter, bubblewrap, setpriv, socat } = helpers;
   if (!fs.existsSync(executor))
     throw new CordonError('launch.executor-missing', `there is no executor at ${executor}`, { place: executor });
@@ -103,6 +107,7 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress }: SeatOption
   const server = egress.pid();
   const { uid, gid } = egress.account;
   const { socket } = await egress.open(name, DENY_ALL, egress.account);
+  const door = await doors?.open();
   const request = laterDescriptor(folder, `${name}.request`);
   const start = laterDescriptor(folder, `${name}.start`);
   const filter = fs.openSync(helpers.filter, 'r');
@@ -125,6 +130,7 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress }: SeatOption
   let bridge: { readonly pid: number; readonly startTime: string } | undefined;
   const end = (): void => {
     for (const stream of [begin, gate, lifeline]) stream?.destroy();
+    door?.close();
     // Whoever ended the shell that waits on the lifeline has not ended this.
     if (bridge !== undefined) endProcess(bridge.pid, bridge.startTime);
   };
@@ -143,6 +149,7 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress }: SeatOption
       socket,
       child,
       outputs,
+      door,
       status,
       gate,
       network: opened && fs.readlinkSync(`/proc/${opened.pid}/ns/net`),

@@ -71,11 +71,13 @@ export const startScript = ({ cwd, environment, argv, bridge, limits = {}, termi
 /**
  * The environment of every run: what programs need to start, the proxy, and the caller's values of the names that the policy passes on.
  * @param terminal what the run's terminal is called, if it has one
+ * @param door its way to the daemon, if it has one
  */
 export const runEnvironment = (
   user: { readonly name: string; readonly home: string },
   passed: Readonly<Record<string, string>>,
   terminal?: string,
+  door?: string,
 ): Record<string, string> => {
   const proxy = `http://127.0.0.1:${PROXY_PORT}`;
   return {
@@ -95,5 +97,6 @@ export const runEnvironment = (
     no_proxy: '',
     NO_PROXY: '',
     NODE_USE_ENV_PROXY: '1',
+    ...(door !== undefined && { CORDON_RUN_SOCKET: door }),
   };
 };

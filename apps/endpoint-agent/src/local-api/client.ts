@@ -1,7 +1,12 @@
 /** The command's side of the local API. */
 import net from 'node:net';
 import { CordonError } from '@cordon/policy/errors.ts';
-import { createDecoder, encodeControl, KIND, type Kind, type Reply, type Request } from './protocol.ts';
+import type { AgentConfig } from '../config.ts';
+import { createDecoder, encodeControl, KIND, socketFor, type Kind, type Reply, type Request } from './protocol.ts';
+
+/** Where this process asks: inside a run at its door, else at the socket of its account. */
+export const ownSocket = ({ runSocket, runtimeDir }: Pick<AgentConfig, 'runSocket' | 'runtimeDir'>): string =>
+  runSocket ?? socketFor(runtimeDir, process.getuid?.() ?? 0);
 
 export interface LocalClient {
   readonly socket: net.Socket;

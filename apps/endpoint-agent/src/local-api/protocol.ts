@@ -71,6 +71,16 @@ export interface Status {
   readonly runs: number;
 }
 
+/** What a run is told of itself. */
+export interface InsideStatus {
+  readonly run: string;
+  readonly parent: string | null;
+  readonly agent: string;
+  readonly user: string;
+  /** How many runs could still be nested in it, one in another. */
+  readonly levels: number;
+}
+
 export type Reply =
   | { readonly type: 'environment'; readonly names: readonly string[] }
   | { readonly type: 'started'; readonly run: string }
@@ -79,6 +89,7 @@ export type Reply =
   | { readonly type: 'ended'; readonly reason: string; readonly exitCode: number }
   | { readonly type: 'why'; readonly explanation: Explanation }
   | { readonly type: 'status'; readonly status: Status }
+  | { readonly type: 'inside'; readonly status: InsideStatus }
   /** The thumbprint of the key that is in force now. */
   | { readonly type: 'rotated'; readonly key: string }
   | { readonly type: 'error'; readonly code: string; readonly message: string };

@@ -19,14 +19,19 @@ let asked: string[];
 let closed: number;
 let api: { stop(): void };
 const start = async (accounts: readonly Account[], place = folder): Promise<void> => {
-  api = await startLocalApi(place, accounts, ({ account, reply }) => ({
-    onRequest: (request) => {
-      asked.push(`${account.name} ${request.op}`);
-      reply({ type: 'error', code: 'test.heard', message: request.op });
-    },
-    onInput: (chunk) => asked.push(`${account.name} ${chunk.length} bytes`),
-    onClose: () => (closed += 1),
-  }));
+  api = await startLocalApi(
+    place,
+    accounts,
+    () => undefined,
+    ({ account, reply }) => ({
+      onRequest: (request) => {
+        asked.push(`${account.name} ${request.op}`);
+        reply({ type: 'error', code: 'test.heard', message: request.op });
+      },
+      onInput: (chunk) => asked.push(`${account.name} ${chunk.length} bytes`),
+      onClose: () => (closed += 1),
+    }),
+  );
 };
 beforeEach(() => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-local-'));

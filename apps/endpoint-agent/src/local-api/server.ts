@@ -4,12 +4,15 @@ import net from 'node:net';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { Account } from './accounts.ts';
+import type { LiveRun } from '../runs/run-table.ts';
 import { createDecoder, encodeControl, KIND, socketFor, type Reply, type Request } from './protocol.ts';
 import { parseRequest } from './request.ts';
 
 /** One connection of one caller. */
 export interface Caller {
   readonly account: Account;
+  /** The run that asks, when it is one: whoever asks from inside is that run, through whatever socket. */
+  readonly inside: LiveRun | undefined;
   readonly socket: net.Socket;
   reply(message: Reply): void;
 }
@@ -20,11 +23,15 @@ export interface Conversation {
   onClose(): void;
 }
 
-const serve = (account: Account, socket: net.Socket, converse: (caller: Caller) => Conversation): void => {
+/** @throws CordonError `local.origin` */
+export type OriginOf = (socket: net.Socket) => LiveRun | undefined;
+export type Converse = (caller: Caller) => Conversation;
+
+const serve = (account: Account, inside: LiveRun | undefined, socket: net.Socket, converse: Converse): void => {
   const reply = (message: Reply): void => {
     if (socket.writable) socket.write(encodeControl(message));
   };
-  const conversation = converse({ account, socket, reply });
+  const conversation = converse({ account, inside, socket, reply });
   const decode = createDecoder((kind, payload) => {
     if (kind === KIND.stdin) conversation.onInput(Buffer.from(payload));
     else if (kind === KIND.control) conversation.onRequest(parseRequest(payload));
@@ -39,15 +46,41 @@ const serve = (account: Account, socket: net.Socket, converse: (caller: Caller) 
       socket.end(encodeControl({ type: 'error', code, message }));
     }
   });
-  socket.on('error', () => socket.destroy());
   socket.once('close', () => conversation.onClose());
 };
+
+/** @param whom who asks, by the connection and the socket that it came through */
+const receive = (
+  socket: net.Socket,
+  converse: Converse,
+  whom: () => { readonly account: Account; readonly inside: LiveRun | undefined },
+): void => {
+  socket.on('error', () => socket.destroy());
+  try {
+    const { account, inside } = whom();
+    serve(account, inside, socket, converse);
+  } catch (error) {
+    const { code, message } = error instanceof CordonError ? error : { code: 'local.failed', message: 'the daemon cannot tell who asks' };
+    socket.end(encodeControl({ type: 'error', code, message }));
+  }
+};
+
+/** Answers at the doors of runs: to each run at its own. */
+export const answerInside =
+  (originOf: OriginOf, converse: Converse) =>
+  (socket: net.Socket, door: string): void =>
+    receive(socket, converse, () => {
+      const inside = originOf(socket);
+      if (inside === undefined || inside.run.door !== door) throw new CordonError('local.origin', 'this door is for the run behind it');
+      return { account: inside.account, inside };
+    });
 
 /** @throws CordonError `local.path` when a socket's path would be too long */
 export const startLocalApi = async (
   runtimeDir: string,
   accounts: readonly Account[],
-  converse: (caller: Caller) => Conversation,
+  originOf: OriginOf,
+  converse: Converse,
 ): Promise<{ stop(): void }> => {
   const users = path.join(runtimeDir, 'users');
   const root = process.getuid?.() === 0;
@@ -61,7 +94,7 @@ export const startLocalApi = async (
       const folder = path.dirname(file);
       fs.rmSync(folder, { recursive: true, force: true });
       fs.mkdirSync(folder, { mode: 0o700 });
-      const server = net.createServer((socket) => serve(account, socket, converse));
+      const server = net.createServer((socket) => receive(socket, converse, () => ({ account, inside: originOf(socket) })));
       server.maxConnections = 128;
       await new Promise<void>((resolve, reject) => server.once('error', reject).listen(file, resolve));
       fs.chmodSync(file, 0o600);

@@ -6,14 +6,15 @@ import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { Launcher, Run } from '../launch/launcher.ts';
 import type { TerminalSize } from '../launch/terminal.ts';
-import { accountNamed, type Account } from '../local-api/accounts.ts';
-import { encode, KIND, type Request, type Status } from '../local-api/protocol.ts';
+import { encode, KIND, type Reply, type Request, type Status } from '../local-api/protocol.ts';
 import type { Caller, Conversation } from '../local-api/server.ts';
-import { effectiveFor, planFor, type HostFacts } from './decide.ts';
+import { planFor, type HostFacts } from './decide.ts';
 import { createInput } from './input.ts';
-import { claimedBy, readManifest, requireNeeds, underManifest } from './manifest.ts';
-import type { RunTable } from './run-table.ts';
+import { claimedBy, readManifest } from './manifest.ts';
+import { createNesting, depthOf, effectiveOf, MAX_DEPTH, requireSeen, requireWithin } from './nesting.ts';
+import type { LiveRun, RunTable } from './run-table.ts';
 import { subjectOf } from './subject.ts';
+import { accountFor, requireOrdinary } from './whom.ts';
 import { explainTarget } from './why.ts';
 
 export interface Services {
@@ -31,14 +32,8 @@ export interface Services {
 type RunRequest = Extract<Request, { op: 'run' }>;
 type WhyRequest = Extract<Request, { op: 'why' }>;
 
-/** Only root's own socket may speak for another account. @throws CordonError `local.user` */
-const accountFor = (caller: Account, named: string | undefined): Account => {
-  if (named === undefined || named === caller.name) return caller;
-  if (caller.uid !== 0) throw new CordonError('local.user', 'only root may name another user');
-  const account = accountNamed(named);
-  if (account === undefined) throw new CordonError('local.user', `there is no account ${named}`);
-  return account;
-};
+/** What may be asked from inside a run. */
+const INSIDE: readonly Request['op'][] = ['run', 'status', 'environment', 'resize', 'signal'];
 
 const relay = ({ socket }: Caller, run: Run): void => {
   for (const [kind, stream] of [
@@ -61,49 +56,70 @@ const describe = (error: unknown): { code: string; message: string } => ({
   message: error instanceof Error ? error.message : String(error),
 });
 
-export const createConversation =
-  (services: Services) =>
-  (caller: Caller): Conversation => {
+/** Ends what was started inside a run, and waits until it has ended. */
+const endBelow = async (runs: RunTable, parent: LiveRun): Promise<void> => {
+  const children = runs.all().filter((live) => live.parent === parent);
+  for (const { run } of children) run.kill('killed');
+  await Promise.all(children.map(({ run }) => run.ended));
+};
+
+export const createConversation = (services: Services): ((caller: Caller) => Conversation) => {
+  const nesting = createNesting(services.runs);
+  return (caller) => {
     let run: Run | undefined;
     const input = createInput((cost) => caller.reply({ type: 'taken', cost }));
     let size: TerminalSize | undefined;
     /** Nobody wants it any more, perhaps before it has begun. */
     let unwanted = false;
     let values: (values: Readonly<Record<string, string>>) => void = () => undefined;
+    const parent = caller.inside;
 
     const start = async (request: RunRequest): Promise<void> => {
       const id = `run_${randomBytes(12).toString('base64url')}`;
       const { terminal } = request;
       const program = path.basename(request.argv[0] ?? '').slice(0, 128);
       let common = { run: id, agent: request.agent ?? 'unknown', osUser: caller.account.name };
+      let leave: () => void = () => undefined;
       try {
-        const account = accountFor(caller.account, request.user);
-        if (account.uid === 0)
-          throw new CordonError(
-            'launch.root',
-            'a workload never runs as root: root inside a sandbox undoes its rules. Run as an ordinary account, or name one with --user',
-          );
+        const account = accountFor(caller, request.user);
+        requireOrdinary(account);
+        if (parent !== undefined) {
+          leave = nesting.enter(parent);
+          requireSeen(parent, request.cwd);
+        }
         const manifest = await readManifest(request.manifest);
         const subject = claimedBy(manifest, subjectOf(request.argv, request.cwd, account, request.agent), request.agent);
         common = { run: id, agent: subject.agent.id, osUser: account.name };
         const state = services.state();
-        const effective = underManifest(effectiveFor(state, subject, request.cwd, account), manifest, request.cwd, account);
+        const asking = { subject, manifest, cwd: request.cwd, account, parent };
+        const effective = effectiveOf(state, asking);
         if (state === undefined) return;
-        requireNeeds(effective, manifest, request.cwd, account);
         const plan = planFor(state, effective, request.cwd, services.host);
+        if (parent !== undefined) requireWithin(plan, parent);
         const asked = new Promise<Readonly<Record<string, string>>>((resolve) => (values = resolve));
         if (plan.environment.length > 0) caller.reply({ type: 'environment', names: plan.environment });
         const given = plan.environment.length > 0 ? await asked : {};
         const env = Object.fromEntries(Object.entries(given).filter(([name]) => plan.environment.includes(name)));
-        const begun = await services.launcher.launch({ run: id, plan, argv: request.argv, env, cwd: request.cwd, user: account, terminal });
+        const begun = await services.launcher.launch({
+          run: id,
+          plan,
+          argv: request.argv,
+          env,
+          cwd: request.cwd,
+          user: account,
+          parent: parent?.run,
+          terminal,
+        });
         run = begun;
         const startedAt = services.clock();
         const { filesystem } = plan.request;
-        services.runs.add({ run: begun, subject, account, cwd: request.cwd, manifest, effective, filesystem, startedAt });
+        const live: LiveRun = { ...asking, run: begun, effective, filesystem, startedAt };
+        services.runs.add(live);
         services.report({
           kind: 'run.started',
           ...common,
           program,
+          ...(parent !== undefined && { parent: parent.run.run }),
           digest: state.digest,
           controls: plan.controls.map(({ control, state: how }) => ({ control, state: how })),
           attested: true,
@@ -112,10 +128,12 @@ export const createConversation =
         relay(caller, begun);
         if (size !== undefined) begun.resize(size);
         input.begin(begun);
-        // What is in force may have changed while it was prepared; it was not there yet to be judged again.
-        if (unwanted || services.state()?.digest !== state.digest) begun.kill('killed');
+        // What is in force may have changed while it was prepared, or its parent ended; it was not there yet to be judged again.
+        const isAlone = parent !== undefined && !services.runs.all().includes(parent);
+        if (unwanted || isAlone || services.state()?.digest !== state.digest) begun.kill('killed');
         const end = await begun.ended;
         services.runs.remove(id);
+        await endBelow(services.runs, live);
         services.report({
           kind: 'run.ended',
           ...common,
@@ -132,13 +150,15 @@ export const createConversation =
         services.report({ kind: 'launch.refused', ...common, code, program });
         caller.reply({ type: 'error', code, message });
         caller.socket.end();
+      } finally {
+        leave();
       }
     };
     const answer = async (request: WhyRequest): Promise<void> => {
       try {
         caller.reply({
           type: 'why',
-          explanation: await explainTarget(services.state(), request, accountFor(caller.account, request.user)),
+          explanation: await explainTarget(services.state(), request, accountFor(caller, request.user)),
         });
       } catch (error) {
         caller.reply({ type: 'error', ...describe(error) });
@@ -153,9 +173,20 @@ export const createConversation =
         caller.reply({ type: 'error', ...describe(error) });
       }
     };
+    const statusReply = (): Reply => {
+      if (parent === undefined) return { type: 'status', status: services.status() };
+      const { run: self, subject, account } = parent;
+      const levels = MAX_DEPTH - depthOf(parent);
+      return {
+        type: 'inside',
+        status: { run: self.run, parent: parent.parent?.run.run ?? null, agent: subject.agent.id, user: account.name, levels },
+      };
+    };
     let running = false;
     return {
       onRequest: (request) => {
+        if (parent !== undefined && !INSIDE.includes(request.op))
+          throw new CordonError('local.inside', `${request.op} is not for runs: ask outside`);
         switch (request.op) {
           case 'run':
             if (running) return;
@@ -166,7 +197,7 @@ export const createConversation =
             void answer(request);
             break;
           case 'status':
-            caller.reply({ type: 'status', status: services.status() });
+            caller.reply(statusReply());
             break;
           case 'rotate-key':
             void replaceKey();
@@ -192,3 +223,4 @@ export const createConversation =
       },
     };
   };
+};

@@ -16,6 +16,8 @@ export interface LiveRun {
   readonly subject: Subject;
   readonly account: Account;
   readonly cwd: string;
+  /** The run that it was started from, and within. */
+  readonly parent?: LiveRun | undefined;
   readonly manifest?: AgentManifest | undefined;
   readonly effective: EffectivePolicy;
   /** What was mounted for it. */

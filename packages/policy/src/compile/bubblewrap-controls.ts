@@ -41,7 +41,9 @@ const BY: Readonly<Record<keyof ResourceMeans, Readonly<Record<LimitMeans, Findi
   },
   processes: {
     cgroup: group('its processes and threads'),
-    rlimit: enforced("the limit is set inside the run's own user namespace, where only its own processes and threads count"),
+    rlimit: approximated(
+      "the limit is set inside the run's own user namespace, where only its own processes and threads count; runs nested in it have counts of their own",
+    ),
     none,
   },
 };

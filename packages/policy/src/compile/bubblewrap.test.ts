@@ -171,9 +171,9 @@ describe('compiled for bubblewrap', { timeout: LAW_TIMEOUT_MS }, () => {
   it.each<[means: LinuxEndpoint['limits'], memory: string, cpu: string, processes: string]>([
     [undefined, 'unsupported', 'unsupported', 'unsupported'],
     [{ memory: 'none', cpu: 'none', processes: 'none' }, 'unsupported', 'unsupported', 'unsupported'],
-    [{ memory: 'rlimit', cpu: 'rlimit', processes: 'rlimit' }, 'approximated', 'unsupported', 'enforced'],
+    [{ memory: 'rlimit', cpu: 'rlimit', processes: 'rlimit' }, 'approximated', 'unsupported', 'approximated'],
     [{ memory: 'cgroup', cpu: 'cgroup', processes: 'cgroup' }, 'enforced', 'enforced', 'enforced'],
-    [{ memory: 'cgroup', cpu: 'none', processes: 'rlimit' }, 'enforced', 'unsupported', 'enforced'],
+    [{ memory: 'cgroup', cpu: 'none', processes: 'rlimit' }, 'enforced', 'unsupported', 'approximated'],
   ])('limits each resource as the endpoint can: %j', (limits, memory, cpu, processes) => {
     const compiled = plan(
       { allow: {}, limit: { resources: { memory: '4GiB', cpu: 2.5, processes: 512, timeout: '8h' } } },

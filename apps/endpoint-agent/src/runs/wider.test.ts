@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { widerAt } from './apply.ts';
+import { widerAt } from './wider.ts';
 
 type Mounts = Parameters<typeof widerAt>[0];
 const mounts = (readwritePaths: string[] = [], readonlyPaths: string[] = [], deniedPaths: string[] = []): Mounts => ({
