@@ -57,6 +57,8 @@ export const insertFinding = async (
   finding: Omit<HistoryFinding, 'id' | 'evidence'> & { readonly evidence: object },
   most: number,
 ): Promise<boolean> => {
+  // One after another of each device, so that the count is right.
+  await tx.$queryRaw`SELECT 1 FROM device WHERE id = ${finding.deviceId} FOR UPDATE`;
   if ((await tx.historyFinding.count({ where: { deviceId: finding.deviceId } })) >= most) return false;
   return (await tx.historyFinding.createMany({ data: [finding], skipDuplicates: true })).count === 1;
 };
