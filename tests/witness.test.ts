@@ -147,9 +147,9 @@ describe('an organisation whose root demands two witnesses', () => {
     await sql(site, 'DELETE FROM checkpoint WHERE id = (SELECT max(id) FROM checkpoint)');
     const again = await start(site);
     const elsewhere = [...(await auditor(again, at('token'))), '--key', at('org/witness.key'), '--state', at('state')];
-    for (const _try of [1, 2]) {
+    for (const attempt of ['first', 'second']) {
       const said: Said = await cordonctl(['witness', ...elsewhere]);
-      expect(said.status).toBe(1);
+      expect(said.status, attempt).toBe(1);
       expect(said.stderr).toContain('WITNESS REFUSES: there are two histories');
       expect(said.stderr).toContain('[witness.fork]');
     }

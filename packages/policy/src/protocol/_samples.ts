@@ -52,6 +52,7 @@ export const DOWN = {
   'telemetry.ack': { type: 'telemetry.ack', boot: 'boot_1', seq: 9 },
   'head.ack': { type: 'head.ack', boot: 'boot_1', signed: 9 },
   order: { type: 'order', order: 'maintenance', text: '{}' },
+  history: { type: 'history', digest: hex('a'), to: 3, headers: ['a.b.c'] },
   problem: { type: 'problem', code: 'state.unknown', detail: 'why' },
 } as const;
 
@@ -74,6 +75,8 @@ export const UP = {
       after: 'reboot',
     },
   },
+  history: { type: 'history', epoch: 0, from: 9, digest: hex('a'), to: 3 },
+  finding: { type: 'finding', code: 'history.fork', earlier: 'a.b.c', later: 'a.b.c' },
   ack: { type: 'ack', epoch: 0, serial: 1, digest: hex('a'), phase: 'failed', code: 'jws.signature' },
   selftest: {
     type: 'selftest',

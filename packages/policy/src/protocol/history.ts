@@ -44,7 +44,7 @@ export type HistoryFrame = Static<typeof HistoryFrame>;
 export const FindingFrame = Type.Object(
   {
     type: Type.Literal('finding'),
-    code: Type.Enum([...FINDING_CODES]),
+    code: Type.Union(FINDING_CODES.map((code) => Type.Literal(code))),
     earlier: Type.String({ maxLength: MAX_CHECKPOINT }),
     later: Type.String({ maxLength: MAX_CHECKPOINT }),
   },

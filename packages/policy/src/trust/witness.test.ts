@@ -68,12 +68,12 @@ describe('a root that demands two of three witnesses', async () => {
   });
 
   it.each([true, false])('takes no state with fewer (on receipt: %s)', async (receipt) => {
-    const with_ = async (...signers: readonly (typeof one)[]): Promise<string> => verdict({ ...(await given(...signers)), receipt });
-    expect(await with_()).toBe('checkpoint.witness');
-    expect(await with_(one)).toBe('checkpoint.witness');
-    expect(await with_(one, one)).toBe('checkpoint.witness');
-    expect(await with_(one, thief, keyNamed('another'))).toBe('checkpoint.witness');
-    expect(await with_(...keysFor('org_a', 'checkpoint'))).toBe('checkpoint.witness');
+    const verdictBy = async (...signers: readonly (typeof one)[]): Promise<string> => verdict({ ...(await given(...signers)), receipt });
+    expect(await verdictBy()).toBe('checkpoint.witness');
+    expect(await verdictBy(one)).toBe('checkpoint.witness');
+    expect(await verdictBy(one, one)).toBe('checkpoint.witness');
+    expect(await verdictBy(one, thief, keyNamed('another'))).toBe('checkpoint.witness');
+    expect(await verdictBy(...keysFor('org_a', 'checkpoint'))).toBe('checkpoint.witness');
   });
 
   it('demands it of both checkpoints', async () => {
