@@ -13,9 +13,9 @@ import {
 } from '@cordon/policy/protocol/channel.ts';
 import { FindingFrame, HistoryRequest } from '@cordon/policy/protocol/history.ts';
 import { OrderReply } from '@cordon/policy/protocol/orders.ts';
-import { bodyOf } from '@cordon/policy/protocol/batch.ts';
+import { bodyIn } from '@cordon/policy/protocol/batch.ts';
 import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
-import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
+import { readStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -57,9 +57,14 @@ const numbersOf = ({ enforcing, integrity }: Static<typeof Hello>): number[] => 
   ...(integrity === undefined ? [] : [integrity.counter, integrity.first, integrity.accepted.epoch, integrity.accepted.serial]),
 ];
 
-/** @throws CordonError channel.frame, json.* */
-const parse = (data: Buffer): UpFrame => {
-  const value = parseStrictJson(data, { maxBytes: MAX_FRAME_UP, maxDepth: 8 });
+/** A frame, and its text where that is what JSON.stringify writes of it. */
+interface Read {
+  readonly frame: UpFrame;
+  readonly written: string | undefined;
+}
+
+/** @throws CordonError channel.frame */
+const frameOf = (value: unknown): UpFrame => {
   switch (typeOf(value)) {
     case 'ack':
       if (ack.Check(value) && value.serial <= MAX_INT && value.epoch <= MAX_INT && !value.code?.includes('\0')) return value;
@@ -120,16 +125,18 @@ export const createReceiver = (parts: Parts): Receiver => {
   const { published, push, reports, ingest, facts, heads, trust, history: desk, tampering, orders, clock, log, resync } = parts;
   const judged = new Map<string, UpFrame>();
 
-  const read = (data: Buffer): UpFrame => {
+  /** @throws CordonError channel.frame, json.* */
+  const read = (data: Buffer): Read => {
     const key = data.length <= 512 ? data.toString('latin1') : undefined;
     const known = key === undefined ? undefined : judged.get(key);
-    if (known !== undefined) return known;
-    const frame = parse(data);
+    if (known !== undefined) return { frame: known, written: undefined };
+    const { value, written } = readStrictJson(data, { maxBytes: MAX_FRAME_UP, maxDepth: 8 });
+    const frame = frameOf(value);
     if (key !== undefined && frame.type === 'ack') {
       if (judged.size >= REMEMBERED) judged.clear();
       judged.set(key, frame);
     }
-    return frame;
+    return { frame, written };
   };
 
   const refuse = (session: Session, code: string, detail: string): void => {
@@ -144,7 +151,7 @@ export const createReceiver = (parts: Parts): Receiver => {
     await published.read(() => push.makeCurrent(session));
   };
 
-  const handle = (session: Session, frame: UpFrame): void => {
+  const handle = (session: Session, { frame, written }: Read): void => {
     if (frame.type === 'hello') {
       if (session.greeted) return refuse(session, 'channel.order', 'hello comes once, as the first message');
       if (frame.protocol !== PROTOCOL) return refuse(session, 'channel.protocol', `this server speaks protocol ${PROTOCOL}`);
@@ -211,7 +218,7 @@ export const createReceiver = (parts: Parts): Receiver => {
         });
         return;
       case 'telemetry': {
-        const body = bodyOf(frame);
+        const body = bodyIn(frame, written);
         const fault = faultOf(frame, body);
         if (fault === undefined) ingest.offer(session, frame, body);
         else refuse(session, fault, `the batch ${frame.seqFrom} to ${frame.seqTo} is not what its own numbers, times and hash say`);

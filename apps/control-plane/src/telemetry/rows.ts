@@ -35,65 +35,50 @@ const ESCAPED: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '
 export const copyText = (text: string | undefined): string =>
   text === undefined ? '\\N' : SPECIAL.test(text) ? text.replace(EVERY_SPECIAL, (char) => ESCAPED[char] ?? '') : text;
 
-interface Narrow {
-  readonly verdict?: string;
-  readonly rule?: string;
-  readonly target?: string;
-  readonly detail?: Readonly<Record<string, unknown>>;
-}
+/** Not where the backslash itself is escaped. */
+const ESCAPED_NUL = /(?<!\\)((?:\\\\)*)\\u0000/g;
 
-/** What of an event questions are asked about; the rest is kept as detail. */
-const narrow = (event: TelemetryEvent): Narrow => {
+/** JSON escapes NUL as \u0000, which jsonb refuses. */
+const json = (value: object): string => {
+  const text = JSON.stringify(value);
+  return copyText(text.includes('\\u0000') ? text.replaceAll(ESCAPED_NUL, '$1\uFFFD') : text);
+};
+
+/** Verdict, rule, target and detail: what of an event questions are asked about, and the rest. Texts alone, since there is one for each of very many events. */
+const columns = (verdict: string | undefined, rule: string | undefined, target: string | undefined, detail: object): string =>
+  `${copyText(verdict)}\t${copyText(rule)}\t${copyText(target)}\t${json(detail)}`;
+
+/** Members that are undefined are absent in JSON. */
+const columnsOf = (event: TelemetryEvent): string => {
   switch (event.kind) {
     case 'run.started': {
       const { program, digest, parent, controls, attested } = event;
-      return { target: program, detail: { digest, ...(parent !== undefined && { parent }), controls, attested } };
+      return columns(undefined, undefined, program, { digest, parent, controls, attested });
     }
     case 'run.ended':
-      return { verdict: event.reason, detail: { exitCode: event.exitCode, durationMs: event.durationMs } };
+      return columns(event.reason, undefined, undefined, { exitCode: event.exitCode, durationMs: event.durationMs });
     case 'launch.refused':
-      return { verdict: 'denied', target: event.program, detail: { code: event.code } };
+      return columns('denied', undefined, event.program, { code: event.code });
     case 'egress':
-      return {
-        verdict: event.verdict,
-        rule: event.rule,
-        target: `${event.host}:${event.port}`,
-        detail: { policy: event.policy, ...(event.code !== undefined && { code: event.code }) },
-      };
+      return columns(event.verdict, event.rule, `${event.host}:${event.port}`, { policy: event.policy, code: event.code });
     case 'policy':
-      return {
-        verdict: event.state,
-        target: event.digest,
-        detail: {
-          ...(event.epoch !== undefined && { epoch: event.epoch }),
-          serial: event.serial,
-          ...(event.code !== undefined && { code: event.code }),
-        },
-      };
-    case 'selftest': {
-      const { digest, passed, failed, result } = event;
-      return { verdict: passed ? 'passed' : 'failed', target: digest, detail: { failed, result } };
-    }
-    case 'daemon': {
-      const { state, assurance, after, code } = event;
-      return { verdict: state, ...(code !== undefined && { target: code }), detail: { assurance, ...(after !== undefined && { after }) } };
-    }
+      return columns(event.state, undefined, event.digest, { epoch: event.epoch, serial: event.serial, code: event.code });
+    case 'selftest':
+      return columns(event.passed ? 'passed' : 'failed', undefined, event.digest, { failed: event.failed, result: event.result });
+    case 'daemon':
+      return columns(event.state, undefined, event.code, { assurance: event.assurance, after: event.after });
     case 'dropped':
-      return { target: event.code, detail: { count: event.count } };
+      return columns(undefined, undefined, event.code, { count: event.count });
   }
 };
-
-/** JSON escapes NUL as \u0000, which jsonb refuses. */
-const json = (value: object): string => copyText(JSON.stringify(value).replaceAll('\\u0000', '\uFFFD'));
 
 const eventLines = ({ device, frame, receivedAt }: Received): string => {
   const head = `${device}\t${frame.boot}\t`;
   const received = receivedAt.toISOString();
   let lines = '';
   for (const event of frame.events) {
-    const { verdict, rule, target, detail } = narrow(event);
     const who = 'run' in event ? `${copyText(event.run)}\t${copyText(event.agent)}\t${copyText(event.osUser)}` : '\\N\t\\N\t\\N';
-    lines += `${head}${event.seq}\t${event.at}\t${received}\t${event.kind}\t${who}\t${copyText(verdict)}\t${copyText(rule)}\t${copyText(target)}\t${detail === undefined ? '\\N' : json(detail)}\n`;
+    lines += `${head}${event.seq}\t${event.at}\t${received}\t${event.kind}\t${who}\t${columnsOf(event)}\n`;
   }
   return lines;
 };

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../trust/canonical-json.ts';
 import { sha256Hex } from '../trust/digest.ts';
 import { EVENTS } from './_samples.ts';
-import { batchHash, bodyOf, CHAIN_START, faultAfter, FIRST_BATCH, type Batch } from './batch.ts';
+import { readStrictJson } from '../trust/strict-json.ts';
+import { batchHash, bodyIn, bodyOf, CHAIN_START, faultAfter, FIRST_BATCH, ordered, type Batch } from './batch.ts';
 
 const { dropped, egress, policy } = EVENTS;
 const BATCH: Batch = { boot: 'boot_1', seqFrom: 3, seqTo: 5, prev: FIRST_BATCH, events: [egress, policy, dropped] };
@@ -59,6 +60,33 @@ describe("a batch's hash", () => {
 
   it('does not cover what is no part of a batch: the receiver takes the members that it knows', () => {
     expect(batchHash({ ...BATCH, hash: 'x' } as Batch)).toBe(batchHash(BATCH));
+  });
+});
+
+describe("the text of a batch's events", () => {
+  const { events } = withEvents(...Object.values(EVENTS));
+  const frame = { type: 'telemetry', ...BATCH, events: events.map(ordered), hash: 'a'.repeat(64) };
+  const read = (text: string): string => {
+    const { value, written } = readStrictJson(text, { maxBytes: 1_000_000, maxDepth: 8 });
+    return bodyIn(value as Batch, written);
+  };
+
+  it('is the same, whether it is cut out of what came or written anew', () => {
+    const text = JSON.stringify(frame);
+    const [first] = frame.events;
+    for (const other of [
+      text,
+      // Written otherwise: with space, with an escape, with members in another order, of the events or of the batch.
+      JSON.stringify(frame, null, 1),
+      text.replace('"egress"', '"\\u0065gress"'),
+      JSON.stringify({ ...frame, events: Object.values(EVENTS) }),
+      JSON.stringify({ events: frame.events, ...frame }),
+      JSON.stringify(Object.fromEntries(Object.entries(frame).reverse())),
+    ])
+      expect(read(other)).toBe(bodyOf(frame));
+    expect(read(JSON.stringify({ ...frame, events: [{ ...first, at: 'ünïcode \u2028 "' }] }))).toBe(
+      canonicalJson([{ ...first, at: 'ünïcode \u2028 "' }]),
+    );
   });
 });
 

@@ -1,6 +1,7 @@
 /** The hash that links a device's telemetry batches of one boot into a chain. */
-import { canonicalJson } from '../trust/canonical-json.ts';
+import { canonicalJson, canonicalText } from '../trust/canonical-json.ts';
 import { sha256Hex } from '../trust/digest.ts';
+import { memberText } from '../trust/strict-json.ts';
 import type { TelemetryEvent } from './events.ts';
 
 /** What the first batch of a boot has as its predecessor. */
@@ -21,6 +22,10 @@ export const ordered = (event: TelemetryEvent): TelemetryEvent =>
 
 /** The canonical text of a batch's events: nearly all of what its hash covers. */
 export const bodyOf = ({ events }: Pick<Batch, 'events'>): string => canonicalJson(events);
+
+/** The same for a batch as it was read. @param written what JSON.stringify writes of all of it, where that is known */
+export const bodyIn = (batch: Pick<Batch, 'events'>, written: string | undefined): string =>
+  canonicalText(batch.events, written === undefined ? undefined : memberText({ ...batch }, 'events', written));
 
 /** SHA-256 over the canonical form of a batch, hex, where the text of its events is known. */
 export const hashWith = ({ boot, seqFrom, seqTo, prev }: Omit<Batch, 'events'>, body: string): string =>

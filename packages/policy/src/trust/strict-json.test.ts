@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { LAW_RUNS } from '../_laws.ts';
 import { CordonError } from '../errors.ts';
 import { codeOf } from './_refusal.ts';
-import { parseStrictJson } from './strict-json.ts';
+import { memberText, parseStrictJson, readStrictJson } from './strict-json.ts';
 
 const LIMITS = { maxBytes: 4_000_000, maxDepth: 32 };
 const parse = (input: string | Uint8Array): unknown => parseStrictJson(input, LIMITS);
@@ -164,5 +164,34 @@ describe('limits of strict JSON', () => {
     const value = parse('{"constructor":1,"toString":2,"hasOwnProperty":3,"prototype":4}') as Record<string, unknown>;
     expect(Object.keys(value)).toEqual(['constructor', 'toString', 'hasOwnProperty', 'prototype']);
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
+  });
+});
+
+describe('the text that a value was read from', () => {
+  const objects = fc.dictionary(
+    fc.oneof(fc.string({ unit: 'binary', maxLength: 4 }), fc.constantFrom('1', '0', 'a', 'events', '"', '\\')),
+    fc.jsonValue(),
+    { minKeys: 1, noNullPrototype: true },
+  );
+
+  it('is known where it is exactly what would be written again, and has the text of each member in its place', () => {
+    fc.assert(
+      fc.property(objects, (value) => {
+        const text = JSON.stringify(value);
+        const read = readStrictJson(text, LIMITS);
+        if (/\\u|__proto__/.test(text)) {
+          expect(read.written).toBeUndefined();
+          return;
+        }
+        expect(read.written).toBe(text);
+        for (const [name, member] of Object.entries(read.value as Record<string, unknown>))
+          expect(memberText(read.value as Record<string, unknown>, name, text)).toBe(JSON.stringify(member));
+      }),
+      { numRuns: LAW_RUNS },
+    );
+  });
+
+  it.each(['{ "a":1}', '{"a":1.0}', '{"a":1e2}', '{"a":"\\u0041"}', '{"2":1,"1":2}'])('%s is not', (text) => {
+    expect(readStrictJson(text, LIMITS)).toEqual({ value: JSON.parse(text), written: undefined });
   });
 });

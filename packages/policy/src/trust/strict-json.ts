@@ -132,16 +132,22 @@ const ifPlain = (text: string, maxDepth: number): { readonly value: unknown } | 
   }
 };
 
-const read = (text: string, maxDepth: number): unknown => {
+export interface StrictJson {
+  readonly value: unknown;
+  /** The text, where it is exactly what JSON.stringify writes of the value: then the texts of its members stand in it (memberText). */
+  readonly written: string | undefined;
+}
+
+const read = (text: string, maxDepth: number): StrictJson => {
   const plain = ifPlain(text, maxDepth);
-  return plain === undefined ? reader(text, maxDepth) : plain.value;
+  return plain === undefined ? { value: reader(text, maxDepth), written: undefined } : { value: plain.value, written: text };
 };
 
 /**
  * JSON as RFC 8259 with what I-JSON (RFC 7493) adds: UTF-8 without BOM, no duplicate members, no lone surrogates, and limits on size and depth.
  * @throws CordonError `json.too-large`, `json.refused`
  */
-export const parseStrictJson = (input: string | Uint8Array, { maxBytes, maxDepth }: JsonLimits): unknown => {
+export const readStrictJson = (input: string | Uint8Array, { maxBytes, maxDepth }: JsonLimits): StrictJson => {
   const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength;
   if (size > maxBytes) throw new CordonError('json.too-large', `${size} bytes; at most ${maxBytes} are accepted`);
   if (typeof input === 'string') return read(input, maxDepth);
@@ -152,4 +158,19 @@ export const parseStrictJson = (input: string | Uint8Array, { maxBytes, maxDepth
     throw new CordonError('json.refused', 'not UTF-8', { cause });
   }
   return read(text, maxDepth);
+};
+
+/** The value alone. @throws CordonError `json.too-large`, `json.refused` */
+export const parseStrictJson = (input: string | Uint8Array, limits: JsonLimits): unknown => readStrictJson(input, limits).value;
+
+/**
+ * What JSON.stringify writes of a member, cut out of what it wrote of the whole: nothing large is written twice.
+ * @param written what JSON.stringify writes of `value`, which has the member
+ */
+export const memberText = (value: Readonly<Record<string, unknown>>, name: string, written: string): string => {
+  const names = Object.keys(value);
+  const at = names.indexOf(name);
+  const sizeOf = (part: readonly string[]): number =>
+    part.reduce((sum, other) => sum + JSON.stringify(other).length + JSON.stringify(value[other]).length + 2, 0);
+  return written.slice(1 + sizeOf(names.slice(0, at)) + JSON.stringify(name).length + 1, written.length - 1 - sizeOf(names.slice(at + 1)));
 };
