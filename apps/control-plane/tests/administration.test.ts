@@ -292,6 +292,7 @@ describe('the audit log', () => {
         'proposal.approve',
         'proposal.create',
         'proposal.supersede',
+        'state.leaves',
       ].sort(),
     );
   });

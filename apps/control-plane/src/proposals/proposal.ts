@@ -3,8 +3,8 @@ import {
   MAX_APPROVAL_MS,
   membersDigest,
   targetDigest,
+  Target,
   type ApprovalPayload,
-  type Target,
   type TargetGroup,
 } from '@cordon/policy/approval/approval.ts';
 import { durationMs } from '@cordon/policy/document/units.ts';
@@ -12,6 +12,7 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { canonicalJson } from '@cordon/policy/trust/canonical-json.ts';
 import { openGeneral } from '@cordon/policy/trust/envelope.ts';
 import type { TrustedRoot } from '@cordon/policy/trust/root.ts';
+import { Compile } from 'typebox/compile';
 import type { Snapshot } from '../publishing/cohorts.ts';
 
 /** Members of the listed groups, each list sorted. */
@@ -31,6 +32,8 @@ export interface Frozen {
   readonly lists: Lists;
 }
 
+const isTarget = Compile(Target);
+
 const inOrder = <T>(items: readonly T[], keyOf: (item: T) => string): T[] => items.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 
 const membersOf = (group: string, { membership, devices }: FrozenGroup): TargetGroup => {
@@ -43,7 +46,7 @@ const membersOf = (group: string, { membership, devices }: FrozenGroup): TargetG
 /**
  * What decides who gets what, taken down.
  * @param digestOf of a policy's revision
- * @throws CordonError publish.document-missing
+ * @throws CordonError publish.document-missing, publish.too-large
  */
 export const freeze = (
   { policies, assignments }: Snapshot,
@@ -74,6 +77,11 @@ export const freeze = (
       ({ group }) => group,
     ),
   };
+  if (!isTarget.Check(target))
+    throw new CordonError(
+      'publish.too-large',
+      'more policies, assignments or groups than one proposal can hold: assign policies to larger groups',
+    );
   const lists = named.flatMap(([id, { membership, devices }]) => (membership === 'listed' ? [[id, devices.toSorted()] as const] : []));
   return { target, lists: Object.fromEntries(lists) };
 };

@@ -157,12 +157,14 @@ export const standingToFollow = async (
 export const lostProposal = async (
   tx: Tx,
   { organisation: { epoch } }: Context,
-  { approved }: Pick<SignerHead, 'approved'>,
+  { approved, before }: Pick<SignerHead, 'approved' | 'before'>,
 ): Promise<StoredProposal | undefined> => {
   if (approved === null) return undefined;
   const [newest] = await publishedProposals(tx, epoch, 1);
   if (newest !== undefined && (newest.serial ?? 0) >= approved.serial) return undefined;
-  return findByTarget(tx, epoch, approved.digest);
+  // The same draft may have been proposed several times; each has its own way back.
+  const until = before?.until ?? null;
+  return (await findByTarget(tx, epoch, approved.digest)).find(({ payload }) => payloadOf(payload).wayBackUntil === until);
 };
 
 /** To be called in the transaction that publishes: what was proposed against what was in force before is no longer what anybody meant. */

@@ -92,10 +92,14 @@ const sign = async (context: Context, id: string, jws: string, actor: string): P
   });
 };
 
+/** Proposals of which it is remembered what they change: to compute it takes a while, and it never changes. */
+const MAX_TOLD = 32;
+type Told = Map<string, Pick<ProposalDetail, 'changes' | 'untold'>>;
+
 /** The proposal with everything that an approver needs to see, or to compute again. */
-const detailOf = async (context: Context, proposal: StoredProposal): Promise<ProposalDetail> => {
+const detailOf = async (context: Context, told: Told, proposal: StoredProposal): Promise<ProposalDetail> => {
   const { prisma, clock } = context;
-  const { target, lists, payload } = proposal;
+  const { id, target, lists, payload } = proposal;
   const { from } = payloadOf(payload);
   const before = from === null ? undefined : await findFrom(prisma, proposal.epoch, from);
   const sides = [target, ...(before === undefined ? [] : [before.target])];
@@ -106,6 +110,10 @@ const detailOf = async (context: Context, proposal: StoredProposal): Promise<Pro
   const byDigest = new Map(documents.map(({ digest, document }) => [digest, document]));
   const old = before && { target: before.target, lists: before.lists };
   const named = [proposal.before, proposal.snapshot].flatMap(({ assignments }) => assignments.map(({ groupId }) => groupId));
+  const changes = told.get(id) ?? showChanges(consequencesOf(old, { target, lists }, (digest) => byDigest.get(digest)));
+  told.set(id, changes);
+  const [oldest] = told.keys();
+  if (told.size > MAX_TOLD && oldest !== undefined) told.delete(oldest);
   return {
     ...showProposal(proposal, await newestRoot(context), clock()),
     payload,
@@ -117,7 +125,7 @@ const detailOf = async (context: Context, proposal: StoredProposal): Promise<Pro
       sides.flatMap(({ policies }) => policies.map(({ policy }) => policy)),
       sides.flatMap(({ groups }) => groups.map(({ group }) => group)),
     ),
-    ...showChanges(consequencesOf(old, { target, lists }, (digest) => byDigest.get(digest))),
+    ...changes,
     devices: affected(proposal.before, proposal.snapshot, await countByGroups(prisma, [...new Set(named)])),
   };
 };
@@ -125,6 +133,7 @@ const detailOf = async (context: Context, proposal: StoredProposal): Promise<Pro
 export const registerProposals: Feature = (app, context) => {
   const { prisma, clock } = context;
   const tags = ['proposals'];
+  const told: Told = new Map();
 
   app.post(
     '/proposals',
@@ -151,7 +160,7 @@ export const registerProposals: Feature = (app, context) => {
     async (request, reply) => {
       const { title, wayBack } = request.body;
       const proposal = await propose(context, { title, wayBack, actor: actorOf(request).name });
-      return reply.code(201).send(await detailOf(context, proposal));
+      return reply.code(201).send(await detailOf(context, told, proposal));
     },
   );
 
@@ -189,7 +198,7 @@ export const registerProposals: Feature = (app, context) => {
         response: { 200: ProposalDetail },
       },
     },
-    async ({ params: { id } }) => detailOf(context, await requireProposal(prisma, id)),
+    async ({ params: { id } }) => detailOf(context, told, await requireProposal(prisma, id)),
   );
 
   app.post(

@@ -103,15 +103,16 @@ export const publishedProposals = async (tx: Tx, epoch: number, take: number): P
 export const newestPublished = async (tx: Tx, epoch: number): Promise<string | undefined> =>
   (await tx.proposal.findFirst({ where: { epoch, state: 'published' }, orderBy: { serial: 'desc' }, select: { id: true } }))?.id;
 
-/** Not published, with this target and payload's epoch; newest first. */
-export const findByTarget = async (tx: Tx, epoch: number, digest: string): Promise<StoredProposal | undefined> =>
-  typed(
-    await tx.proposal.findFirst({
+/** Not published, with this target and signatures, whatever became of them; newest first. */
+export const findByTarget = async (tx: Tx, epoch: number, digest: string): Promise<StoredProposal[]> =>
+  (
+    await tx.proposal.findMany({
       where: { epoch, digest, state: { not: 'published' }, signatures: { some: {} } },
       include: { signatures },
       orderBy: { createdAt: 'desc' },
-    }),
-  );
+      take: 20,
+    })
+  ).flatMap((row) => typed(row) ?? []);
 
 /** Groups that a snapshot names, with the devices of listed ones. */
 export const readGroups = async (tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, FrozenGroup>> => {

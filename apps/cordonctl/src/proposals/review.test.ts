@@ -83,6 +83,41 @@ describe('what an approver is told', () => {
   });
 });
 
+describe('a change that is the same for several kinds of devices', () => {
+  it('is told once, for all of them', () => {
+    const open = (document: PolicyDocument): Target => ({
+      format: 'cordon-target/1',
+      policies: [
+        { policy: 'pol_1', revision: 1, digest: documentDigest(document) },
+        { policy: 'pol_2', revision: 1, digest: documentDigest(other) },
+      ],
+      assignments: [
+        { assignment: 'asg_1', policy: 'pol_1', group: 'grp_all', mode: 'include' },
+        { assignment: 'asg_2', policy: 'pol_2', group: 'grp_open', mode: 'include' },
+      ],
+      groups: [
+        { group: 'grp_all', members: { kind: 'all' } },
+        { group: 'grp_open', members: { kind: 'open' } },
+      ],
+    });
+    const other = allowing('other.example.com');
+    const [old, now] = [open(narrow), open(wide)];
+    const both = changed({
+      payload: canonicalJson({ ...payload, from: { digest: targetDigest(old), serial: 3 }, to: targetDigest(now) }),
+      before: { target: old, lists: {} },
+      after: { target: now, lists: {} },
+      documents: [narrow, wide, other].map((document) => ({ digest: documentDigest(document), document })),
+    });
+    const review = reviewOf(both);
+    expect(review.consequences.changes).toHaveLength(2);
+    const said = reviewLines(both, review);
+    expect(said.filter((line) => line.includes('GAIN'))).toHaveLength(1);
+    expect(said.filter((line) => line.includes('paste.example.com'))).toHaveLength(1);
+    expect(said).toContain('  any devices that are in no group but "all"');
+    expect(said).toContain('  any devices that are put into "?" (grp_open)');
+  });
+});
+
 describe('a server that shows something else than it asks to sign', () => {
   const of = (document: PolicyDocument): string => documentDigest(document);
   it.each<[string, ProposalDetail, string]>([

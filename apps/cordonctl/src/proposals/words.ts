@@ -60,6 +60,17 @@ const changeLines = (change: Consequence, nameOf: NameOf): readonly string[] => 
   ];
 };
 
+/** What is the same for several sets of policies is told once, for all whom it concerns. */
+const merged = (changes: readonly Consequence[]): readonly Consequence[] => {
+  const same = Map.groupBy(changes, ({ verdict, after, example: { gained, lost } }) =>
+    JSON.stringify([verdict.verdict, after.length === 0, gained, lost]),
+  );
+  return [...same.values()].flatMap((group) => {
+    const [first] = group;
+    return first === undefined ? [] : [{ ...first, audiences: group.flatMap(({ audiences }) => audiences) }];
+  });
+};
+
 const kindWords = (members: TargetGroup['members'] | undefined): string => {
   switch (members?.kind) {
     case undefined:
@@ -105,7 +116,7 @@ export const reviewLines = (detail: ProposalDetail, { payload, before, after, co
     'groups (their names are as the server says; their ids are what you sign):',
     ...groupLines(before, after, nameOf),
     changes.length === 0 ? 'no device gets other policies by it' : 'what changes, computed here from what you would sign:',
-    ...changes.flatMap((change) => changeLines(change, nameOf)),
+    ...merged(changes).flatMap((change) => changeLines(change, nameOf)),
     ...(untold > 0 ? [`  and ${untold} more changes for other kinds of devices, which are NOT told here: ask for a smaller proposal`] : []),
     `as groups are now, the server counts ${detail.devices} devices that get other policies`,
   ];
