@@ -6,7 +6,7 @@ import path from 'node:path';
 import { Type, type Static } from 'typebox';
 import type { UpFrame } from '@cordon/policy/protocol/channel.ts';
 import type { DeviceJwk } from '@cordon/policy/protocol/enrollment.ts';
-import { FINDING_CODES, MAX_CHECKPOINT, type FindingCode, type HistoryFrame } from '@cordon/policy/protocol/history.ts';
+import { FindingCode, MAX_CHECKPOINT, type HistoryFrame } from '@cordon/policy/protocol/history.ts';
 import { openLink, readKeptLink, type Finding, type Link } from '@cordon/policy/trust/history.ts';
 import { verifyRootChain } from '@cordon/policy/trust/root.ts';
 import { checkedFile, type CheckedFile } from '../checked-file.ts';
@@ -21,10 +21,9 @@ const Jws = Type.String({ maxLength: MAX_CHECKPOINT });
 export const KeptHistory = Type.Object(
   {
     walked: Type.Union([Jws, Type.Null()]),
-    findings: Type.Array(
-      Type.Object({ code: Type.Enum([...FINDING_CODES]), at: Type.String({ maxLength: 32 }), earlier: Jws, later: Jws }, closed),
-      { maxItems: MAX_FINDINGS },
-    ),
+    findings: Type.Array(Type.Object({ code: FindingCode, at: Type.String({ maxLength: 32 }), earlier: Jws, later: Jws }, closed), {
+      maxItems: MAX_FINDINGS,
+    }),
   },
   closed,
 );

@@ -11,15 +11,21 @@ export const MAX_HEADERS = 64;
 export const HEADERS_KEPT_DAYS = 90;
 
 /** What two signed checkpoints of one epoch show. */
-export const FINDING_CODES = [
-  'history.fork', // two checkpoints at one place, or one whose predecessor is not the one before it
-  'history.shrink', // fewer members or cohorts than before
-  'history.audit', // the audit log's head went back, or changed without a new entry
-  'history.serial', // the serial went back although the number went on
-  'history.gap', // the headers between are older than a control plane must keep
-  'history.withheld', // the headers between should be there, and were not given
-] as const;
-export type FindingCode = (typeof FINDING_CODES)[number];
+export const FindingCode = Type.Union([
+  /** Two checkpoints at one place, or one whose predecessor is not the one before it. */
+  Type.Literal('history.fork'),
+  /** Fewer members or cohorts than before. */
+  Type.Literal('history.shrink'),
+  /** The audit log's head went back, or changed without a new entry. */
+  Type.Literal('history.audit'),
+  /** The serial went back although the number went on. */
+  Type.Literal('history.serial'),
+  /** The headers between are older than a control plane must keep. */
+  Type.Literal('history.gap'),
+  /** The headers between should be there, and were not given. */
+  Type.Literal('history.withheld'),
+]);
+export type FindingCode = Static<typeof FindingCode>;
 
 /** Device to server: the headers of a walk from a checkpoint, by its place and digest, down to another place in its epoch. */
 export const HistoryRequest = Type.Object(
@@ -44,7 +50,7 @@ export type HistoryFrame = Static<typeof HistoryFrame>;
 export const FindingFrame = Type.Object(
   {
     type: Type.Literal('finding'),
-    code: Type.Union(FINDING_CODES.map((code) => Type.Literal(code))),
+    code: FindingCode,
     earlier: Type.String({ maxLength: MAX_CHECKPOINT }),
     later: Type.String({ maxLength: MAX_CHECKPOINT }),
   },
