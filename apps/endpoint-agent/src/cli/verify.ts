@@ -92,7 +92,7 @@ const assemble = (parts: Parts, stored: StoredState | undefined): StoredState =>
 export const verdictOn = async (stateDir: string, parts: Parts, now: Date, receipt: boolean): Promise<Verdict> => {
   const verify = verifierOf(requireEnrollment(stateDir));
   let judgedAt = now;
-  const { kept, newest, ratchet, problems }: Found = await readStored(createSlots(stateDir), verify, (seen) => {
+  const { kept, newest, ratchet, problems }: Found = await readStored(createSlots(stateDir), verify, ({ seen = 0 }) => {
     // What has been seen has been; on receipt a device goes by its clock.
     judgedAt = receipt ? now : new Date(Math.max(now.getTime(), seen));
     return new Date(Math.max(now.getTime(), seen));

@@ -62,5 +62,6 @@ export const openState = (folder: string, change: Partial<PolicyStateOptions> = 
     version: '1',
     log: () => undefined,
     elapsed: () => 0,
+    boot: 'boot-1',
     ...change,
   });

@@ -119,6 +119,7 @@ export class Device {
       slots: wrapped,
       trials,
       elapsed: () => this.passed,
+      boot: `boot-${this.standing.boots}`,
       keep: (newer) => (room(), void (this.#enrollment = newer)),
     });
   }

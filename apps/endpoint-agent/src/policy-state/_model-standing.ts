@@ -37,6 +37,10 @@ export class StandingModel {
     this.#machine = machine;
   }
 
+  get boots(): number {
+    return this.#boots;
+  }
+
   get #boot(): string {
     return `${String(this.#boots).padStart(8, '0')}-0000-4000-8000-000000000000`;
   }

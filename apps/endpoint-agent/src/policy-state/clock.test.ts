@@ -85,6 +85,53 @@ describe('a clock that is set back', () => {
   });
 });
 
+describe('a clock that is set back while no daemon runs', () => {
+  it('stops no time within one boot of the machine, asleep or not, however often a daemon starts', async () => {
+    await inForce();
+    for (let i = 0; i < 3; i += 1) {
+      // Nobody looked at it meanwhile; the machine has counted on.
+      elapsed += 6 * MINUTE;
+      const again = await started(after(MINUTE));
+      again.close();
+      expect([i, freshness(again, MINUTE)]).toEqual([i, i < 2 ? 'current' : 'stale']);
+    }
+    elapsed += DAY;
+    expect(freshness(await started(after(MINUTE)), MINUTE)).toBe('expired');
+  });
+
+  it('brings back, over a reboot, no more than the minutes since the time was last written down', async () => {
+    let boot = 'boot-1';
+    const begin = async (): Promise<PolicyState> => {
+      const state = openState(folder, { elapsed: () => elapsed, boot });
+      await state.load(after(MINUTE));
+      return state;
+    };
+    const state = await begin();
+    await give(state, await published(7), after(MINUTE));
+    for (let i = 0; i < 13; i += 1) {
+      elapsed += MINUTE;
+      await state.tend(after(MINUTE));
+    }
+    // Thirteen minutes have passed, of which ten were written down.
+    [boot, elapsed] = ['boot-2', 1000];
+    const next = await begin();
+    expect(freshness(next, MINUTE)).toBe('current');
+    elapsed += 3 * MINUTE;
+    expect(freshness(next, MINUTE)).toBe('current');
+    elapsed += 2 * MINUTE;
+    expect(freshness(next, MINUTE)).toBe('stale');
+  });
+
+  it('of another boot says nothing of this one: that may have begun a moment ago', async () => {
+    elapsed = 50 * DAY;
+    await inForce();
+    elapsed = 1000;
+    const state = openState(folder, { elapsed: () => elapsed, boot: 'boot-2' });
+    await state.load(after(MINUTE));
+    expect(freshness(state, MINUTE)).toBe('current');
+  });
+});
+
 describe('a clock that was far ahead', () => {
   it('heals with the next state that is signed later', async () => {
     const state = await inForce();

@@ -2,7 +2,7 @@
 import type { Enrollment } from '../identity/enrollment.ts';
 import { saveEnrollment } from '../identity/enrollment.ts';
 import { AGENT_VERSION } from '../identity/facts.ts';
-import { machineElapsed } from '../machine.ts';
+import { machineBoot, machineElapsed } from '../machine.ts';
 import { createPolicyState, type PolicyState } from './policy-state.ts';
 import { createSlots } from './slots.ts';
 import { trialBook } from './trial.ts';
@@ -20,5 +20,6 @@ export const openPolicyState = (
     version: AGENT_VERSION,
     log,
     elapsed,
+    boot: machineBoot(),
     keep: (newer) => saveEnrollment(stateDir, newer),
   });

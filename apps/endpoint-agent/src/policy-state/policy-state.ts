@@ -4,9 +4,9 @@ import { freshnessAt, type Ratchet, type VerifiedState } from '@cordon/policy/tr
 import type { Enrollment } from '../identity/enrollment.ts';
 import { createHalves } from './halves.ts';
 import { isNarrower } from './narrows.ts';
-import type { Slots, StoredState } from './slots.ts';
+import type { KeptRatchet, Slots, StoredState } from './slots.ts';
 import { beginFromDisk } from './starting.ts';
-import { attempting, createStorage } from './storage.ts';
+import { attempting, createStorage, seenSince } from './storage.ts';
 import { describeProblem, isNewer, verifierOf, type Kept, type Problem } from './stored.ts';
 import { createProbation, type TrialBook } from './trial.ts';
 import { followRoots } from './trust.ts';
@@ -64,6 +64,8 @@ export interface PolicyStateOptions {
   readonly log: (message: string) => void;
   /** Milliseconds of a clock that no one can set. */
   readonly elapsed: () => number;
+  /** Of the machine: as long as it is the same, that clock goes on from one process to the next. */
+  readonly boot: string | null;
   /** Writes the enrollment with newer roots. */
   readonly keep?: (enrollment: Enrollment) => void;
 }
@@ -75,6 +77,7 @@ export const createPolicyState = ({
   version,
   log,
   elapsed,
+  boot,
   keep = () => undefined,
 }: PolicyStateOptions): PolicyState => {
   let held: Kept | undefined;
@@ -90,7 +93,8 @@ export const createPolicyState = ({
   const time = createTrustedTime(elapsed);
   const attempt = attempting(log);
   const probation = createProbation(trials, version, elapsed, attempt);
-  const storage = createStorage(slots, time, attempt, enrollment, keep);
+  const machine = { boot, elapsed };
+  const storage = createStorage(slots, time, attempt, enrollment, keep, machine);
   const judged = ({ stored, state }: Kept, now: Date): VerifiedState => storage.judged(state, { stored, ratchet, trust: trusted }, now);
 
   const refused = (code: string, message: string, { frame }: StoredState): Outcome => {
@@ -157,8 +161,8 @@ export const createPolicyState = ({
   return {
     current: (now) => held && judged(held, now),
     load: async (now) => {
-      const timeOf = (seen: number): Date => {
-        time.restore(seen);
+      const timeOf = (kept: KeptRatchet): Date => {
+        time.restore(seenSince(kept, machine));
         return time.inForce(now);
       };
       const start = await beginFromDisk({ slots, book: trials, version, verify: verifierOf(trusted), timeOf, attempt });
@@ -208,6 +212,7 @@ export const createPolicyState = ({
     tend: (now) =>
       inTurn(async () => {
         probation.tend();
+        storage.tick(ratchet, now);
         if (unstored !== undefined) {
           const waiting = unstored;
           unstored = undefined;

@@ -13,7 +13,17 @@ import { readJson, removeDurably, writeDurably } from '../durable.ts';
 
 const Slot = Compile(Type.Object({ frame: StateFrame, membership: MembershipFrame }, { additionalProperties: false }));
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-const Ratchet = Type.Object({ epoch: Count, serial: Count, member: Count, seen: Type.Optional(Count) }, { additionalProperties: false });
+const Ratchet = Type.Object(
+  {
+    epoch: Count,
+    serial: Count,
+    member: Count,
+    seen: Type.Optional(Count),
+    /** When that was, by the machine's own clock: its boot, and milliseconds since then. */
+    machine: Type.Optional(Type.Object({ boot: Type.String({ maxLength: 64 }), at: Count }, { additionalProperties: false })),
+  },
+  { additionalProperties: false },
+);
 /** `check` tells a changed file from a written one; it is no secret and no defence against who may write here. */
 const RatchetFile = Compile(Type.Object({ ...Ratchet.properties, check: Type.Optional(Type.String()) }, { additionalProperties: false }));
 

@@ -2,7 +2,7 @@
  * What a start begins with: the newest state that is stored, unless daemons kept ending soon after they took it. Then the state before it stands in its place,
  * if it is proven to give nothing more; the ratchets stay where they are, and it ages by its own checkpoint. Otherwise nothing does: failure never loosens.
  */
-import type { Slots } from './slots.ts';
+import type { KeptRatchet, Slots } from './slots.ts';
 import { isNarrower } from './narrows.ts';
 import type { Attempt } from './storage.ts';
 import { readStored, type Found, type Kept, type Problem, type Verifier } from './stored.ts';
@@ -24,7 +24,8 @@ export interface StartNeeds {
   readonly book: TrialBook;
   readonly version: string;
   readonly verify: Verifier;
-  readonly timeOf: (seen: number) => Date;
+  /** The time to judge by, given what an earlier process knew. */
+  readonly timeOf: (kept: KeptRatchet) => Date;
   readonly attempt: Attempt;
 }
 

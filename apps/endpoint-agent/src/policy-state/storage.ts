@@ -36,6 +36,8 @@ export interface Storage {
   giveUp(wasCurrent: boolean): void;
   /** What is in force was read from here. */
   begin(stored: StoredState, freshness: Freshness): void;
+  /** The time that it is, now and then: it has passed, whatever the clock says after a reboot. */
+  tick(ratchet: Ratchet, now: Date): void;
   /** The ratchet alone. */
   remember(ratchet: Ratchet, now: Date): void;
   /** Judges a state by the time that it is, and lets the next process know its age, which the clock alone would not tell. */
@@ -44,16 +46,37 @@ export interface Storage {
   isCurrent(): boolean;
 }
 
+/** So often the time is written down. */
+const TICK_MS = 5 * 60_000;
+
+/** The machine's own clock. */
+export interface Machine {
+  /** null where the system does not name its boots. */
+  readonly boot: string | null;
+  /** Milliseconds that no one can set. */
+  readonly elapsed: () => number;
+}
+
+/** A time that an earlier process wrote down, and what the machine has counted since, in the same boot. @returns milliseconds since 1970 */
+export const seenSince = ({ seen = 0, machine }: KeptRatchet, { boot, elapsed }: Machine): number =>
+  machine !== undefined && machine.boot === boot ? seen + Math.max(0, Math.floor(elapsed()) - machine.at) : seen;
+
 export const createStorage = (
   slots: Slots,
   time: TrustedTime,
   attempt: Attempt,
   enrollment: Enrollment,
   keep: (enrollment: Enrollment) => void,
+  machine: Machine,
 ): Storage => {
   /** What the disk knows: whom is believed, whether it has the state that is in force, and of what age. */
   let [trust, onDisk, freshness]: [Enrollment, boolean, Freshness] = [enrollment, true, 'current'];
-  const kept = (of: Ratchet, now: Date): KeptRatchet => ({ ...of, seen: Math.max(0, time.inForce(now).getTime()) });
+  let toldAt = machine.elapsed();
+  const kept = ({ epoch, serial, member }: Ratchet, now: Date): KeptRatchet => {
+    toldAt = machine.elapsed();
+    const seen = Math.max(0, time.inForce(now).getTime());
+    return { epoch, serial, member, seen, ...(machine.boot !== null && { machine: { boot: machine.boot, at: Math.floor(toldAt) } }) };
+  };
   const write = (what: Storable, now: Date): void => {
     const follows = trust !== what.trust;
     slots.write(what.stored, kept(what.ratchet, now), () => {
@@ -85,6 +108,10 @@ export const createStorage = (
     begin: (stored, known) => {
       slots.hold(stored);
       freshness = known;
+    },
+    tick: (ratchet, now) => {
+      if (onDisk && machine.elapsed() - toldAt >= TICK_MS)
+        attempt('the time could not be stored', () => slots.remember(kept(ratchet, now)));
     },
     remember: (ratchet, now) => void attempt('the ratchet could not be stored', () => slots.remember(kept(ratchet, now))),
     judged: (state, what, now) => {

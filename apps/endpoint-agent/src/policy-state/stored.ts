@@ -67,8 +67,8 @@ const readSlot = async (stored: StoredState, verify: Verifier, ratchet: Ratchet,
   }
 };
 
-/** @param timeOf the time to judge by, given what an earlier process knew (milliseconds since 1970) */
-export const readStored = async (slots: Slots, verify: Verifier, timeOf: (seen: number) => Date): Promise<Found> => {
+/** @param timeOf the time to judge by, given what an earlier process knew */
+export const readStored = async (slots: Slots, verify: Verifier, timeOf: (kept: KeptRatchet) => Date): Promise<Found> => {
   const problems: Problem[] = [];
   const kept = slots.ratchet();
   if (kept === 'damaged')
@@ -77,7 +77,7 @@ export const readStored = async (slots: Slots, verify: Verifier, timeOf: (seen: 
       message: 'the ratchet is damaged: nothing launches until the control plane has sent its state',
     });
   const before: Ratchet = kept === 'damaged' ? NOTHING : kept;
-  const at = kept === 'damaged' ? END_OF_TIME : timeOf(kept.seen ?? 0);
+  const at = kept === 'damaged' ? END_OF_TIME : timeOf(kept);
   let [newest, older]: (Kept | undefined)[] = [];
   for (const stored of slots.read()) {
     if (stored === 'damaged') {
