@@ -1,5 +1,4 @@
 /** The one way that published state changes: what is decided becomes rows, leaves, a signed checkpoint and a notification, or nothing does. */
-import { CordonError } from '@cordon/policy/errors.ts';
 import { CHECKPOINT_LIFETIME_MS, type CheckpointPayload } from '@cordon/policy/trust/checkpoint.ts';
 import { sha256Hex } from '@cordon/policy/trust/digest.ts';
 import { skipOf } from '@cordon/policy/trust/history.ts';
