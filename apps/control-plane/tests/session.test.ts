@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
+import { forgetLines } from '../src/gateway/lines.ts';
 import { converse, enrol, hello, sessionProof, ticketOf, upgrade, type TestChannel } from './_channel.ts';
 import { newKey, startPlane, type Answer, type TestPlane } from './_util.ts';
 
@@ -166,6 +167,18 @@ describe('the line of sessions', () => {
     expect(await findings(first.device)).toEqual(['clone']);
     expect(await audited(first.device)).toEqual(['clone', 'restore']);
     taken.close();
+  });
+
+  it('shows nothing after a restore of the database, once the root has said so', async () => {
+    const machine = await endpoint();
+    (await machine.open()).close();
+    const { prisma } = test.plane.context;
+    const backup = await prisma.deviceJoin.findUniqueOrThrow({ where: { deviceId: machine.device } });
+    for (let i = 0; i < 3; i += 1) (await machine.open()).close();
+    await prisma.deviceJoin.update({ where: { deviceId: machine.device }, data: { joins: backup.joins, mark: backup.mark } });
+    await prisma.$transaction(forgetLines);
+    for (let i = 0; i < 3; i += 1) (await machine.open()).close();
+    expect([await findings(machine.device), await audited(machine.device)]).toEqual([[], []]);
   });
 
   it('does not leap', async () => {

@@ -135,6 +135,17 @@ describe('the line of sessions', () => {
     expect([server.take(proof), server.take(proof)]).toEqual(['continues', 'behind']);
   });
 
+  it('that is not known any more, after a restore of the database, begins where the device is', () => {
+    const [server, machine] = [new Server(), new Machine()];
+    join(server, machine);
+    const backup = server.kept;
+    for (let i = 0; i < 5; i += 1) join(server, machine);
+    server.kept = backup;
+    const used = machine.attempt();
+    server.kept = { ...backup, mark: '', displaced: [] };
+    expect([server.take(used), server.take(used), join(server, machine)]).toEqual(['continues', 'behind', 'continues']);
+  });
+
   it('does not leap: a stolen key cannot use up the numbers', () => {
     const kept: KeptJoin = { count: 10, mark: 'm', displaced: [] };
     expect(judgeJoin(kept, { count: 10 + MAX_LEAP, last: 'm', next: 'n' })).toBe('continues');

@@ -11,6 +11,7 @@ import type { Join } from '@cordon/policy/protocol/enrollment.ts';
 export interface KeptJoin {
   /** 0 before the first. */
   readonly count: number;
+  /** Empty when the line is not known: before the first session, and after a restore of the database. */
   readonly mark: string;
   readonly displaced: readonly string[];
 }
@@ -31,7 +32,7 @@ const DISPLACED = 8;
 export const judgeJoin = (kept: KeptJoin, { count, last, next }: Join): Judgement => {
   if (count <= kept.count) return 'behind';
   if (count > kept.count + MAX_LEAP) return 'leaps';
-  if (kept.count === 0 || kept.mark === last || kept.mark === next) return 'continues';
+  if (kept.mark === '' || kept.mark === last || kept.mark === next) return 'continues';
   return kept.displaced.includes(last) || kept.displaced.includes(next) ? 'clone' : 'restore';
 };
 

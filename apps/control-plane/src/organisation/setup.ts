@@ -11,6 +11,7 @@ import { newId } from '../ids.ts';
 import type { SignerClient } from '../signer/contract.ts';
 import { makeOrganisation, signerFiles } from '../signer/organisation.ts';
 import { offerTrialKeys } from '../signer/trial-approver.ts';
+import { forgetLines } from '../gateway/lines.ts';
 import { goesOn, installKeys, readCeremony, versionsOf } from './ceremony.ts';
 import { insertOrganisation, readOrganisation, updateOrganisation, type StoredOrganisation } from './store.ts';
 
@@ -66,6 +67,7 @@ const takeOn = async ({ prisma, clock, log }: Needs, stored: StoredOrganisation,
   if (brought.roots.length === stored.roots.length && brought.floor === stored.floor) return;
   await prisma.$transaction(async (tx) => {
     if (!(await updateOrganisation(tx, brought, stored.roots))) return;
+    if (after.epoch > before.epoch) await forgetLines(tx);
     await appendAudit(tx, {
       actor: 'system',
       action: 'organisation.root',
