@@ -30,7 +30,7 @@ export const checkedFile = <S extends TSchema>(file: string, schema: S): Checked
       const { check, ...kept } = value;
       return validator.Check(kept) && check === checkOf(kept) ? kept : 'damaged';
     },
-    write: (value) => writeDurably(file, JSON.stringify({ ...(value as object), check: checkOf(value as object) })),
+    write: (value) => writeDurably(file, JSON.stringify({ ...(value as object), check: checkOf(value) })),
     remove: () => removeDurably(file),
   };
 };
