@@ -10,7 +10,7 @@ type Parts = Pick<Context, 'prisma' | 'pool' | 'clock' | 'organisation'>;
 
 const BATCH = 200;
 /** A job leaves the queue to others after this time; what is left waits for the next one. */
-const MOST_MS = 10_000;
+const MOST_MS = 5000;
 /** The archive is kept for so long (jobs/retention.ts); what is older is gone rightly. */
 const ARCHIVE_MS = 90 * 86_400_000;
 
