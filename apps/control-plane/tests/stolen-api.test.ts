@@ -242,6 +242,127 @@ afterAll(async () => {
   await test.close();
 });
 
+describe('the SQL shell', () => {
+  const APPROVED = ['*.example.com', 'api.example.com'];
+  /** Whatever the service does by itself with what it finds, also after it has forgotten everything. */
+  const stir = async (): Promise<string[]> => {
+    const { context } = test.plane;
+    const outcome = (work: Promise<unknown>): Promise<string> =>
+      work.then(
+        () => 'done',
+        (error: unknown) => (error as { code?: string }).code ?? String(error),
+      );
+    context.published.invalidate();
+    context.published.approved = undefined;
+    return [
+      await outcome(placeDevices(context, [guest.id])),
+      await outcome(renewCheckpoint(context, 0)),
+      await outcome(publish(context, { title: 'by hand', actor: 'nobody' })),
+    ];
+  };
+  /** The guest gets what was approved for it, and no more, now and when all is as it was. */
+  const holds = async (change: () => Promise<unknown>, undo: () => Promise<unknown>): Promise<string[]> => {
+    await change();
+    const outcomes = await stir();
+    const got = await gets(guest);
+    expect(APPROVED).toEqual(expect.arrayContaining(hostsOf(got)));
+    expect(got.content.policies.map(({ policy }) => policy)).toContain(ids.guard);
+    await undo();
+    expect((await stir()).slice(0, 2)).toEqual(['done', 'done']);
+    expect(hostsOf(await gets(guest))).toEqual(APPROVED);
+    return outcomes;
+  };
+
+  it('puts a device into a listed group: it waits for an approval, and gets nothing of that group', async () => {
+    const outcomes = await holds(
+      async () => {
+        await sql.query('INSERT INTO group_member (group_id, device_id) VALUES ($1, $2)', [ids.group, guest.id]);
+        await placeDevices(test.plane.context, [guest.id]);
+        const { rows } = await sql.query<{ awaiting: string | null }>('SELECT awaiting FROM device WHERE id = $1', [guest.id]);
+        expect(rows[0]?.awaiting).toContain('loose.example.org');
+      },
+      () => sql.query('DELETE FROM group_member WHERE device_id = $1', [guest.id]),
+    );
+    expect(outcomes).toEqual(['done', 'done', 'done']);
+  });
+
+  it('puts it into the cohort of another: the trees are not those that were signed, and the signer judges', async () => {
+    const { rows } = await sql.query<{ cohort_id: string }>('SELECT cohort_id FROM device WHERE id = $1', [guest.id]);
+    await holds(
+      () => sql.query('UPDATE device SET cohort_id = (SELECT cohort_id FROM device WHERE id = $1) WHERE id = $2', [trusted.id, guest.id]),
+      () => sql.query('UPDATE device SET cohort_id = $1 WHERE id = $2', [rows[0]?.cohort_id, guest.id]),
+    );
+  });
+
+  it('writes a revision and puts it into what was published: it is not signed', async () => {
+    const evil = allowing('work', '*');
+    const put = (revision: number): Promise<unknown> =>
+      sql.query(
+        `UPDATE change_set SET content = jsonb_set(content, '{policies}', (SELECT jsonb_agg(CASE WHEN p->>'id' = $1 THEN p || jsonb_build_object('revision', $2::int) ELSE p END) FROM jsonb_array_elements(content->'policies') p))`,
+        [ids.work, revision],
+      );
+    const outcomes = await holds(
+      async () => {
+        await sql.query(
+          `INSERT INTO policy_revision (policy_id, revision, document, digest, source, created_by) VALUES ($1, 99, $2, $3, 'x', 'x')`,
+          [ids.work, JSON.stringify(evil), documentDigest(evil)],
+        );
+        await put(99);
+      },
+      async () => {
+        await put(1);
+        await sql.query('ALTER TABLE policy_revision DISABLE TRIGGER USER');
+        await sql.query('DELETE FROM policy_revision WHERE revision = 99');
+        await sql.query('ALTER TABLE policy_revision ENABLE TRIGGER USER');
+      },
+    );
+    expect(outcomes[1]).toBe('signer.unapproved');
+    expect(outcomes[2]).toBe('publish.approval-required');
+  });
+
+  it('drops the exclusion, the assignment that denies, or an approver’s list: nothing of it is signed', async () => {
+    const { rows } = await sql.query<{ content: object; lists: object; target: object }>(
+      `SELECT c.content, p.lists, p.target FROM change_set c, proposal p WHERE p.state = 'published' ORDER BY c.serial DESC, p.serial DESC LIMIT 1`,
+    );
+    const [row] = rows;
+    if (row === undefined) throw new Error('nothing was published');
+    const restore = async (): Promise<void> => {
+      await sql.query('UPDATE change_set SET content = $1', [JSON.stringify(row.content)]);
+      await sql.query(`UPDATE proposal SET lists = $1, target = $2 WHERE state = 'published'`, [
+        JSON.stringify(row.lists),
+        JSON.stringify(row.target),
+      ]);
+    };
+    await holds(
+      () =>
+        sql.query(
+          `UPDATE change_set SET content = jsonb_set(content, '{assignments}', (SELECT jsonb_agg(a) FROM jsonb_array_elements(content->'assignments') a WHERE a->>'policyId' <> $1))`,
+          [ids.guard],
+        ),
+      restore,
+    );
+    await holds(
+      () => sql.query(`UPDATE proposal SET lists = jsonb_set(lists, ARRAY[$1], to_jsonb($2::text[]))`, [ids.group, [guest.id, trusted.id]]),
+      restore,
+    );
+  });
+
+  it('writes another text under the digest of a bundle: no device takes it', async () => {
+    const { digest } = await gets(guest);
+    const { rows } = await sql.query<{ bytes: Buffer }>('SELECT bytes FROM bundle WHERE digest = $1', [digest]);
+    const text = rows[0]?.bytes.toString('utf8').replace('api.example.com', 'new.example.org') ?? '';
+    await sql.query('UPDATE bundle SET bytes = $1 WHERE digest = $2', [Buffer.from(text), digest]);
+    const { published } = test.plane.context;
+    published.bundles.clear();
+    await stir();
+    await expect(gets(guest)).rejects.toMatchObject({ code: 'bundle.digest' });
+    await sql.query('UPDATE bundle SET bytes = $1 WHERE digest = $2', [rows[0]?.bytes, digest]);
+    published.bundles.clear();
+    await stir();
+    expect(hostsOf(await gets(guest))).toEqual(APPROVED);
+  });
+});
+
 describe('the stolen API process', () => {
   it('gets a request signed that changes nothing: so the attacks below fail for what they ask, and not for how', async () => {
     expect(await attempt({})).toBe('signed');
@@ -251,7 +372,8 @@ describe('the stolen API process', () => {
     const [work] = contentOf(guest).policies.filter(({ policy }) => policy === ids.work);
     if (work === undefined) throw new Error('the guest has no work policy');
     for (const policies of [
-      (all: readonly AppliedPolicy[]) => all.map((one) => (one.policy === ids.work ? { ...one, revision: 2, document: allowing('work', '*') } : one)),
+      (all: readonly AppliedPolicy[]) =>
+        all.map((one) => (one.policy === ids.work ? { ...one, revision: 2, document: allowing('work', '*') } : one)),
       (all: readonly AppliedPolicy[]) => all.map((one) => (one.policy === ids.work ? { ...one, document: allowing('work', '*') } : one)),
       (all: readonly AppliedPolicy[]) => all.filter(({ policy }) => policy !== ids.guard),
       (all: readonly AppliedPolicy[]) => [
@@ -492,41 +614,5 @@ describe('an approval that was used', () => {
       'approval.from',
     );
     expect(await attempt({ state, bundles: [forGuest, forTrusted], approvals: [down] })).toBe('signed');
-  });
-});
-
-describe('the SQL shell', () => {
-  it('leads no device anywhere: new revisions, members, places, texts, change sets and proposals written by hand', async () => {
-    const { context } = test.plane;
-    const evil = allowing('work', '*');
-    // Everything at once, as the owner of the database, and then whatever the service does by itself.
-    await sql.query(
-      `INSERT INTO policy_revision (policy_id, revision, document, digest, source, created_by) VALUES ($1, 99, $2, $3, 'x', 'x')`,
-      [ids.work, JSON.stringify(evil), documentDigest(evil)],
-    );
-    await sql.query(
-      `UPDATE change_set SET content = jsonb_set(content, '{policies}', (SELECT jsonb_agg(CASE WHEN p->>'id' = $1 THEN p || '{"revision":99}' ELSE p END) FROM jsonb_array_elements(content->'policies') p))`,
-      [ids.work],
-    );
-    await sql.query('INSERT INTO group_member (group_id, device_id) VALUES ($1, $2)', [ids.group, guest.id]);
-    await sql.query(`UPDATE proposal SET lists = jsonb_set(lists, ARRAY[$1], to_jsonb($2::text[]))`, [ids.group, [trusted.id, guest.id]]);
-    await sql.query('UPDATE device SET cohort_id = (SELECT cohort_id FROM device WHERE id = $1) WHERE id = $2', [trusted.id, guest.id]);
-    context.published.invalidate();
-    context.published.approved = undefined;
-    const refused = (error: unknown): string => (error as { code?: string }).code ?? String(error);
-    const outcomes = [
-      await renewCheckpoint(context, 0).then(() => 'done', refused),
-      await placeDevices(context, [guest.id]).then(() => 'done', refused),
-      await publish(context, { title: 'mine', actor: 'me' }).then(() => 'done', refused),
-    ];
-    expect(outcomes).not.toContain('done');
-    // Whatever the database says, the last word is still what was signed, and nothing of it reaches beyond what was approved.
-    const { rows } = await sql.query<{ jws: string }>('SELECT jws FROM checkpoint ORDER BY id DESC LIMIT 1');
-    expect(rows).toHaveLength(1);
-    const text = canonicalJson({
-      ...contentOf(guest),
-      policies: contentOf(guest).policies.map((one) => (one.policy === ids.work ? { ...one, revision: 99, document: evil } : one)),
-    });
-    expect(await attempt(giving(guest, text))).toBe('signer.unapproved');
   });
 });
