@@ -8,7 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { poolConfig } from '../apps/control-plane/src/db/client.ts';
 import { enroll } from '../apps/endpoint-agent/src/identity/enroll.ts';
 import { someFacts } from '../apps/control-plane/tests/_util.ts';
-import { cordonctl, ctl, join, makeFolder, makeSite, start, wake, type Running, type Said, type Site } from './_fleet.ts';
+import { cordonctl, ctl, freePort, join, makeFolder, makeSite, start, wake, type Running, type Said, type Site } from './_fleet.ts';
 import { loosen, makeOrganisation, reach } from './_recovery.ts';
 
 const CTL = path.join(import.meta.dirname, '../apps/cordonctl/src/main.ts');
@@ -124,6 +124,27 @@ describe('an organisation whose root demands two witnesses', () => {
       await expect.poll(() => device.history.status(), { timeout: 20_000 }).toMatchObject({ walking: false, findings: [] });
     },
   );
+
+  it('is served by all replicas alike: a witness of one sets devices of the other going', { timeout: 120_000 }, async () => {
+    const organisation = await makeOrganisation('--root-keys', '1', '--root-threshold', '1', '--witnesses', '1');
+    const { at, site } = organisation;
+    const one = await start(site, at('org/server'));
+    await loosen(one, organisation, 1);
+    const copy: Site = { stateDir: path.join(makeFolder(), 'state'), port: await freePort(), owner: site.owner };
+    fs.mkdirSync(copy.stateDir, { mode: 0o700 });
+    fs.cpSync(path.join(site.stateDir, 'signer'), path.join(copy.stateDir, 'signer'), {
+      recursive: true,
+      filter: (file) => !file.endsWith('.sock'),
+    });
+    fs.copyFileSync(path.join(site.stateDir, 'admin-token'), path.join(copy.stateDir, 'admin-token'));
+    const two = await start(copy);
+    follow(...(await auditor(one, at('token'))), '--key', at('org/witness.key'), '--state', at('witness'));
+    const device = await join(two, 'of the other');
+    await reach(device, 1);
+    await loosen(one, organisation, 2);
+    await reach(device, 2);
+    expect((await ready(two)).waiting).toBeUndefined();
+  });
 
   it('is followed by a witness that refuses a second history, also after a restart, and keeps both', { timeout: 120_000 }, async () => {
     const folder = makeFolder();
