@@ -2,7 +2,7 @@
 
 const USAGE = `cordon: contains AI agents under your organisation's policy
 
-  cordon enroll --server URL [--token-file FILE] [--retry]
+  cordon enroll --server URL [--token-file FILE] [--retry] [--again]
                                                    join (the token also by CORDON_ENROLL_TOKEN_FILE, CORDON_TOKEN, a configuration
                                                    file or standard input); --retry asks until it is answered
   cordon daemon                                    the service of this machine

@@ -164,6 +164,12 @@ describe('cordon enroll', () => {
     expect(again.status).toBe(125);
     expect(again.stderr).toContain('[enroll.already]');
     expect(fs.readFileSync(stored('enrollment.json'))).toEqual(enrollment);
+    // Unless its organisation has lost it, and it is told to: then as a new device.
+    const file = path.join(world.root, 'again');
+    fs.writeFileSync(file, plane.token(), { mode: 0o600 });
+    const rejoined = await installation.cordon(['enroll', '--server', plane.url, '--token-file', file, '--again']);
+    expect([rejoined.status, rejoined.stderr]).toEqual([0, '']);
+    expect(fs.readFileSync(stored('enrollment.json'))).not.toEqual(enrollment);
   });
 
   it.each([

@@ -15,7 +15,9 @@ export const daemonCommand = async (args: readonly string[]): Promise<number> =>
   if (loadEnrollment(config.stateDir) === undefined) {
     const { server, token } = unattendedRequest();
     if (server !== undefined && token !== undefined)
-      log(enrollmentLine(await join(config.stateDir, { server, token }, { signal: stop.signal, random: Math.random, log })));
+      log(
+        enrollmentLine(await join({ stateDir: config.stateDir, server, token, retry: { signal: stop.signal, random: Math.random, log } })),
+      );
   } else takeJoinVariables(); // nothing that this process starts shall have the token
   await runDaemon(config, stop.signal, log);
   return 0;

@@ -12,7 +12,7 @@ import { persist, type PersistOptions } from '../identity/persist.ts';
 import { parseArguments } from './arguments.ts';
 
 const USAGE =
-  'cordon enroll --server URL [--token-file FILE] [--retry]; the token may also come by CORDON_ENROLL_TOKEN_FILE, CORDON_TOKEN or standard input, and both by a configuration file';
+  'cordon enroll --server URL [--token-file FILE] [--retry] [--again]; the token may also come by CORDON_ENROLL_TOKEN_FILE, CORDON_TOKEN or standard input, and both by a configuration file';
 
 /** What stands in the environment or in the configuration file: enough to join with, or not. Taken out of the environment. @throws CordonError `enroll.*`, `file.*` */
 export const unattendedRequest = (): Partial<JoinRequest> => {
@@ -25,11 +25,18 @@ export const unattendedRequest = (): Partial<JoinRequest> => {
   return { ...(found.server !== undefined && { server: found.server }), ...(found.token !== undefined && { token: found.token }) };
 };
 
-/** One attempt, or as many as it takes. */
-export const join = (stateDir: string, request: JoinRequest, retry: PersistOptions | undefined): Promise<Enrollment> => {
+export interface Joining extends JoinRequest {
+  readonly stateDir: string;
+  /** As many attempts as it takes; one when absent. */
+  readonly retry?: PersistOptions | undefined;
+  /** Once more, as a new device of the same organisation (identity/rejoin.ts). */
+  readonly again?: boolean;
+}
+
+export const join = ({ stateDir, server, token, retry, again = false }: Joining): Promise<Enrollment> => {
   fs.mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   fs.chmodSync(stateDir, 0o700);
-  const attempt = (): Promise<Enrollment> => enroll({ stateDir, ...request, facts: deviceFacts(), now: new Date() });
+  const attempt = (): Promise<Enrollment> => enroll({ stateDir, server, token, facts: deviceFacts(), now: new Date(), again });
   return retry === undefined ? attempt() : persist(attempt, retry);
 };
 
@@ -38,7 +45,7 @@ export const enrollmentLine = ({ device, org, pending }: Enrollment): string =>
 
 export const enrollCommand = async (args: readonly string[]): Promise<number> => {
   refuseTokenArguments(args);
-  const { options, flags } = parseArguments(args, { options: ['server', 'token-file'], flags: ['retry'] });
+  const { options, flags } = parseArguments(args, { options: ['server', 'token-file'], flags: ['retry', 'again'] });
   const file = options.get('token-file');
   const given = { server: options.get('server'), token: file === undefined ? undefined : readTokenFile(file) };
   // What is said here stands, whatever is said elsewhere.
@@ -50,6 +57,7 @@ export const enrollCommand = async (args: readonly string[]): Promise<number> =>
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const log = (message: string): void => void process.stderr.write(`${visible(message)}\n`);
   const retry = flags.has('retry') ? { signal: stop.signal, random: Math.random, log } : undefined;
-  process.stdout.write(`${enrollmentLine(await join(readConfig().stateDir, { server, token }, retry))}\n`);
+  const enrollment = await join({ stateDir: readConfig().stateDir, server, token, retry, again: flags.has('again') });
+  process.stdout.write(`${enrollmentLine(enrollment)}\n`);
   return 0;
 };
