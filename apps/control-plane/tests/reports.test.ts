@@ -243,6 +243,26 @@ describe('the end of a chain that its device signed', () => {
   });
 });
 
+describe('a key that was replaced while a head was on its way', () => {
+  it('is no finding: the device signs again with the new one', async () => {
+    const device = await join();
+    const batch = batchAfter(undefined);
+    await device.report(batch);
+    await owner.query('UPDATE device SET jwk = $2, thumbprint = $3, key_generation = 2, key_since = now() WHERE id = $1', [
+      device.id,
+      JSON.stringify(newKey().jwk),
+      newKey().kid,
+    ]);
+    await device.sign(batch);
+    expect(await device.reports()).toMatchObject({ chains: [{ head: { state: 'wrong-signature', reason: 'key.rotated' } }], counts: NONE });
+    // Long after it, it is one.
+    await owner.query("UPDATE device SET key_since = now() - interval '1 hour' WHERE id = $1", [device.id]);
+    await device.sign({ ...batch, seqTo: 2 });
+    expect((await device.reports()).counts).toEqual({ ...NONE, 'wrong-signature': 1 });
+    device.channel.close();
+  });
+});
+
 describe('what is kept about chains', () => {
   it('goes with what it counted; the newest cursor of a device and what is stored stay recognised', async () => {
     const device = await join();

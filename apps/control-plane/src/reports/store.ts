@@ -70,6 +70,10 @@ export const verifiedBefore = async (prisma: PrismaClient, { deviceId, boot, seq
 export const findCursor = (prisma: PrismaClient, deviceId: string, boot: string): Promise<TelemetryCursor | null> =>
   prisma.telemetryCursor.findUnique({ where: { deviceId_boot: { deviceId, boot } } });
 
+/** @returns when the device got the key that it has, if that is not its first */
+export const keySince = async (prisma: PrismaClient, id: string): Promise<Date | undefined> =>
+  (await prisma.device.findFirst({ where: { id, keyGeneration: { gt: 1 } }, select: { keySince: true } }))?.keySince;
+
 /** @returns whether nobody else has decided meanwhile */
 export const settleHead = async (
   tx: Tx,

@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import type { DeviceHead } from '../db/generated/client.ts';
 import { archivedBatches } from '../telemetry/telemetry.ts';
 import { recordFindings } from './findings.ts';
-import { findCursor, pendingHeads, settleHead, verifiedBefore } from './store.ts';
+import { findCursor, keySince, pendingHeads, settleHead, verifiedBefore } from './store.ts';
 import { verifyHead, type HeadVerdict } from './verify.ts';
 
 type Parts = Pick<Context, 'prisma' | 'pool' | 'clock' | 'organisation'>;
@@ -14,11 +14,20 @@ const MOST_MS = 5000;
 /** The archive is kept for so long (jobs/retention.ts); what is older is gone rightly. */
 const ARCHIVE_MS = 90 * 86_400_000;
 
+/** A head that was on its way while the device's key was replaced was signed with the one before; the device signs again in its next session. */
+const ROTATION_MS = 60_000;
+const ROTATED = 'key.rotated';
+
 const judge = async ({ prisma, pool, clock, organisation }: Parts, head: DeviceHead): Promise<HeadVerdict> => {
   const { deviceId: device, boot, seq, hash, jws, key } = head;
   const verified = await verifiedBefore(prisma, head);
   const claim = { org: organisation.orgId, device, boot, seq, hash, jws, key };
   const verdict = await verifyHead(claim, verified, archivedBatches(pool, device, boot, verified.seq, seq));
+  if (verdict.reason === 'jws.key') {
+    const since = await keySince(prisma, device);
+    const rotated = since !== undefined && Math.abs(since.getTime() - head.receivedAt.getTime()) < ROTATION_MS;
+    return rotated ? { ...verdict, reason: ROTATED } : verdict;
+  }
   if (verdict.state !== 'not-reached') return verdict;
   // A device that comes back after months signs what retention has taken meanwhile: of that the cursor is left.
   const cursor = await findCursor(prisma, device, boot);
@@ -29,7 +38,7 @@ const judge = async ({ prisma, pool, clock, organisation }: Parts, head: DeviceH
 const settle = async ({ prisma, clock }: Parts, head: DeviceHead, { state, reason, seq }: HeadVerdict): Promise<void> => {
   const at = clock();
   await prisma.$transaction(async (tx) => {
-    if (!(await settleHead(tx, head, { state, reason }, at)) || state === 'verified') return;
+    if (!(await settleHead(tx, head, { state, reason }, at)) || state === 'verified' || reason === ROTATED) return;
     const { deviceId: device, boot, hash, seq: signed } = head;
     await recordFindings(tx, [{ device, kind: state, boot, seq, hash, detail: { signed, reason } }], at);
   });
