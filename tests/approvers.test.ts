@@ -1,10 +1,13 @@
 /** The page for approvers, run as it is written: an organisation with two approvers, each with a key of their own, and the very commands. */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { selfSigned } from '../apps/control-plane/tests/_certificate.ts';
 import { approverOf } from '../apps/control-plane/tests/_approver.ts';
 import { connect, enrol, follow, hello, type Enrolled, type Memory, type TestChannel } from '../apps/control-plane/tests/_channel.ts';
 import { POLICY, startPlane, type TestPlane } from '../apps/control-plane/tests/_util.ts';
@@ -176,5 +179,24 @@ describe('an organisation of a ceremony', () => {
     );
     const forged = await test.admin<{ code: string }>('POST', '/publish', { body: { proposal: id }, alone: true });
     expect([forged.status, forged.body.code]).toEqual([409, 'approval.threshold']);
+  });
+});
+
+describe('cordonctl over TLS', () => {
+  it('believes a server that the given authority vouches for, and no other', async () => {
+    const { cert, key } = selfSigned();
+    const server = https.createServer({ cert, key }, (_request, response) => response.end('{"items":[],"next":null}'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    fs.writeFileSync(path.join(folder, 'org/ca.pem'), cert);
+    expect(await cordonctl('proposals', 'list', '--server', url, '--ca', 'ca.pem')).toMatchObject({
+      status: 0,
+      stdout: 'there are no proposals\n',
+    });
+    const refused = await cordonctl('proposals', 'list', '--server', url);
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining('[server.certificate]') as string]);
+    fs.writeFileSync(path.join(folder, 'org/other.pem'), selfSigned().cert);
+    expect((await cordonctl('proposals', 'list', '--server', url, '--ca', 'other.pem')).stderr).toContain('[server.certificate]');
   });
 });
