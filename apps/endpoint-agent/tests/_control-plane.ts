@@ -19,7 +19,9 @@ import {
   type DeviceJwk,
   type Join,
 } from '@cordon/policy/protocol/enrollment.ts';
-import { createWorld, stateFor, type Fleet, type Forgery, type World as Organisation } from '@cordon/policy/trust/_world.ts';
+import { createWorld, payloadDigest, stateFor, type Fleet, type Forgery, type World as Organisation } from '@cordon/policy/trust/_world.ts';
+import { skipOf, walkOf } from '@cordon/policy/trust/history.ts';
+import { MAX_HEADERS, type HistoryFrame, type HistoryRequest } from '@cordon/policy/protocol/history.ts';
 import { openCompact, openGeneral } from '@cordon/policy/trust/envelope.ts';
 import { keyPairFromSeed, thumbprint } from '@cordon/policy/trust/keys.ts';
 import { formatToken } from '@cordon/policy/trust/token.ts';
@@ -42,6 +44,10 @@ export interface ControlPlane {
   readonly enrolled: ReadonlyMap<string, DeviceFacts>;
   /** The next state has these policies, each what stands under `spec:`. */
   publish(...specs: readonly string[]): void;
+  /** So many checkpoints that no device is shown. */
+  pass(count: number): Promise<void>;
+  /** Forgets the last checkpoints: what comes next stands in their place. */
+  forget(count: number): void;
   /** A newer serial with the same policies. */
   renew(): void;
   /** Sends every connected device its state. */
@@ -195,13 +201,30 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
       cohorts: [{ id: 'coh_story', serial: contentSerial, content }],
       devices: devices.map(({ id }) => ({ id, cohort: 0 })),
     };
-  const give = async (socket: WebSocket, index: number, forgery: Forgery = {}): Promise<void> => {
+  /** Every checkpoint that was given in earnest, in one history. */
+  const history: { readonly digest: string; readonly jws: string }[] = [];
+  const giveNext = async (socket: Pick<WebSocket, 'send'>, index: number, forgery: Forgery): Promise<void> => {
     const published = fleet();
     if (published === undefined) return;
-    const { frame, membership } = await stateFor(organisation, published, index, forgery);
+    const number = history.length;
+    const chain = { number, previous: history.at(-1)?.digest ?? null, skip: history[skipOf(number)]?.digest ?? null };
+    const { frame, membership } = await stateFor(organisation, { ...published, chain }, index, forgery);
+    if (Object.keys(forgery).length === 0) history.push({ digest: payloadDigest(frame.checkpoint), jws: frame.checkpoint });
     socket.send(JSON.stringify(frame));
     socket.send(JSON.stringify(membership));
   };
+  let turn: Promise<unknown> = Promise.resolve();
+  const give = (socket: Pick<WebSocket, 'send'>, index: number, forgery: Forgery = {}): Promise<void> => {
+    const given = turn.then(() => giveNext(socket, index, forgery));
+    turn = given.catch(() => undefined);
+    return given;
+  };
+  const walk = ({ digest, from, to }: HistoryRequest): HistoryFrame => ({
+    type: 'history',
+    digest,
+    to,
+    headers: walkOf(from, to, MAX_HEADERS).flatMap((place) => history[place]?.jws ?? []),
+  });
   const wss = new WebSocketServer({ noServer: true, handleProtocols: () => 'cordon.v1' });
   const plane = {
     acknowledging: true,
@@ -218,6 +241,7 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
     if (frame.type === 'hello' && plane.pending)
       socket.send(JSON.stringify({ type: 'problem', code: 'device.pending', detail: 'waits for an administrator' }));
     else if (frame.type === 'hello') void give(socket, index);
+    if (frame.type === 'history') socket.send(JSON.stringify(walk(frame)));
     if (frame.type === 'telemetry' && plane.acknowledging)
       socket.send(JSON.stringify({ type: 'telemetry.ack', boot: frame.boot, seq: frame.seqTo }));
   };
@@ -284,6 +308,10 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
         exceptions: [],
       };
     },
+    pass: async (count: number) => {
+      for (let i = 0; i < count; i += 1) await give({ send: () => undefined }, 0);
+    },
+    forget: (count: number) => void history.splice(-count),
     renew: () => void (serial += 1),
     push: async (forgery: Forgery = {}) => {
       await Promise.all([...sockets].map(([socket, index]) => give(socket, index, forgery)));
