@@ -5,6 +5,7 @@ const USAGE = `cordon: contains AI agents under your organisation's policy
   cordon enroll --server URL [--token-file FILE] [--retry] [--again]
                                                    join (the token also by CORDON_ENROLL_TOKEN_FILE, CORDON_TOKEN, a configuration
                                                    file or standard input); --retry asks until it is answered
+  cordon leave FILE                                leave, with a retirement that approvers signed (the daemon obeys one by itself)
   cordon daemon                                    the service of this machine
   cordon run [--agent ID] [--user NAME] [--manifest FILE] [--tty | --no-tty] -- COMMAND
                                                    run a command, contained (root names the account that runs it);
@@ -28,6 +29,7 @@ const commands: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   status: async () => (await import('./cli/status.ts')).statusCommand,
   'rotate-key': async () => (await import('./cli/rotate-key.ts')).rotateKeyCommand,
   enroll: async () => (await import('./cli/enroll.ts')).enrollCommand,
+  leave: async () => (await import('./cli/leave.ts')).leaveCommand,
   daemon: async () => (await import('./cli/daemon.ts')).daemonCommand,
   policy: async () => (await import('./cli/policy.ts')).policyCommand,
   manifest: async () => (await import('./cli/manifest.ts')).manifestCommand,

@@ -55,7 +55,7 @@ export const registerOrders: Feature = (app, { prisma, clock, organisation }) =>
       if (!['active', 'pending'].includes(device.standing))
         throw conflict(
           'device.ended',
-          `this device is ${device.standing} and has no session any more: nothing can be brought to it from here`,
+          `this device is ${device.standing} and has no session any more: take the file to it (cordonctl retire --out FILE, there cordon leave FILE)`,
         );
       const root = await verifyRootChain(organisation.roots, organisation.fingerprint, now);
       const context = { root, device: id, now };
