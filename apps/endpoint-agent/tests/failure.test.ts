@@ -298,6 +298,25 @@ describe('the way out of an organisation', () => {
     expect(plane.faults).toEqual([]);
   });
 
+  it('may be taken by hand, with the same retirement and no other', async () => {
+    await begin(`allow:\n  ${workspace}`);
+    const leave = async (text: string): Promise<string> => {
+      const file = world.file('leave.json', text);
+      const { status, stdout, stderr } = await installation.cordon(['leave', file]);
+      return status === 0 ? stdout : stderr;
+    };
+    const right = await signed('retirement');
+    expect(await leave(right)).toContain('[daemon.already-running]');
+    await daemon?.stop();
+    const before = fs.readdirSync(installation.stateDir);
+    expect(await leave(await signed('retirement', {}, keysFor(ORG, 'policy').slice(0, 1)))).toContain('[retirement.threshold]');
+    expect(await leave(await signed('retirement', { device: 'dev_other' }))).toContain('[retirement.device]');
+    expect(fs.readdirSync(installation.stateDir)).toEqual(before);
+    expect(await leave(right)).toMatch(/has left org_story: nothing is enforced here any more.*\n[\w-]+\.[\w-]+\.[\w-]+\n$/s);
+    expect(fs.readdirSync(installation.stateDir).filter((name) => name !== 'in-use.lock')).toEqual(['retired.json']);
+    expect(await leave(right)).toContain('[device.retired]');
+  });
+
   it('does not lead through a damaged enrollment: the daemon does not start, and nothing enrols over it', async () => {
     await begin(`allow:\n  ${workspace}`);
     await daemon?.stop();

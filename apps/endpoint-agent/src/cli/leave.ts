@@ -14,7 +14,8 @@ import { readDocumentFile } from './documents.ts';
 export const leaveCommand = async (args: readonly string[]): Promise<number> => {
   const { words } = parseArguments(args, { options: [], flags: [] });
   const [file, ...more] = words;
-  if (file === undefined || more.length > 0) throw new CordonError('cli.usage', 'cordon leave FILE, with the retirement that cordonctl retire --out wrote');
+  if (file === undefined || more.length > 0)
+    throw new CordonError('cli.usage', 'cordon leave FILE, with the retirement that cordonctl retire --out wrote');
   const text = readDocumentFile(file, MAX_ORDER, 'followed');
   const { stateDir } = readConfig();
   const { enrollment, key, lock } = await enterState(stateDir);
@@ -26,7 +27,9 @@ export const leaveCommand = async (args: readonly string[]): Promise<number> => 
     state.close();
     const word = await obey(stateDir, text, await contextOf(state.trusted(), state.time(now)), key);
     wipe(stateDir);
-    process.stdout.write(`${word.device} has left ${word.org}: nothing is enforced here any more. Its last word, for the administrator:\n${word.proof}\n`);
+    process.stdout.write(
+      `${word.device} has left ${word.org}: nothing is enforced here any more. Its last word, for the administrator:\n${word.proof}\n`,
+    );
     return 0;
   } finally {
     lock.release();
