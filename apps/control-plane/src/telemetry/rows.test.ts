@@ -102,6 +102,7 @@ describe('the rows of a batch', () => {
       { seq: 5, at: common.at, kind: 'policy', state: 'rejected', digest: text, serial: 3, code: text },
       { seq: 6, at: common.at, kind: 'dropped', count: 7, code: text },
       { seq: 7, at: common.at, kind: 'selftest', digest: text, passed: false, failed: [text], result: 'a'.repeat(64) },
+      { seq: 8, at: common.at, kind: 'daemon', state: 'problem', assurance: 'system', after: 'crash', code: text },
     ];
     const batch = { boot: 'boot-1', seqFrom: 1, seqTo: events.length, prev: FIRST_BATCH, events };
     return {
@@ -130,21 +131,22 @@ describe('the rows of a batch', () => {
     for (const [i, { body, count, hash }] of archive.rows.entries()) {
       // The archive is what the device sent, to the byte: its hash can be computed again.
       const events = JSON.parse(zlib.zstdDecompressSync(body).toString('utf8')) as TelemetryEvent[];
-      expect([count, hash]).toEqual([7, all[i]?.frame.hash]);
-      expect(batchHash({ boot: 'boot-1', seqFrom: 1, seqTo: 7, prev: FIRST_BATCH, events })).toBe(hash);
+      expect([count, hash]).toEqual([8, all[i]?.frame.hash]);
+      expect(batchHash({ boot: 'boot-1', seqFrom: 1, seqTo: 8, prev: FIRST_BATCH, events })).toBe(hash);
     }
 
     const stored = await client.query<Record<string, unknown>>('SELECT * FROM telemetry_event');
-    expect(stored.rows).toHaveLength(7 * texts.length);
+    expect(stored.rows).toHaveLength(8 * texts.length);
     for (const [i, text] of texts.entries()) {
       const kept = text.replaceAll('\0', '\uFFFD');
-      const [started, egress, refused, ended, policy, dropped, tested] = stored.rows.slice(7 * i, 7 * i + 7);
+      const [started, egress, refused, ended, policy, dropped, tested, daemon] = stored.rows.slice(8 * i, 8 * i + 8);
       expect(started).toMatchObject({ kind: 'run.started', agent: kept, os_user: kept, target: kept, verdict: null, rule: null });
       expect(egress).toMatchObject({ verdict: 'denied', rule: kept, target: `${kept}:443`, detail: { policy: kept, code: kept } });
       expect(refused).toMatchObject({ verdict: 'denied', target: kept, detail: { code: kept } });
       expect(ended).toMatchObject({ verdict: 'exited', target: null, detail: { exitCode: 0, durationMs: 5 } });
       expect(policy).toMatchObject({ verdict: 'rejected', run: null, target: kept, detail: { serial: 3, code: kept } });
       expect(dropped).toMatchObject({ target: kept, agent: null, detail: { count: 7 } });
+      expect(daemon).toMatchObject({ verdict: 'problem', run: null, target: kept, detail: { assurance: 'system', after: 'crash' } });
       expect(tested).toMatchObject({ verdict: 'failed', run: null, target: kept, detail: { failed: [kept], result: 'a'.repeat(64) } });
     }
   });
