@@ -249,7 +249,7 @@ it(
         expect([...world.kept()].filter((id) => !stored.includes(id))).toEqual([]);
         expect(world.findings.filter(({ kind }) => kind !== 'duplicate')).toEqual([]);
       }),
-      { numRuns: Math.ceil(LAW_RUNS / 2) },
+      { numRuns: Math.max(100, Math.ceil(LAW_RUNS / 4)) },
     );
   },
   LAW_TIMEOUT_MS,
