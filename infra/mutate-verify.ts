@@ -40,6 +40,16 @@ const FILES: Readonly<Record<string, readonly Literal[]>> = {
     { from: ' && !isDeeper(value, maxDepth)', to: '' },
   ],
   'keys.ts': [],
+  'orders.ts': [
+    { from: 'const closed = { additionalProperties: false }', to: 'const closed = { additionalProperties: true }' },
+    { from: 'expires > issued && ', to: '' },
+    { from: ' && expires - issued <= longestMs', to: '' },
+    { from: "root.keys('approver')", to: "new Map([...root.keys('approver'), ...root.keys('policy')])" },
+    { from: 'at < expires', to: 'at <= expires' },
+    { from: 'payload.org === org && ', to: '' },
+    { from: ' && payload.device === device', to: '' },
+    { from: ' && payload.retirement === sha256Hex(retirement)', to: '' },
+  ],
   'witness.ts': [
     { from: "error.code !== 'jws.key') throw error;", to: 'false) throw error;' },
     { from: 'kids.add(await openCosignature', to: 'kids.add(cosignature); (await openCosignature' },
