@@ -180,7 +180,8 @@ export const wake = async (stateDir: string): Promise<Fleeting> => {
     open: openIdentity({ stateDir, enrollment, keyDays: 0, now: () => new Date(), log }).open,
     signal: stop.signal,
     log,
-    random: () => 0.1,
+    // Of a window that doubles up to five minutes: at most 0.6 seconds.
+    random: () => 0.002,
     onFrame: async (frame) => {
       if (frame.type === 'roots') await state.onRoots(frame, new Date());
       if (frame.type === 'state') take(await state.onState(frame, new Date()));

@@ -151,7 +151,8 @@ export const transition = ({ decide, record }: Steps, context: Context): Promise
           const cohort = key === undefined ? undefined : ids.get(key);
           return published.devices.get(device)?.cohort === cohort ? [] : [{ device, cohort }];
         });
-        const renewed = decision.always === 'checkpoint' || published.checkpoint === undefined;
+        // The first of an epoch concerns everybody: what devices hold is of the one before.
+        const renewed = decision.always === 'checkpoint' || published.checkpoint?.epoch !== context.organisation.epoch;
         const current = await currentSerial(tx);
         const unfinished = isUnfinished(context, head, current);
         const isDue = renewed || joining.length > 0;
