@@ -37,6 +37,7 @@ describe('a failure as an answer', () => {
     ['a database that shuts down', known('P2039', '57P01'), [503, 'db.unavailable']],
     ['no connection', Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), [503, 'db.unavailable']],
     ['no connection, further in', new Error('x', { cause: new Error('Connection terminated unexpectedly') }), [503, 'db.unavailable']],
+    ['no connection free in time', new Error('timeout exceeded when trying to connect'), [503, 'db.unavailable']],
     ['whatever else', new Error('password=hunter2'), [500, 'internal']],
     ['what is not even an error', 'password=hunter2', [500, 'internal']],
   ])('%s', (_name, error, expected) => expect(outcome(error)).toEqual(expected));

@@ -214,10 +214,15 @@ describe('facts', () => {
 describe('a token of one use', () => {
   /** Once in the usual run; nightly, with its twenty thousand tries of each law, a hundred rounds. */
   const ROUNDS = LAW_RUNS >= 20_000 ? 100 : 1;
+  /** As an endpoint does it: a server that is too busy is asked again, with the same key. */
+  const untilAnswered = async (token: string, key: KeyPair): Promise<Awaited<ReturnType<typeof enrolDevice>>> => {
+    const answer = await enrolDevice(test, token, key);
+    return answer.status === 503 ? untilAnswered(token, key) : answer;
+  };
   it(`makes one device of two hundred that come at once (${ROUNDS} times)`, { timeout: 30_000 + ROUNDS * 10_000 }, async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const token = await newToken({ maxUses: 1, name: randomBytes(4).toString('hex') });
-      const answers = await Promise.all(Array.from({ length: 200 }, () => enrolDevice(test, token, newKey())));
+      const answers = await Promise.all(Array.from({ length: 200 }, () => untilAnswered(token, newKey())));
       const made = answers.filter(({ status }) => status === 200);
       expect(made).toHaveLength(1);
       expect(new Set(answers.filter(({ status }) => status !== 200).map((answer) => JSON.stringify(refusal(answer))))).toEqual(

@@ -19,7 +19,7 @@ const UNREACHABLE = new Set([
   '08001',
 ]);
 const GONE =
-  /ECONNREFUSED|Connection terminated|Can't reach database server|DatabaseNotReachable|ConnectionClosed|not currently accepting connections/;
+  /ECONNREFUSED|Connection terminated|Can't reach database server|DatabaseNotReachable|ConnectionClosed|not currently accepting connections|timeout exceeded when trying to connect/;
 
 const codeOf = (error: unknown): string | undefined =>
   typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

@@ -16,6 +16,8 @@ const UNUSABLE = {
   used: 'the enrollment token was used as often as it allows; ask for another',
 } as const;
 
+const unusable = (why: keyof typeof UNUSABLE): Refusal => new Refusal(403, `enroll.token-${why}`, UNUSABLE[why]);
+
 interface Enrolled {
   readonly id: string;
   readonly memberIndex: number;
@@ -54,6 +56,10 @@ export const enroll = async (
     ...(isPending && { pending: true }),
     isNew,
   });
+  // A token never becomes usable again: a crowd that comes with a used one waits for nobody.
+  const known = await findToken(prisma, token);
+  const spent = known === null ? 'used' : whyUnusable(known, at);
+  if (spent !== undefined && (await findByKey(prisma, jkt)) === undefined) throw unusable(spent);
   return prisma.$transaction(async (tx) => {
     const before = await again(tx, jkt, token);
     if (before !== undefined) return answer(before, false);
@@ -64,7 +70,7 @@ export const enroll = async (
       if (meanwhile !== undefined) return answer(meanwhile, false);
       const stored = await findToken(tx, token);
       const why = stored === null ? 'used' : (whyUnusable(stored, at) ?? 'used');
-      throw new Refusal(403, `enroll.token-${why}`, UNUSABLE[why]);
+      throw unusable(why);
     }
     if (meanwhile !== undefined) throw conflict('enroll.again', 'this key is being enrolled by another request; ask again');
     const { groupId, approval } = consumed;
