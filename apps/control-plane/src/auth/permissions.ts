@@ -26,7 +26,6 @@ const WRITE = [
   'audit.read',
   'tokens.read',
   'tokens.write',
-  'checkpoints.cosign',
 ] as const;
 
 export const PERMISSIONS = [...READ, ...WRITE] as const;
@@ -55,7 +54,7 @@ const GRANTED: Readonly<Record<Role, ReadonlySet<Permission>>> = {
     'compliance.read',
     'telemetry.read',
   ]),
-  auditor: new Set([...READ, 'audit.read', 'tokens.read', 'checkpoints.cosign']),
+  auditor: new Set([...READ, 'audit.read', 'tokens.read']),
   gitops: new Set([
     'groups.read',
     'policies.read',

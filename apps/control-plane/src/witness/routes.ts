@@ -119,10 +119,11 @@ export const registerHistory: Feature = (app, context) => {
   app.post(
     '/checkpoints/:digest/cosignatures',
     {
-      config: { permission: 'checkpoints.cosign' },
+      // Whoever reads the history may bring it: it proves itself by a key that the root names.
+      config: { permission: 'checkpoints.read' },
       schema: {
         tags,
-        summary: 'A witness that the root names says that it has seen this checkpoint in the one history',
+        summary: 'A witness that the root names says that it has seen this checkpoint in the one history; the cosignature proves itself',
         params: Type.Object({ digest: Digest }, closed),
         body: Type.Object({ cosignature: Type.String({ maxLength: 2048 }) }, closed),
         response: { 201: Type.Object({ cosigned: Type.Integer(), demanded: Type.Integer() }, closed) },
