@@ -13,7 +13,9 @@ import { openSpool } from '../apps/endpoint-agent/src/telemetry/spool.ts';
 
 const [stateDir = ''] = process.argv.slice(2);
 const tell = (message: object): void => void process.send?.(message);
-const log = (): undefined => undefined;
+/** What it said last, for a test that waits in vain. */
+let said = '';
+const log = (message: string): void => void (said = message);
 const now = (): Date => new Date();
 
 const enrollment = requireEnrollment(stateDir);
@@ -24,8 +26,8 @@ const channel: Channel = startChannel({
   open: identity.open,
   signal: new AbortController().signal,
   log,
-  // It comes back at once: what is tested is what is lost, not how long it takes.
-  random: () => 0.001,
+  // It comes back soon, what is tested is what is lost; but not so often that it is one device too many.
+  random: () => 0.01,
   onFrame: (frame) => {
     if (frame.type === 'telemetry.ack' || frame.type === 'head.ack') reporter.onFrame(frame);
     if (frame.type === 'problem') reporter.onProblem(frame.code);
@@ -50,7 +52,7 @@ process.on('message', (message: { readonly append: string } | { readonly ask: 'd
   if ('append' in message) {
     spool.append({ kind: 'launch.refused', run: message.append, agent: 'test', osUser: 'dev', code: 'launch.no-policy', program: 'sh' });
     tell({ appended: message.append });
-  } else if (message.ask === 'depth') tell({ depth: spool.depth(), unsigned: spool.heads().length });
+  } else if (message.ask === 'depth') tell({ depth: spool.depth(), unsigned: spool.heads().length, said });
   else void reporter.finish();
 });
 tell({ ready: true });

@@ -128,15 +128,18 @@ it(
         ]);
     }
 
-    const depth = async (): Promise<number> => {
+    const left = async (): Promise<string> => {
       reporter.send({ ask: 'finish' });
       reporter.send({ ask: 'depth' });
       for (;;) {
-        const [message] = (await once(reporter, 'message')) as [{ readonly depth?: number; readonly unsigned?: number }];
-        if (message.depth !== undefined) return message.depth + (message.unsigned ?? 0);
+        const [message] = (await once(reporter, 'message')) as [
+          { readonly depth?: number; readonly unsigned: number; readonly said: string },
+        ];
+        const { depth, unsigned, said } = message;
+        if (depth !== undefined) return depth + unsigned === 0 ? 'nothing' : `${depth} events, ${unsigned} ends of chains: ${said}`;
       }
     };
-    await expect.poll(depth, { timeout: 120_000, interval: 200, message: 'what is not acknowledged or not signed' }).toBe(0);
+    await expect.poll(left, { timeout: 120_000, interval: 200, message: 'what is not acknowledged or not signed' }).toBe('nothing');
     await kill(reporter);
     await kill(service);
 
