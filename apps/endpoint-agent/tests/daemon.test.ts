@@ -119,6 +119,22 @@ describe('a daemon that is connected', () => {
     await expect.poll(() => events().map(({ kind, code }) => `${kind} ${String(code)}`)).toContain('launch.refused launch.no-policy');
   });
 
+  it('ends a run whose time is over under what is in force now, and no other', async () => {
+    const living = installation.sh('echo > timed; sleep 3600');
+    await expect.poll(() => fs.existsSync(path.join(world.workspace, 'timed')), { timeout: 20_000 }).toBe(true);
+    plane.publish(`${usual}\nlimit: { resources: { timeout: 8h } }`);
+    await plane.push();
+    await enforcing(4);
+    expect((await installation.status()).runs).toBe(1);
+    plane.publish(`${usual}\nlimit: { resources: { timeout: 1s } }`);
+    await plane.push();
+    await enforcing(5);
+    expect(await living).toMatchObject({ status: 124, stderr: 'cordon: the run was ended (timeout)\n' });
+    plane.publish(usual);
+    await plane.push();
+    await enforcing(6);
+  });
+
   it('keeps what is in force when what comes is bad, and says why', async () => {
     for (const [forgery, code] of [
       [{ content: (content: object) => ({ ...content, format: 'cordon-bundle/2' }) }, 'bundle.schema'],

@@ -1,6 +1,6 @@
 /** What a run may use, on this machine: by control groups where the kernel gives them, else by limits that its processes carry. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { planOf, startLauncher, WORKSPACE_ONLY, type TestLauncher } from './_launcher.ts';
+import { finish, planOf, startLauncher, WORKSPACE_ONLY, type TestLauncher } from './_launcher.ts';
 import { createWorld, type World } from './_world.ts';
 
 let world: World;
@@ -36,6 +36,28 @@ describe('limits of a run', () => {
       },
     );
     expect(stdout).toBe('11\n');
+  });
+
+  it('time: a limit that is set while the run lives counts from its start', async () => {
+    const run = await test.launcher.launch(test.request(['sleep', '3600'], { plan: under('{ timeout: 8h }') }));
+    expect(run.relimit(under('{ timeout: 9h }').limits)).toBe(true);
+    expect(run.relimit(under('{ timeout: 1s }').limits)).toBe(true);
+    expect((await finish(run)).end).toEqual({ reason: 'timeout', exitCode: 124 });
+  });
+
+  it('others: what a run that lives cannot be brought under is told', async () => {
+    const { means } = test.limiter;
+    const start = (resources: string) => test.launcher.launch(test.request(['cat'], { plan: under(resources) }));
+    const run = await start('{ processes: 12, memory: 200MiB }');
+    const free = await start('{ timeout: 8h }');
+    const limits = (resources: string) => under(resources).limits;
+    expect(run.relimit(limits('{ processes: 13, memory: 300MiB }'))).toBe(true);
+    expect(run.relimit(limits('{ timeout: 8h }'))).toBe(true);
+    expect(run.relimit(limits('{ processes: 11 }'))).toBe(means.processes !== 'rlimit');
+    expect(run.relimit(limits('{ memory: 199MiB }'))).toBe(means.memory !== 'rlimit');
+    expect(free.relimit(limits('{ processes: 500 }'))).toBe(means.processes === 'none');
+    expect(free.relimit(limits('{ cpu: 1 }'))).toBe(means.cpu === 'none');
+    expect((await Promise.all([run, free].map((live) => finish(live)))).map(({ end }) => end.exitCode)).toEqual([0, 0]);
   });
 
   it('memory: a process that wants more gets none', async () => {

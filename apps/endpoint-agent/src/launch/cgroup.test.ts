@@ -74,6 +74,16 @@ describe('groups, in a folder that stands for the kernel', () => {
     expect(fs.existsSync(path.join(base, ...at, 'run_child', 'memory.max'))).toBe(false);
   });
 
+  it('limits may change while it lives, and go', () => {
+    const groups = openGroups(base, 77);
+    const group = groups.make('run_one', LIMITS);
+    const at = (file: string): string => text('cordon-runs-77', 'run_one', file);
+    group.set({ ...NONE, processes: 7 });
+    expect([at('memory.max'), at('cpu.max'), at('pids.max')]).toEqual(['max', 'max 100000', '8']);
+    group.set(LIMITS);
+    expect([at('memory.max'), at('cpu.max'), at('pids.max')]).toEqual(['4294967296', '150000 100000', '513']);
+  });
+
   it('what cannot be written is told', () => {
     const groups = openGroups(base, 77);
     groups.make('run_one', LIMITS);

@@ -30,6 +30,17 @@ export const settingsOf = (
   ...(processes !== undefined && has.has('pids') ? ([['pids.max', String(processes + INIT)]] as const) : []),
 ];
 
+/** What the kernel begins with. */
+const unlimited = (has: ReadonlySet<Controller>): ReturnType<typeof settingsOf> =>
+  (
+    [
+      ['memory', 'memory.max', 'max'],
+      ['memory', 'memory.swap.max', 'max'],
+      ['cpu', 'cpu.max', `max ${PERIOD}`],
+      ['pids', 'pids.max', 'max'],
+    ] as const
+  ).flatMap(([controller, file, value]) => (has.has(controller) ? [[file, value] as const] : []));
+
 /**
  * @param mountinfo proc_pid_mountinfo(5)
  * @param own /proc/PID/cgroup
@@ -95,6 +106,8 @@ export interface Group {
   readonly folder: string;
   /** Puts a process there, and with it all that it starts from then on. */
   admit(pid: number): void;
+  /** Other limits from now on. @throws what the file system says */
+  set(limits: Limits): void;
   /** When nothing runs there any more. */
   remove(): void;
 }
@@ -133,16 +146,24 @@ export const openGroups = (base: string, pid: number): Groups => {
       const folder = path.join(within?.folder ?? runs, name);
       const own = path.join(folder, 'own');
       fs.mkdirSync(folder);
+      const set = (settings: ReturnType<typeof settingsOf>): void => {
+        for (const [file, value] of settings)
+          if (file !== 'memory.swap.max' || fs.existsSync(path.join(folder, file))) write(folder, file, value);
+      };
       try {
         enable(folder, controllers);
-        for (const [file, value] of settingsOf(limits, controllers))
-          if (file !== 'memory.swap.max' || fs.existsSync(path.join(folder, file))) write(folder, file, value);
+        set(settingsOf(limits, controllers));
         fs.mkdirSync(own);
       } catch (error) {
         remove(folder, 0);
         throw error;
       }
-      return { folder, admit: (process) => write(own, 'cgroup.procs', String(process)), remove: () => remove(folder) };
+      return {
+        folder,
+        admit: (process) => write(own, 'cgroup.procs', String(process)),
+        set: (next) => set([...new Map([...unlimited(controllers), ...settingsOf(next, controllers)])]),
+        remove: () => remove(folder),
+      };
     },
     close: () => sweep(runs),
   };

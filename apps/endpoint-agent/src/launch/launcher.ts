@@ -3,12 +3,13 @@ import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { CordonError } from '@cordon/policy/errors.ts';
-import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
+import type { LaunchPlan, Limits } from '@cordon/policy/launch-plan.ts';
 import type { Egress } from '../egress/egress.ts';
 import { attest, endProcess, isAlive, startTimeOf, type Attestation } from './gate.ts';
 import type { Helpers } from './helpers.ts';
 import type { Doors } from '../local-api/doors.ts';
 import type { Group } from './cgroup.ts';
+import { createDeadline } from './deadline.ts';
 import type { Limiter } from './limiter.ts';
 import { createPipes, drained, type Outputs } from './pipes.ts';
 import { preflight } from './preflight.ts';
@@ -51,6 +52,8 @@ export interface Run {
   readonly stderr: Readable;
   readonly ended: Promise<RunEnd>;
   resize(size: TerminalSize): void;
+  /** Puts it under other limits while it lives. @returns false when it cannot be: it was started with more than that */
+  relimit(limits: Limits): boolean;
   kill(reason: 'killed' | 'timeout'): void;
 }
 
@@ -59,7 +62,7 @@ export interface LauncherOptions {
   readonly runtimeDir: string;
   readonly helpers: Helpers;
   readonly egress: Pick<Egress, 'open' | 'assign' | 'close' | 'pid' | 'account'>;
-  readonly limiter: Pick<Limiter, 'group' | 'carried'>;
+  readonly limiter: Pick<Limiter, 'group' | 'renew' | 'carried'>;
   /** Ways from inside the runs to the daemon; a run gets none without. */
   readonly doors?: Pick<Doors, 'open'>;
 }
@@ -115,6 +118,7 @@ const follow = (
   request: LaunchRequest,
   attestation: Attestation,
   group: Group | undefined,
+  renew: Run['relimit'],
   release: () => Promise<void>,
 ): Run => {
   let reason: RunEnd['reason'] = 'exited';
@@ -125,8 +129,8 @@ const follow = (
     if (reason === 'exited') reason = why;
     endProcess(attestation.pid, attestation.startTime);
   };
-  const { timeoutMs } = request.plan.limits;
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => end('timeout'), Math.min(timeoutMs, 2 ** 31 - 1));
+  const deadline = createDeadline(() => end('timeout'));
+  deadline.set(request.plan.limits.timeoutMs);
   const exited = new Promise<number>((resolve) => {
     const code = (exitCode: number | null): void => resolve(exitCode ?? 137);
     if (child.exitCode !== null || child.signalCode !== null) code(child.exitCode);
@@ -134,7 +138,7 @@ const follow = (
     void told.exitCode.then(resolve);
   });
   const ended = exited.then(async (exitCode): Promise<RunEnd> => {
-    clearTimeout(timer);
+    deadline.cancel();
     // The executor's word is not the end: whatever is left of the sandbox goes with its init.
     endProcess(attestation.pid, attestation.startTime);
     over = true;
@@ -144,7 +148,11 @@ const follow = (
     await Promise.all(outputs.map(drained));
     return { reason, exitCode: reason === 'exited' ? exitCode : reason === 'timeout' ? 124 : 137 };
   });
-  return { run: request.run, attestation, group, door: door?.socket, stdin, stdout, stderr, ended, resize, kill: end };
+  const relimit = (limits: Limits): boolean => {
+    deadline.set(limits.timeoutMs);
+    return renew(limits);
+  };
+  return { run: request.run, attestation, group, door: door?.socket, stdin, stdout, stderr, ended, resize, relimit, kill: end };
 };
 
 export const createLauncher = (options: LauncherOptions): Launcher => {
@@ -203,7 +211,8 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
         terminal === undefined ? pipeStreams(pid, seat.outputs) : await terminalStreams(pid, seat.outputs, terminal, owner, helpers);
       if (!seat.usable()) throw new CordonError('launch.bridge', 'the way out of the sandbox is not open');
       const held = group;
-      const result = follow(seat, told, streams, request, attestation, held, async () => {
+      const renew: Run['relimit'] = (limits) => limiter.renew(held, plan.limits, limits);
+      const result = follow(seat, told, streams, request, attestation, held, renew, async () => {
         held?.remove();
         await egress.close(run);
       });

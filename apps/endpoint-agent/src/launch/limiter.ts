@@ -20,6 +20,12 @@ export interface Limiter {
   readonly without: string | undefined;
   /** @returns undefined when no limit of this run needs a group. @throws CordonError `launch.limits` */
   group(run: string, limits: Limits, within?: Group): Group | undefined;
+  /**
+   * Puts a run that lives under other limits.
+   * @param has what it was started with
+   * @returns false when it cannot be: what its processes carry cannot be made less, nor can a run get into a group afterwards
+   */
+  renew(group: Group | undefined, has: Limits, limits: Limits): boolean;
   carried(limits: Limits): CarriedLimits;
   close(): void;
 }
@@ -31,6 +37,12 @@ const countsByNamespace = (release: string): boolean => {
   const [major = 0, minor = 0] = release.split('.').map((part) => Number.parseInt(part, 10));
   return major > COUNTS_BY_NAMESPACE[0] || (major === COUNTS_BY_NAMESPACE[0] && minor >= COUNTS_BY_NAMESPACE[1]);
 };
+
+const RESOURCES = [
+  ['memory', 'memoryBytes'],
+  ['cpu', 'cpus'],
+  ['processes', 'processes'],
+] as const;
 
 const NO_LIMITS: Limits = { timeoutMs: undefined, memoryBytes: undefined, cpus: undefined, processes: undefined };
 const PROBED = { ...NO_LIMITS, memoryBytes: 64 * 1024 ** 2, cpus: 1, processes: 0 };
@@ -110,6 +122,17 @@ export const openLimiter = async (machine: Machine = thisMachine()): Promise<Lim
       } catch (cause) {
         throw new CordonError('launch.limits', "the run's control group could not be made, so its limits would not hold", { cause });
       }
+    },
+    renew: (group, has, limits) => {
+      try {
+        group?.set(limits);
+      } catch {
+        return false; // whoever asks ends the run
+      }
+      return RESOURCES.every(([resource, limit]) => {
+        const isTighter = limits[limit] !== undefined && limits[limit] < (has[limit] ?? Infinity);
+        return !isTighter || means[resource] === 'none' || (means[resource] === 'cgroup' && group !== undefined);
+      });
     },
     carried: ({ memoryBytes, processes }) => ({
       ...(memoryBytes !== undefined && means.memory === 'rlimit' && { dataBytes: memoryBytes }),
