@@ -112,7 +112,7 @@ describe('what a device found in it', () => {
     say('history.withheld');
     say('history.withheld');
     say('history.fork');
-    await expect.poll(findings).toHaveLength(2);
+    await expect.poll(findings, { timeout: 20_000 }).toHaveLength(2);
     // Two checkpoints of one history prove no fork, whatever the device says.
     expect((await findings()).map(({ code, proved }) => [code, proved])).toEqual([
       ['history.fork', false],
@@ -139,7 +139,7 @@ describe('what a device found in it', () => {
     const again = await channel();
     for (let i = 0; i < 90; i += 1)
       again.send({ type: 'finding', code: 'history.gap', earlier: all[i % 9]?.jws, later: all[10 + Math.floor(i / 9)]?.jws });
-    await expect.poll(async () => test.plane.context.prisma.historyFinding.count()).toBe(64);
+    await expect.poll(() => test.plane.context.prisma.historyFinding.count(), { timeout: 20_000 }).toBe(64);
     const page = (await test.admin<{ items: unknown[]; next: string } & Record<string, never>>('GET', '/history-findings?limit=50')).body;
     const rest = (
       await test.admin<{ items: unknown[]; next: string | null } & Record<string, never>>(

@@ -12,6 +12,8 @@ import { insertFinding, readPlaces } from './store.ts';
 const REMEMBERED = 64;
 /** Of one device: more would only say the same. */
 const MAX_FINDINGS = 64;
+/** Of all devices, for the database: what does not fit is told again at a later connection. */
+const MAX_WAITING = 256;
 
 export interface HistoryDesk {
   /** @returns the frame that answers */
@@ -29,6 +31,16 @@ const isProved = (code: FindingFrame['code'], earlier: Link, later: Link): boole
 export const createHistoryDesk = ({ pool, prisma, organisation, clock, log }: Context): HistoryDesk => {
   const walks = new Map<string, Promise<Buffer>>();
   let root: Promise<TrustedRoot> | undefined;
+  let waiting = 0;
+  let turn: Promise<unknown> = Promise.resolve();
+  /** One after another, however many come at once: they must not take the database from those who need it. */
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    if (waiting >= MAX_WAITING) return Promise.reject(new CordonError('finding.busy', 'too many findings at once; tell it again later'));
+    waiting += 1;
+    const done = turn.then(work).finally(() => (waiting -= 1));
+    turn = done.catch(() => undefined);
+    return done;
+  };
   const keysEver = async (): Promise<ReturnType<TrustedRoot['everKeys']>> => {
     root ??= verifyRootChain(organisation.roots, organisation.fingerprint, new Date(0));
     return (await root).everKeys('checkpoint');
@@ -40,6 +52,29 @@ export const createHistoryDesk = ({ pool, prisma, organisation, clock, log }: Co
     const headers = (missing === -1 ? places : places.slice(0, missing)).flatMap((place) => kept.get(place) ?? []);
     return downFrame({ type: 'history', digest, to, headers });
   };
+  const record = async (device: string, { code, earlier: earlierJws, later: laterJws }: FindingFrame): Promise<void> => {
+    const keys = await keysEver();
+    const [earlier, later] = await Promise.all([openLink(earlierJws, keys), openLink(laterJws, keys)]).catch((cause: unknown) => {
+      throw new CordonError('finding.evidence', 'the checkpoints of the finding are not signed by this organisation', { cause });
+    });
+    const [proved, at] = [isProved(code, earlier, later), clock()];
+    const isNew = await prisma.$transaction(async (tx) => {
+      const row = {
+        deviceId: device,
+        code,
+        earlier: earlier.digest,
+        later: later.digest,
+        evidence: [earlierJws, laterJws],
+        proved,
+        foundAt: at,
+      };
+      if (!(await insertFinding(tx, row, MAX_FINDINGS))) return false;
+      const detail = { code, proved, earlier: placeOf(earlier), later: placeOf(later) };
+      await appendAudit(tx, { actor: `device:${device}`, action: 'history.finding', subject: device, detail, at });
+      return true;
+    });
+    if (isNew) log.error({ device, code, proved }, 'a device was shown a history that does not go on from the one it had');
+  };
   return {
     walk: (request) => {
       const key = `${request.epoch}/${request.digest}/${request.from}/${request.to}`;
@@ -49,28 +84,6 @@ export const createHistoryDesk = ({ pool, prisma, organisation, clock, log }: Co
       known.catch(() => walks.delete(key));
       return known;
     },
-    report: async (device, { code, earlier: earlierJws, later: laterJws }) => {
-      const keys = await keysEver();
-      const [earlier, later] = await Promise.all([openLink(earlierJws, keys), openLink(laterJws, keys)]).catch((cause: unknown) => {
-        throw new CordonError('finding.evidence', 'the checkpoints of the finding are not signed by this organisation', { cause });
-      });
-      const [proved, at] = [isProved(code, earlier, later), clock()];
-      const isNew = await prisma.$transaction(async (tx) => {
-        const row = {
-          deviceId: device,
-          code,
-          earlier: earlier.digest,
-          later: later.digest,
-          evidence: [earlierJws, laterJws],
-          proved,
-          foundAt: at,
-        };
-        if (!(await insertFinding(tx, row, MAX_FINDINGS))) return false;
-        const detail = { code, proved, earlier: placeOf(earlier), later: placeOf(later) };
-        await appendAudit(tx, { actor: `device:${device}`, action: 'history.finding', subject: device, detail, at });
-        return true;
-      });
-      if (isNew) log.error({ device, code, proved }, 'a device was shown a history that does not go on from the one it had');
-    },
+    report: (device, frame) => inTurn(() => record(device, frame)),
   };
 };
