@@ -15,6 +15,8 @@ const FILES: Readonly<Record<string, readonly Literal[]>> = {
   'verify.ts': [
     { from: 'policies.map(preparePolicy)', to: 'policies.flatMap((p) => { try { return [preparePolicy(p)]; } catch { return []; } })' },
     { from: 'input.receipt ? now : new Date(0)', to: 'new Date(0)' },
+    { from: 'await requireWitnesses(seen[0], frame.witness, root);', to: '' },
+    { from: 'await requireWitnesses(seen[1], membership.witness, root);', to: '' },
   ],
   'root.ts': [
     { from: '      await signedBy(text, trusted);\n', to: '' },
