@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { InsideStatus } from '../src/local-api/protocol.ts';
 import { startControlPlane, type ControlPlane } from './_control-plane.ts';
 import { enrol, install, type Daemon, type Installation, type Outcome } from './_daemon.ts';
+import { sitDown } from './_terminal.ts';
 import { createWorld, IS_ROOT, processesWith, type World } from './_world.ts';
 
 let plane: ControlPlane;
@@ -102,6 +103,30 @@ needs: { required: { filesystem: { read: ["${REPOSITORY}", "${path.dirname(NODE)
       `cordon() { ${cordon} "$@"; }\n${line}`,
     ]);
     expect({ stdout: narrow.stdout, stderr: narrow.stderr }).toEqual({ stdout: 'no note\nno write\n', stderr: '' });
+  });
+
+  it('have a terminal of their own where their parent has one, and it follows the window', async () => {
+    const user = IS_ROOT ? ['--user', world.account.name] : [];
+    const inner = `trap 'echo "now $(stty size)"' WINCH; tty; stty size; echo ready; while :; do read -r -t 3600 line; [ "$line" = end ] && exit 9; done`;
+    const person = await sitDown(
+      [
+        ...installation.command,
+        'run',
+        ...user,
+        '--',
+        'sh',
+        '-c',
+        `${cordon} run -- bash -c '${inner.replaceAll("'", `'\\''`)}'; echo "status $?"`,
+      ],
+      { env: { ...installation.env, TERM: 'xterm' }, cwd: world.workspace },
+    );
+    await person.sees(/\/dev\/pts\/0\r\n40 100\r\nready/);
+    person.resize({ rows: 30, columns: 90 });
+    await person.sees('now 30 90');
+    person.type('end\n');
+    await person.sees('status 9');
+    expect(await person.ended).toBe(0);
+    person.leave();
   });
 
   it('get the values that their parent has, and only what policies pass on', async () => {
