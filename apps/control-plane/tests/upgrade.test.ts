@@ -6,6 +6,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { poolConfig } from '../src/db/client.ts';
+import { renewCheckpoint } from '../src/publishing/publish.ts';
 import { openKeys } from '../src/signer/key-file.ts';
 import { signerFiles } from '../src/signer/organisation.ts';
 import { enrol, type Enrolled } from './_channel.ts';
@@ -17,6 +18,7 @@ let test: TestPlane;
 let laptop: Enrolled;
 let server: Enrolled;
 let policy: string;
+let lateComer: Enrolled;
 
 /** Takes away all that the earlier version did not have: approvals, the signer's memory but for its mark, what checkpoints say of both. */
 const makeOld = async (stateDir: string, owner: TestPlane['owner']): Promise<void> => {
@@ -85,7 +87,31 @@ describe('an organisation of an earlier version', () => {
     const late = await enrol(test);
     expect([hostsOf(late), await waits(late)]).toEqual([[], true]);
     expect([hostsOf(laptop), hostsOf(server)]).toEqual([['api.example.com'], ['api.example.com', 'server.example.com']]);
+    lateComer = late;
+  });
 
+  it('is renewed although nothing was approved and a publish was lost between the signer’s word and the commit', async () => {
+    await test.admin('POST', `/policies/${policy}/revisions`, { body: { yaml: POLICY.replace('[{ host: api.example.com }]', '[]') } });
+    const { signer } = test.plane.context;
+    const original = signer.signCheckpoint;
+    signer.signCheckpoint = async (request) => {
+      await original.call(signer, request);
+      throw new Error('the answer was lost');
+    };
+    expect((await test.admin('POST', '/publish', { body: {}, alone: true })).status).toBe(500);
+    signer.signCheckpoint = original;
+    expect(hostsOf(laptop)).toEqual(['api.example.com']);
+    const before = test.plane.context.published.checkpoint?.issuedAt;
+    await renewCheckpoint(test.plane.context, 0);
+    expect(test.plane.context.published.checkpoint?.issuedAt).not.toEqual(before);
+    // What is stored would give back what the signer has taken away: the publish is made up for.
+    expect([hostsOf(laptop), hostsOf(server)]).toEqual([[], ['server.example.com']]);
+    await renewCheckpoint(test.plane.context, 0);
+  });
+
+  it('has all that is in force covered by its first approval', async () => {
+    await test.admin('POST', `/policies/${policy}/revisions`, { body: { yaml: POLICY } });
+    const late = lateComer;
     // The first approval covers what is in force, and gives it to whoever waited for it.
     expect((await test.admin('POST', '/publish', { body: {} })).status).toBe(201);
     expect([hostsOf(late), await waits(late)]).toEqual([['api.example.com'], false]);

@@ -103,11 +103,11 @@ export const publishedProposals = async (tx: Tx, epoch: number, take: number): P
 export const newestPublished = async (tx: Tx, epoch: number): Promise<string | undefined> =>
   (await tx.proposal.findFirst({ where: { epoch, state: 'published' }, orderBy: { serial: 'desc' }, select: { id: true } }))?.id;
 
-/** Not published, with this target and signatures, whatever became of them; newest first. */
+/** Open ones with this target and signatures, expired ones too; newest first. */
 export const findByTarget = async (tx: Tx, epoch: number, digest: string): Promise<StoredProposal[]> =>
   (
     await tx.proposal.findMany({
-      where: { epoch, digest, state: { not: 'published' }, signatures: { some: {} } },
+      where: { epoch, digest, state: 'open', signatures: { some: {} } },
       include: { signatures },
       orderBy: { createdAt: 'desc' },
       take: 20,

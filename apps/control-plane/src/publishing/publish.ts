@@ -77,6 +77,8 @@ const putInForce = async (context: Context, wish: Wish, quick: boolean, walkedAt
   return { changeSet, serial, cohorts: changed.length, devices };
 };
 
+const isUnapproved = (error: unknown): boolean => error instanceof CordonError && error.code === 'signer.unapproved';
+
 /** What the signer says of approvals, in the words of who publishes. */
 const refusal = (error: unknown): unknown => {
   if (!(error instanceof CordonError)) return error;
@@ -105,7 +107,7 @@ export const publish = async (context: Context, wish: Omit<Wish, 'lost'>): Promi
   try {
     return await putInForce(context, wish, true).catch((error: unknown) => {
       // Somebody is in other groups than those that were approved: then everybody is looked at.
-      if (wish.proposal === undefined || !(error instanceof CordonError) || error.code !== 'signer.unapproved') throw error;
+      if (wish.proposal === undefined || !isUnapproved(error)) throw error;
       return putInForce(context, wish, false);
     });
   } catch (error) {
@@ -154,27 +156,48 @@ export const onMembershipChanged = async (context: Context, devices: readonly st
   });
 };
 
-/**
- * Signs a new checkpoint over the same state when the newest is older than `minAgeMs`, and repairs what a crash left between a change of members
- * and their placement. With neither to do it looks at no device.
- */
-export const renewCheckpoint = async (context: Context, minAgeMs: number): Promise<void> => {
+/** @param placing whether devices are put where they belong now; without it all stay where they are */
+const renew = async (context: Context, minAgeMs: number, placing: boolean): Promise<void> => {
   const { published, clock } = context;
-  await rollForward(context);
   let full = false;
   await transition(
     {
       decide: async (tx) => {
         const { snapshot, checkpoint, misplaced } = published;
         const isOld = checkpoint === undefined || clock().getTime() - checkpoint.issuedAt.getTime() >= minAgeMs;
-        full = isOld || misplaced;
-        if (!full) return { snapshot, proposal: undefined, always: undefined, placement: new Map(), wanted: new Map(), claims: new Map() };
+        full = placing && (isOld || misplaced);
+        const always = isOld ? 'checkpoint' : undefined;
+        if (!full) return { snapshot, proposal: undefined, always, placement: new Map(), wanted: new Map(), claims: new Map() };
         const approved = await readApproved(tx, context);
         const places = await decidePlaces(tx, context, { snapshot, approved, only: undefined, asked: 'moving' });
-        return { snapshot, proposal: undefined, always: isOld ? 'checkpoint' : undefined, ...places };
+        return { snapshot, proposal: undefined, always, ...places };
       },
     },
     context,
   );
   if (full) published.misplaced = false;
+};
+
+/**
+ * Signs a new checkpoint over the same state when the newest is older than `minAgeMs`, and repairs what a crash left between a change of members
+ * and their placement. With neither to do it looks at no device. Whatever the signer holds against a change, the fleet must not grow stale by it.
+ */
+export const renewCheckpoint = async (context: Context, minAgeMs: number): Promise<void> => {
+  const { log } = context;
+  await rollForward(context);
+  try {
+    await renew(context, minAgeMs, true);
+  } catch (error) {
+    if (!isUnapproved(error)) throw error;
+    log.error(
+      { err: error },
+      'devices could not be placed where they belong: the signer refuses; what is in force is renewed without that',
+    );
+    await renew(context, minAgeMs, false).catch((again: unknown) => {
+      if (!isUnapproved(again)) throw again;
+      // The signer has signed a publish that took power away, and its transaction failed: what is stored would give it back, and what was to be published is the draft.
+      log.warn({ err: again }, 'the signer was ahead of the database: publishing the draft, for which it has signed');
+      return putInForce(context, { title: 'Publish the draft that was signed before', actor: 'system' }, false);
+    });
+  }
 };
