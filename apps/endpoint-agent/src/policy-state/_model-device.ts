@@ -32,8 +32,11 @@ interface Disk {
   readonly age: number;
   /** What it is on trial with, and how many processes have used it. */
   readonly trial: { readonly digest: string; readonly starts: number } | undefined;
+  /** Since when it is in force, and in which boot of the machine that was written down: as long as that lasts, no start begins anew. */
+  readonly since: number;
+  readonly boot: number;
 }
-const EMPTY: Disk = { state: undefined, floor: 0, memberFloor: 0, age: 0, trial: undefined };
+const EMPTY: Disk = { state: undefined, floor: 0, memberFloor: 0, age: 0, trial: undefined, since: 0, boot: -1 };
 
 const inForceOf = ({ ratchet, digest, cohort }: VerifiedState): InForce => ({
   serial: ratchet.serial,
@@ -238,7 +241,10 @@ export class Device {
       trial,
     };
     const counted = isOther && !this.full ? { digest: now.digest, starts: 1 } : this.#disk.trial;
-    if (persisted) this.#disk = { state: now, floor: now.serial, memberFloor: now.member, age: 0, trial: counted };
+    if (persisted) {
+      const { since } = this.#model;
+      this.#disk = { state: now, floor: now.serial, memberFloor: now.member, age: 0, trial: counted, since, boot: this.standing.boots };
+    }
     // The one before is void, and so is its trial, unless it says the same.
     else if (isOther) this.#disk = { ...this.#disk, state: undefined };
   }
@@ -287,7 +293,7 @@ export class Device {
       inForce: now,
       ...floors,
       age: disk.age,
-      since: this.passed,
+      since: !ratchetTouched && disk.boot === this.standing.boots ? disk.since : this.passed,
       onDisk: true,
       fallen: crashLoop && now !== undefined,
       trial: counted && { ...counted, since: this.passed, written: true },
