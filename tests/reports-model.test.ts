@@ -6,7 +6,6 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
-import Fastify from 'fastify';
 import zlib from 'node:zlib';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { LAW_RUNS, LAW_TIMEOUT_MS } from '@cordon/policy/_laws.ts';
@@ -22,7 +21,7 @@ import type { TelemetryStore } from '../apps/control-plane/src/telemetry/store.t
 import { createSender, type Sender } from '../apps/endpoint-agent/src/telemetry/sender.ts';
 import { openSpool, type Spool } from '../apps/endpoint-agent/src/telemetry/spool.ts';
 
-const { log } = Fastify({ logger: false });
+const log = { warn: () => undefined, error: () => undefined };
 const DEVICE = 'dev_1';
 
 let folder: string;

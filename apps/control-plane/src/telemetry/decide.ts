@@ -5,6 +5,8 @@ import type { FindingBook } from '../reports/findings.ts';
 import { firstDifference, judge, type ChainEnd, type Verdict } from './chain.ts';
 import type { TelemetryStore } from './store.ts';
 
+export type Log = Pick<FastifyBaseLogger, 'warn' | 'error'>;
+
 export type Decision =
   /** It is written. */
   | { readonly kind: 'take' }
@@ -35,7 +37,7 @@ export const complaint = (
 export interface Deciding {
   readonly store: Pick<TelemetryStore, 'eventsOf'>;
   readonly findings: Pick<FindingBook, 'record'>;
-  readonly log: FastifyBaseLogger;
+  readonly log: Log;
 }
 
 /** @param end of the chain as the database has it. @throws what the database says: then nothing was found */

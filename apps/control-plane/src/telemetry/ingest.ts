@@ -1,11 +1,10 @@
 /** From a checked frame to a committed row and its acknowledgement: a short queue, few large transactions, and no more in memory than is bounded here. */
 import { bodyOf } from '@cordon/policy/protocol/batch.ts';
 import type { DownFrame, TelemetryFrame } from '@cordon/policy/protocol/channel.ts';
-import type { FastifyBaseLogger } from 'fastify';
 import { isPoison } from '../db/faults.ts';
 import type { FindingBook } from '../reports/findings.ts';
 import { endOf, judge, type ChainEnd } from './chain.ts';
-import { complaint, decide } from './decide.ts';
+import { complaint, decide, type Log } from './decide.ts';
 import { rowsOf, type Rows } from './rows.ts';
 import type { TelemetryStore } from './store.ts';
 
@@ -36,7 +35,7 @@ export class Ingest {
   readonly #store: TelemetryStore;
   readonly #findings: Pick<FindingBook, 'record'>;
   readonly #clock: () => Date;
-  readonly #log: FastifyBaseLogger;
+  readonly #log: Log;
   readonly #paused = new Set<Source>();
   /** Frames of a source whose chain is being read wait behind it. */
   readonly #reading = new WeakMap<Source, Promise<void>>();
@@ -47,7 +46,7 @@ export class Ingest {
   readonly #busy = new Set<string>();
   #closed = false;
 
-  constructor(store: TelemetryStore, findings: Pick<FindingBook, 'record'>, clock: () => Date, log: FastifyBaseLogger) {
+  constructor(store: TelemetryStore, findings: Pick<FindingBook, 'record'>, clock: () => Date, log: Log) {
     this.#store = store;
     this.#findings = findings;
     this.#clock = clock;
