@@ -9,6 +9,8 @@ export interface TinyDisk {
   /** Leaves about so many bytes. */
   fill(left: number): void;
   free(): void;
+  /** Takes nothing any more, or does again. */
+  readOnly(is: boolean): void;
   remove(): void;
 }
 
@@ -25,6 +27,7 @@ export const mountTinyDisk = (bytes: number): TinyDisk | undefined => {
       fs.writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - left)));
     },
     free: () => fs.rmSync(ballast, { force: true }),
+    readOnly: (is) => void execFileSync('mount', ['-o', `remount,${is ? 'ro' : 'rw'}`, folder]),
     remove: () => {
       execFileSync('umount', [folder]);
       fs.rmdirSync(folder);

@@ -2,7 +2,6 @@
  * What cannot be stored: a state that is proven to give nothing more is in force all the same, and says so; one that may give more waits until the disk takes
  * it. On a real file system of a few pages, or one that is read-only, where this is root; elsewhere writing goes to a device that is always full.
  */
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -35,8 +34,8 @@ const WAYS: readonly (readonly [what: string, close: () => void, open: () => voi
   ],
   [
     'a read-only disk',
-    () => (disk === undefined ? fs.chmodSync(place, 0o500) : void execFileSync('mount', ['-o', 'remount,ro', place])),
-    () => (disk === undefined ? fs.chmodSync(place, 0o700) : void execFileSync('mount', ['-o', 'remount,rw', place])),
+    () => (disk === undefined ? fs.chmodSync(place, 0o500) : disk.readOnly(true)),
+    () => (disk === undefined ? fs.chmodSync(place, 0o700) : disk.readOnly(false)),
   ],
 ];
 /** Another process, with what is on disk. */
