@@ -20,12 +20,7 @@ export interface Complaint {
   readonly detail: string;
 }
 
-export const complaint = (
-  kind: 'gap' | 'fork',
-  { boot, seqFrom, seqTo }: TelemetryFrame,
-  end: ChainEnd | undefined,
-  at = seqFrom,
-): Complaint => ({
+const complaint = (kind: 'gap' | 'fork', { boot, seqFrom, seqTo }: TelemetryFrame, end: ChainEnd | undefined, at = seqFrom): Complaint => ({
   kind: 'complain',
   code: `telemetry.${kind}`,
   detail:

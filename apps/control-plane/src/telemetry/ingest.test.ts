@@ -191,7 +191,7 @@ describe('taking in telemetry', () => {
     await vi.advanceTimersByTimeAsync(30);
     ingest.offer(one, third);
     await vi.advanceTimersByTimeAsync(30);
-    expect([problems(one), found]).toEqual([['telemetry.gap'], []]);
+    expect([problems(one), found]).toEqual([['telemetry.unavailable'], []]);
     fault = undefined;
     await vi.advanceTimersByTimeAsync(2000);
     ingest.offer(one, second);

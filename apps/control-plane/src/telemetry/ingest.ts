@@ -4,7 +4,7 @@ import type { DownFrame, TelemetryFrame } from '@cordon/policy/protocol/channel.
 import { isPoison } from '../db/faults.ts';
 import type { FindingBook } from '../reports/findings.ts';
 import { endOf, judge, type ChainEnd } from './chain.ts';
-import { complaint, decide, type Log } from './decide.ts';
+import { decide, type Log } from './decide.ts';
 import { rowsOf, type Rows } from './rows.ts';
 import type { TelemetryStore } from './store.ts';
 
@@ -87,7 +87,7 @@ export class Ingest {
     if (known === 'next') return this.#queueUp(source, frame, body);
     // What waits to be written is not stored yet: a repetition of it is acknowledged by its own commit, and about the rest nothing can be found out now.
     if (known !== undefined && this.#isWaiting(device, boot)) {
-      if (known !== 'repeated') this.#complain(source, complaint(known, frame, source.chain));
+      if (known !== 'repeated') this.#unavailable(source);
       return;
     }
     try {
@@ -98,8 +98,12 @@ export class Ingest {
       else this.#complain(source, decision);
     } catch (error) {
       this.#log.warn({ err: error, device }, 'a telemetry chain could not be read; the device sends again');
-      source.send({ type: 'problem', code: 'telemetry.unavailable', detail: 'telemetry cannot be stored now; send again later' });
+      this.#unavailable(source);
     }
+  }
+
+  #unavailable(source: Source): void {
+    this.#complain(source, { code: 'telemetry.unavailable', detail: 'telemetry cannot be stored now; send again later' });
   }
 
   #complain(source: Source, { code, detail }: { readonly code: string; readonly detail: string }): void {
@@ -171,7 +175,7 @@ export class Ingest {
       for (const queued of batch) {
         if (committed.has(queued))
           acks.set(queued.source, (acks.get(queued.source) ?? new Map<string, number>()).set(queued.frame.boot, queued.frame.seqTo));
-        else this.#reject(queued, 'telemetry.gap');
+        else this.#reject(queued, 'telemetry.unavailable');
       }
       for (const [source, boots] of acks) for (const [boot, seq] of boots) source.send({ type: 'telemetry.ack', boot, seq });
       return [];
@@ -191,7 +195,7 @@ export class Ingest {
     }
   }
 
-  /** The chain is read again before the source's next batch. */
+  /** The chain is read again before the source's next batch: whether something is missing or contradicts is only said after that. */
   #reject({ source, frame }: Queued, code: string): void {
     source.chain = undefined;
     this.#complain(source, { code, detail: `boot ${frame.boot}: ${frame.seqFrom} to ${frame.seqTo} was not stored` });

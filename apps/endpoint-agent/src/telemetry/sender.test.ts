@@ -89,6 +89,23 @@ describe('the sender', () => {
     }
   });
 
+  it('what was said before of something else does not count as said again', () => {
+    const { sender, did } = setUp();
+    sender.flush();
+    for (const code of [
+      'telemetry.unavailable',
+      'telemetry.gap',
+      'telemetry.unavailable',
+      'telemetry.fork',
+      'telemetry.gap',
+      'telemetry.refused',
+    ])
+      sender.onProblem(code);
+    expect(did).toEqual([]);
+    sender.onProblem('telemetry.refused');
+    expect(did).toEqual(['giveUp']);
+  });
+
   it('a refusal that heals by itself changes nothing', () => {
     const { sender, did, world } = setUp();
     sender.flush();

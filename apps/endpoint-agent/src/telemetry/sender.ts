@@ -24,6 +24,8 @@ export interface SenderOptions {
 export const createSender = ({ spool, send, clock }: SenderOptions): Sender => {
   let inFlight = '';
   let refusals = 0;
+  /** How often the same was said of the same batch, one time after the other. */
+  let verdict = { code: '', times: 0 };
   let notBefore = 0;
   const flush = (): void => {
     if (clock() < notBefore) return;
@@ -35,6 +37,7 @@ export const createSender = ({ spool, send, clock }: SenderOptions): Sender => {
     flush,
     onAck: (boot, seq) => {
       refusals = 0;
+      verdict = { code: '', times: 0 };
       spool.acknowledge(boot, seq);
       flush();
     },
@@ -43,8 +46,9 @@ export const createSender = ({ spool, send, clock }: SenderOptions): Sender => {
       inFlight = '';
       refusals += 1;
       notBefore = clock() + Math.min(MOST_MS, 500 * 2 ** refusals);
+      verdict = { code, times: verdict.code === code ? verdict.times + 1 : 1 };
       // Once may be a moment's trouble of the control plane; said again of the same batch, it will not change.
-      if (refusals % 2 === 1) return;
+      if (verdict.times % 2 === 1) return;
       if (code === 'telemetry.gap' || code === 'telemetry.fork') spool.rechain();
       if (code === 'telemetry.refused') spool.giveUp();
     },
