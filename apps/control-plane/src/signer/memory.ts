@@ -151,10 +151,12 @@ export class Memory {
   }
 
   #summary(): Summary {
-    const { high, fingerprint, roots, standing, standingEpoch, leaves, adopts } = this;
+    const { fingerprint, roots, standing, standingEpoch, leaves, adopts } = this;
+    const { epoch, serial } = this.high;
     return {
       format: 'cordon-signer/1',
-      ...{ epoch: high.epoch, serial: high.serial },
+      epoch,
+      serial,
       fingerprint,
       roots: sha256Hex(canonicalJson(roots)),
       standingEpoch,
