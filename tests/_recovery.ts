@@ -80,7 +80,7 @@ export const running = async (
 export const reach = (device: Fleeting, revision: number, epoch = 0): Promise<void> =>
   expect
     .poll(() => ({ hosts: hosts(device), epoch: device.inForce()?.epoch, freshness: device.inForce()?.freshness }), {
-      timeout: 20_000,
+      timeout: 60_000,
       interval: 100,
       message: device.said.join('\n'),
     })

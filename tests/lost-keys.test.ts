@@ -111,85 +111,95 @@ const signed = ({ at }: Organisation, ceremony: string): string[] => [
 ];
 
 describe('online keys that were stolen', () => {
-  it('sign for devices until the root names others; what they sign afterwards is refused by everybody, in every epoch', async () => {
-    const organisation = await running();
-    const { site, devices, at } = organisation;
-    const [device = expect.unreachable('no device')] = devices;
-    const keys = stolenKeys(path.join(site.stateDir, 'signer'));
-    // It is a theft: without more, a device would believe it, within the floor.
-    const victim = await twin(device);
-    expect(await give(victim, await forge(device, keys, 0))).toContainEqual(expect.objectContaining({ kind: 'accepted', replaced: true }));
-    expect(hosts(victim)).toBe(9);
+  it(
+    'sign for devices until the root names others; what they sign afterwards is refused by everybody, in every epoch',
+    { timeout: 180_000 },
+    async () => {
+      const organisation = await running();
+      const { site, devices, at } = organisation;
+      const [device = expect.unreachable('no device')] = devices;
+      const keys = stolenKeys(path.join(site.stateDir, 'signer'));
+      // It is a theft: without more, a device would believe it, within the floor.
+      const victim = await twin(device);
+      expect(await give(victim, await forge(device, keys, 0))).toContainEqual(
+        expect.objectContaining({ kind: 'accepted', replaced: true }),
+      );
+      expect(hosts(victim)).toBe(9);
 
-    await organisation.plane.close();
-    const args = ['--organisation', organisation.file('org'), ...signed(organisation, 'org'), '--out', at('v2')];
-    await ctl('keys', 'rotate', 'checkpoint', '--raise-epoch', ...args);
-    await neverLooser(devices, 1, async () => {
-      const after = await start(site, at('v2/server'));
-      for (const one of devices) await reach(one, 1, 1);
-      for (const epoch of [0, 1, 2]) {
+      await organisation.plane.close();
+      const args = ['--organisation', organisation.file('org'), ...signed(organisation, 'org'), '--out', at('v2')];
+      await ctl('keys', 'rotate', 'checkpoint', '--raise-epoch', ...args);
+      await neverLooser(devices, 1, async () => {
+        const after = await start(site, at('v2/server'));
+        for (const one of devices) await reach(one, 1, 1);
+        for (const epoch of [0, 1, 2]) {
+          const copy = await twin(device);
+          for (const outcome of await give(copy, await forge(device, keys, epoch)))
+            expect(outcome, `epoch ${epoch}`).toMatchObject({ kind: 'refused', code: 'jws.key' });
+          expect(hosts(copy)).toBe(1);
+        }
+        // With one of the two new keys alone he puts nothing in force either: bundles are signed by the other.
+        const now = stolenKeys(path.join(site.stateDir, 'signer'));
         const copy = await twin(device);
-        for (const outcome of await give(copy, await forge(device, keys, epoch)))
-          expect(outcome, `epoch ${epoch}`).toMatchObject({ kind: 'refused', code: 'jws.key' });
-        expect(hosts(copy)).toBe(1);
-      }
-      // With one of the two new keys alone he puts nothing in force either: bundles are signed by the other.
-      const now = stolenKeys(path.join(site.stateDir, 'signer'));
-      const copy = await twin(device);
-      const [state] = await give(copy, await forge(device, { ...now, policy: keys.policy }, 1));
-      expect([state, hosts(copy)]).toEqual([expect.objectContaining({ kind: 'refused', code: 'jws.key' }), 1]);
-      await after.close();
-    });
-    // Who was away when he struck comes back by itself: nothing of the old epoch counts.
-    const back = await start(site);
-    await loosen(back, organisation, 2);
-    for (const one of devices) await reach(one, 2, 1);
-  });
+        const [state] = await give(copy, await forge(device, { ...now, policy: keys.policy }, 1));
+        expect([state, hosts(copy)]).toEqual([expect.objectContaining({ kind: 'refused', code: 'jws.key' }), 1]);
+        await after.close();
+      });
+      // Who was away when he struck comes back by itself: nothing of the old epoch counts.
+      const back = await start(site);
+      await loosen(back, organisation, 2);
+      for (const one of devices) await reach(one, 2, 1);
+    },
+  );
 });
 
 describe('offline keys that were lost or stolen', () => {
-  it('a root share, the approver and the floor: each is replaced by rotation, and the old ones decide nothing any more', async () => {
-    const organisation = await running();
-    const { site, devices, at, plane } = organisation;
-    await plane.close();
-    fs.rmSync(at('org/root-3.key'));
-    const next = (role: string, from: string, by: string, to: string): Promise<string> =>
-      ctl('keys', 'rotate', role, '--organisation', organisation.file(from), ...signed(organisation, by), '--out', at(to));
-    await next('root', 'org', 'org', 'v2');
-    await next('approver', 'v2', 'v2', 'v3');
-    await next('floor', 'v3', 'v2', 'v4');
-    const after = await start(site, at('v4/server'));
-    for (const device of devices) {
-      await expect.poll(() => device.state.trusted().roots.length, { timeout: 60_000 }).toBe(4);
-      await reach(device, 1);
-    }
-    const refused = async (code: string, ...args: readonly string[]): Promise<void> => {
-      const { status, stderr } = await cordonctl(args);
-      expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(`[${code}]`) as unknown });
-    };
-    await refused(
-      'root.threshold',
-      'keys',
-      'raise-epoch',
-      '--organisation',
-      organisation.file('v4'),
-      ...signed(organisation, 'org'),
-      '--out',
-      at('x'),
-    );
-    fs.writeFileSync(at('floor.yaml'), FLOOR);
-    const floor = ['floor', 'sign', '--organisation', organisation.file('v4'), '--floor', at('floor.yaml'), '--out', at('x')];
-    await refused('floor.threshold', ...floor, '--with', at('org/floor.key'));
+  it(
+    'a root share, the approver and the floor: each is replaced by rotation, and the old ones decide nothing any more',
+    { timeout: 180_000 },
+    async () => {
+      const organisation = await running();
+      const { site, devices, at, plane } = organisation;
+      await plane.close();
+      fs.rmSync(at('org/root-3.key'));
+      const next = (role: string, from: string, by: string, to: string): Promise<string> =>
+        ctl('keys', 'rotate', role, '--organisation', organisation.file(from), ...signed(organisation, by), '--out', at(to));
+      await next('root', 'org', 'org', 'v2');
+      await next('approver', 'v2', 'v2', 'v3');
+      await next('floor', 'v3', 'v2', 'v4');
+      const after = await start(site, at('v4/server'));
+      for (const device of devices) {
+        await expect.poll(() => device.state.trusted().roots.length, { timeout: 60_000 }).toBe(4);
+        await reach(device, 1);
+      }
+      const refused = async (code: string, ...args: readonly string[]): Promise<void> => {
+        const { status, stderr } = await cordonctl(args);
+        expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(`[${code}]`) as unknown });
+      };
+      await refused(
+        'root.threshold',
+        'keys',
+        'raise-epoch',
+        '--organisation',
+        organisation.file('v4'),
+        ...signed(organisation, 'org'),
+        '--out',
+        at('x'),
+      );
+      fs.writeFileSync(at('floor.yaml'), FLOOR);
+      const floor = ['floor', 'sign', '--organisation', organisation.file('v4'), '--floor', at('floor.yaml'), '--out', at('x')];
+      await refused('floor.threshold', ...floor, '--with', at('org/floor.key'));
 
-    // Who stole the approver's key approves nothing; the new one does.
-    const loosened = loosen(after, organisation, 2, 'org/approver.key').then(
-      () => 'published',
-      () => 'refused',
-    );
-    expect(await loosened).toBe('refused');
-    await loosen(after, organisation, 3, 'v3/approver.key');
-    for (const device of devices) await reach(device, 3);
-  });
+      // Who stole the approver's key approves nothing; the new one does.
+      const loosened = loosen(after, organisation, 2, 'org/approver.key').then(
+        () => 'published',
+        () => 'refused',
+      );
+      expect(await loosened).toBe('refused');
+      await loosen(after, organisation, 3, 'v3/approver.key');
+      for (const device of devices) await reach(device, 3);
+    },
+  );
 });
 
 const FLOOR = `apiVersion: cordon/v1
@@ -201,45 +211,49 @@ spec:
 `;
 
 describe('below the threshold of the root', () => {
-  it('nobody makes a new root; everything else goes on, a new floor too, which devices take and never give back for an older one', async () => {
-    const organisation = await running();
-    const { site, devices, at, plane } = organisation;
-    const two = ['root-2.key', 'root-3.key'];
-    for (const name of two) fs.rmSync(at('org', name));
-    const alone = ['--organisation', organisation.file('org'), '--with', at('org/root-1.key')];
-    for (const change of [['rotate', 'root'], ['rotate', 'checkpoint'], ['raise-epoch']]) {
-      const { stderr } = await cordonctl(['keys', ...change, ...alone, '--out', at('x')]);
-      expect(stderr).toContain('[root.threshold]');
-      expect(fs.readdirSync(at('x'))).toEqual([]);
-    }
-    const { stdout } = await cordonctl(['recover', 'root-below-threshold']);
-    expect(stdout).toContain('cordonctl keys init');
+  it(
+    'nobody makes a new root; everything else goes on, a new floor too, which devices take and never give back for an older one',
+    { timeout: 180_000 },
+    async () => {
+      const organisation = await running();
+      const { site, devices, at, plane } = organisation;
+      const two = ['root-2.key', 'root-3.key'];
+      for (const name of two) fs.rmSync(at('org', name));
+      const alone = ['--organisation', organisation.file('org'), '--with', at('org/root-1.key')];
+      for (const change of [['rotate', 'root'], ['rotate', 'checkpoint'], ['raise-epoch']]) {
+        const { stderr } = await cordonctl(['keys', ...change, ...alone, '--out', at('x')]);
+        expect(stderr).toContain('[root.threshold]');
+        expect(fs.readdirSync(at('x'))).toEqual([]);
+      }
+      const { stdout } = await cordonctl(['recover', 'root-below-threshold']);
+      expect(stdout).toContain('cordonctl keys init');
 
-    const late = await join(plane, 'late');
-    await loosen(plane, organisation, 2);
-    for (const device of [...devices, late]) await reach(device, 2);
-    await plane.close();
-    fs.writeFileSync(at('floor.yaml'), FLOOR);
-    const sign = [
-      '--organisation',
-      organisation.file('org'),
-      '--with',
-      at('org/floor.key'),
-      '--floor',
-      at('floor.yaml'),
-      '--out',
-      at('f2'),
-    ];
-    expect(await ctl('floor', 'sign', ...sign)).toContain('*.pastebin.com');
-    const after = await start(site, at('f2/server'));
-    for (const device of [...devices, late])
-      await expect.poll(() => device.inForce()?.floor.spec.limit?.resources?.timeout, { timeout: 60_000 }).toBe('8h');
-    await after.close();
+      const late = await join(plane, 'late');
+      await loosen(plane, organisation, 2);
+      for (const device of [...devices, late]) await reach(device, 2);
+      await plane.close();
+      fs.writeFileSync(at('floor.yaml'), FLOOR);
+      const sign = [
+        '--organisation',
+        organisation.file('org'),
+        '--with',
+        at('org/floor.key'),
+        '--floor',
+        at('floor.yaml'),
+        '--out',
+        at('f2'),
+      ];
+      expect(await ctl('floor', 'sign', ...sign)).toContain('*.pastebin.com');
+      const after = await start(site, at('f2/server'));
+      for (const device of [...devices, late])
+        await expect.poll(() => device.inForce()?.floor.spec.limit?.resources?.timeout, { timeout: 60_000 }).toBe('8h');
+      await after.close();
 
-    await expect(start(site, at('org/server'))).rejects.toMatchObject({ code: 'organisation.floor-older' });
-    const { floor } = JSON.parse(fs.readFileSync(organisation.file('org'), 'utf8')) as { floor: string };
-    expect(await late.state.onRoots({ type: 'roots', after: 1, roots: [], floor }, new Date())).toMatchObject({ code: 'floor.rollback' });
-    await start(site);
-    for (const device of [...devices, late]) await reach(device, 2);
-  });
+      await expect(start(site, at('org/server'))).rejects.toMatchObject({ code: 'organisation.floor-older' });
+      const { floor } = JSON.parse(fs.readFileSync(organisation.file('org'), 'utf8')) as { floor: string };
+      expect(await late.state.onRoots({ type: 'roots', after: 1, roots: [], floor }, new Date())).toMatchObject({ code: 'floor.rollback' });
+      await start(site);
+      for (const device of [...devices, late]) await reach(device, 2);
+    },
+  );
 });

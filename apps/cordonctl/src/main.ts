@@ -7,7 +7,7 @@ const USAGE = `cordonctl: keys, proofs and decisions of a Cordon organisation
 
   cordonctl keys init --out DIR [--root-keys 3] [--root-threshold 2] [--approvers 1] [--approver-threshold 1] [--floor FILE] [--days 365]
                                               make the keys of an organisation, offline, and what its server needs
-  cordonctl keys rotate ROLE --organisation FILE --with KEYFILE... --out DIR [--days 365]
+  cordonctl keys rotate ROLE --organisation FILE --with KEYFILE... --out DIR [--days 365] [--raise-epoch] [--online FILE]
                                               new keys for a role; the root signs them
   cordonctl keys rotate witness --witnesses N [--witness-threshold K] ...
                                               demand independent witnesses from now on, others, or with 0 none
