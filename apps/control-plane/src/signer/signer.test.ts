@@ -131,6 +131,18 @@ describe('the signer', () => {
     expect(await outcome({ state: stateOf(wide, 2), serial: 2, standing, bundles: textsOf(wide) })).toBe('signer.unapproved');
     const wrong = payloadFor({ state: stateOf(wide, 2), serial: 2, standing });
     expect(await outcome({ state: stateOf(narrow, 1), serial: 2, standing }, { payload: wrong })).toBe('signer.refused');
+    // Leaves that nobody objects to, and each root and size of others.
+    const swapped = rootsOf(stateOf(narrow, 1, [member('dev_1', 'coh_2'), member('dev_3', 'coh_1')]));
+    const honest = payloadFor({ state: stateOf(narrow, 1), serial: 2, standing });
+    for (const forged of [
+      { members: swapped.members },
+      { members: { ...honest.members, size: 3 } },
+      { cohorts: wrong.cohorts },
+      { cohorts: { ...honest.cohorts, size: 3 } },
+    ])
+      expect(await outcome({ state: stateOf(narrow, 1), serial: 2, standing }, { payload: { ...honest, ...forged } })).toBe(
+        'signer.refused',
+      );
     expect(signer.head()).toEqual(head);
     await reopen();
     expect(signer.head()).toEqual(head);
