@@ -242,6 +242,9 @@ describe('what hellos give away', () => {
       digest,
       phase: 'enforced',
     });
+    const acknowledged = async (): Promise<number | null> =>
+      (await test.admin<{ enforced: { serial: number | null } }>('GET', `/devices/${device.id}/compliance`)).body.enforced.serial;
+    await expect.poll(acknowledged, { timeout: 10_000 }).toBe(9);
     const channel = connect(test, device.id);
     await channel.next('welcome');
     const enforcing = { epoch: 0, serial: 4, digest, cohort: 'coh_x' };
