@@ -24,11 +24,10 @@ const FILES: Readonly<Record<string, readonly Literal[]>> = {
       from: 'const payloadText = await signedBy(text, next);',
       to: "const payloadText = Buffer.from(JSON.parse(text).payload, 'base64url').toString();",
     },
-    { from: 'thumbprint(checkPublicKey(jwk))', to: 'thumbprint(jwk)' },
+    { from: 'jwks.map(checkPublicKey)', to: 'jwks.map((jwk) => jwk)' },
   ],
   'floor.ts': [],
   'envelope.ts': [
-    { from: '...checkPublicKey(jwk)', to: '...jwk' },
     { from: 'const closed = { additionalProperties: false }', to: 'const closed = { additionalProperties: true }' },
     { from: '}, closed),\n);\n\n/** RFC 7515 §4', to: '}),\n);\n\n/** RFC 7515 §4' },
     { from: 'if (!expected.keys.has(kid)) continue;', to: '' },
@@ -41,7 +40,7 @@ const FILES: Readonly<Record<string, readonly Literal[]>> = {
     { from: 'JSON.stringify(value) === text && ', to: '' },
     { from: ' && !isDeeper(value, maxDepth)', to: '' },
   ],
-  'keys.ts': [],
+  'keys.ts': [{ from: 'jwks.map(checkPublicKey).map(', to: 'jwks.map(' }],
   'orders.ts': [
     { from: 'const closed = { additionalProperties: false }', to: 'const closed = { additionalProperties: true }' },
     { from: 'expires > issued && ', to: '' },

@@ -23,7 +23,7 @@ import { createWorld, payloadDigest, stateFor, type Fleet, type Forgery, type Wo
 import { skipOf, walkOf } from '@cordon/policy/trust/history.ts';
 import { MAX_HEADERS, type HistoryFrame, type HistoryRequest } from '@cordon/policy/protocol/history.ts';
 import { openCompact, openGeneral } from '@cordon/policy/trust/envelope.ts';
-import { keyPairFromSeed, thumbprint } from '@cordon/policy/trust/keys.ts';
+import { admit, keyPairFromSeed, thumbprint } from '@cordon/policy/trust/keys.ts';
 import { formatToken } from '@cordon/policy/trust/token.ts';
 import { policyText } from './_policy.ts';
 
@@ -128,7 +128,7 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
     const token = tokens.get(claimed.token) ?? tokens.values().next().value;
     if (token === undefined || once(nonces, claimed.nonce) !== `${claimed.token} ${thumbprint(jwk)}`)
       throw new Refusal(401, 'enroll.refused');
-    const keys = new Map([token.jwk, jwk].map((key) => [thumbprint(key), key]));
+    const keys = admit(token.jwk, jwk);
     const { payload, kids } = await openGeneral(statement, { typ: 'cordon-enroll+jws', keys, maxBytes: 16_384 });
     if (kids.size !== 2) throw new Refusal(401, 'enroll.refused');
     if (token.state !== 'fresh') throw new Refusal(403, `enroll.token-${token.state}`);
@@ -143,7 +143,7 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
     const index = devices.findIndex(({ id }) => id === body.device);
     const device = devices[index];
     if (device === undefined) throw new Refusal(401, 'session.refused');
-    const keys = new Map([[thumbprint(device.jwk), device.jwk]]);
+    const keys = admit(device.jwk);
     const { payload } = await openCompact(body.proof, { typ: 'cordon-session+jws', keys, maxBytes: 4096 });
     const proof = payload as { org: string; device: string; nonce: string; join: Join };
     if (proof.org !== org || proof.device !== device.id || once(nonces, proof.nonce) !== device.id)
@@ -156,7 +156,7 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
   const rekey = async (body: unknown): Promise<object> => {
     if (!Rekey.Check(body)) throw new Refusal(400, 'request.invalid');
     const device = devices.find(({ id }) => id === body.device);
-    const keys = new Map([body.from, body.to].map((jwk) => [thumbprint(jwk), jwk]));
+    const keys = admit(body.from, body.to);
     const { payload, kids } = await openGeneral(body.statement, { typ: 'cordon-rekey+jws', keys, maxBytes: 8192 });
     const stated = payload as { device: string; nonce: string; from: string; to: string };
     if (device === undefined || kids.size !== 2 || stated.from !== thumbprint(device.jwk) || once(nonces, stated.nonce) !== device.id)

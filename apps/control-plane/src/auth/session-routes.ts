@@ -9,7 +9,7 @@ import {
 } from '@cordon/policy/protocol/enrollment.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { openCompact } from '@cordon/policy/trust/envelope.ts';
-import { thumbprint } from '@cordon/policy/trust/keys.ts';
+import { admit } from '@cordon/policy/trust/keys.ts';
 import { Compile } from 'typebox/compile';
 import type { Feature } from '../context.ts';
 import { findDeviceKey } from '../devices/devices.ts';
@@ -59,7 +59,7 @@ export const registerSessions: Feature = (app, context) => {
     const { generation, joins } = known;
     const opened = await openCompact(proof, {
       typ: 'cordon-session+jws',
-      keys: new Map([[thumbprint(known.jwk), known.jwk]]),
+      keys: admit(known.jwk),
       maxBytes: 4096,
     }).catch((error: unknown) => {
       throw error instanceof CordonError ? refused(error) : error;

@@ -3,7 +3,7 @@ import type { DeviceJwk } from '@cordon/policy/protocol/enrollment.ts';
 import { RekeyStatement } from '@cordon/policy/protocol/enrollment.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { openGeneral } from '@cordon/policy/trust/envelope.ts';
-import { checkPublicKey, thumbprint } from '@cordon/policy/trust/keys.ts';
+import { admit, checkPublicKey, thumbprint } from '@cordon/policy/trust/keys.ts';
 import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 
@@ -20,10 +20,7 @@ export const verifyRekey = async (text: string, from: DeviceJwk, to: DeviceJwk):
   if (before === next) throw new CordonError('rekey.signatures', 'the next key must be another one');
   const { payload, kids } = await openGeneral(text, {
     typ: 'cordon-rekey+jws',
-    keys: new Map([
-      [before, from],
-      [next, to],
-    ]),
+    keys: admit(from, to),
     maxBytes: MAX_STATEMENT,
   });
   const { signatures } = JSON.parse(text) as { signatures: readonly unknown[] };

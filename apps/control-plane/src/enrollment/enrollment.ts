@@ -2,7 +2,7 @@
 import { Base64Url, DeviceFacts, type DeviceJwk } from '@cordon/policy/protocol/enrollment.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { openGeneral, peekGeneral } from '@cordon/policy/trust/envelope.ts';
-import { checkPublicKey, thumbprint } from '@cordon/policy/trust/keys.ts';
+import { admit, checkPublicKey, thumbprint } from '@cordon/policy/trust/keys.ts';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 
@@ -48,10 +48,7 @@ export const verifyStatement = async (text: string, tokenKey: DeviceJwk, deviceK
     throw new CordonError('enroll.signatures', "the device's key must not be the token's");
   const { payload, kids } = await openGeneral(text, {
     typ: 'cordon-enroll+jws',
-    keys: new Map([
-      [tokenKid, tokenKey],
-      [deviceKid, deviceKey],
-    ]),
+    keys: admit(tokenKey, deviceKey),
     maxBytes: MAX_STATEMENT,
   });
   const { signatures } = JSON.parse(text) as { signatures: readonly unknown[] };

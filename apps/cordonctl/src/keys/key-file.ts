@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
+import type { DeviceJwk } from '@cordon/policy/protocol/enrollment.ts';
 import { readKeyToken } from '@cordon/policy/trust/key-token.ts';
 import { keyPairFromSeed, type KeyPair } from '@cordon/policy/trust/keys.ts';
 import { openSeeds, sealSeeds, type Seeds } from '@cordon/policy/trust/sealed-seeds.ts';
@@ -44,7 +45,7 @@ export const ONLINE_ROLES = ['policy', 'checkpoint', 'identity'] as const;
 type OnlineRole = (typeof ONLINE_ROLES)[number];
 
 /** The public halves of the server's keys, by role. */
-export type OnlineKeys = Readonly<Record<OnlineRole, Pick<KeyPair, 'jwk'>>>;
+export type OnlineKeys = Readonly<Record<OnlineRole, { readonly jwk: DeviceJwk }>>;
 
 /** The three keys of the server's signer, in the one file that it reads. */
 export const makeOnlineKeys = (folder: string): OnlineKeys => {

@@ -7,7 +7,7 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import type { DeviceJwk } from '@cordon/policy/protocol/enrollment.ts';
 import { createWorld } from '@cordon/policy/trust/_world.ts';
 import { openGeneral } from '@cordon/policy/trust/envelope.ts';
-import { keyPairFromSeed, thumbprint } from '@cordon/policy/trust/keys.ts';
+import { admit, keyPairFromSeed, thumbprint } from '@cordon/policy/trust/keys.ts';
 import { formatToken } from '@cordon/policy/trust/token.ts';
 import { cutAt, LOSSES } from '../_power-cut.ts';
 import { loadDeviceKey } from './device-key.ts';
@@ -50,10 +50,7 @@ class Server {
     if (place.endsWith('/challenge')) return Response.json({ nonce: 'n'.repeat(22), expiresAt: now.toISOString() });
     if (jwk === undefined) throw new Error('no key');
     const kid = thumbprint(jwk);
-    const keys = new Map([
-      [tokenKey.kid, tokenKey.jwk],
-      [kid, jwk],
-    ]);
+    const keys = admit(tokenKey.jwk, jwk);
     expect((await openGeneral(statement, { typ: 'cordon-enroll+jws', keys, maxBytes: 16_384 })).kids.size).toBe(2);
     if (!this.devices.has(kid) && this.devices.size > 0)
       return Response.json({ code: 'enroll.token-used', detail: 'used' }, { status: 403 });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { DeviceJwk } from '@cordon/policy/protocol/enrollment.ts';
 import { openGeneral } from '@cordon/policy/trust/envelope.ts';
-import { thumbprint } from '@cordon/policy/trust/keys.ts';
+import { admit, thumbprint } from '@cordon/policy/trust/keys.ts';
 import { cutAt, LOSSES } from '../_power-cut.ts';
 import { ensureDeviceKey, hasNextKey, loadDeviceKey } from './device-key.ts';
 import type { Enrollment } from './enrollment.ts';
@@ -55,7 +55,7 @@ class Server {
   }
   async rekey({ from, to, statement }: { from: DeviceJwk; to: DeviceJwk; statement: string }): Promise<Response> {
     if (this.refuse !== undefined) return Response.json({ code: this.refuse, detail: 'refused' }, { status: 409 });
-    const keys = new Map([from, to].map((jwk) => [thumbprint(jwk), jwk]));
+    const keys = admit(from, to);
     const { payload, kids } = await openGeneral(statement, { typ: 'cordon-rekey+jws', keys, maxBytes: 8192 });
     const [before, next] = [thumbprint(from), thumbprint(to)];
     expect(payload).toEqual({ org: 'org_1', device: enrollment.device, nonce: this.#nonce, from: before, to: next });

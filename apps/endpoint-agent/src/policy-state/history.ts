@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { Type, type Static } from 'typebox';
 import type { UpFrame } from '@cordon/policy/protocol/channel.ts';
-import type { DeviceJwk } from '@cordon/policy/protocol/enrollment.ts';
+import type { AdmittedKey } from '@cordon/policy/trust/keys.ts';
 import { FindingCode, MAX_CHECKPOINT, type HistoryFrame } from '@cordon/policy/protocol/history.ts';
 import { openLink, readKeptLink, type Finding, type Link } from '@cordon/policy/trust/history.ts';
 import { verifyRootChain } from '@cordon/policy/trust/root.ts';
@@ -46,7 +46,7 @@ interface Parts {
   readonly file: CheckedFile<Static<typeof KeptHistory>>;
   readonly send: (frame: UpFrame) => boolean;
   /** Keys that signed checkpoints at any time. */
-  readonly keys: () => Promise<ReadonlyMap<string, DeviceJwk>>;
+  readonly keys: () => Promise<ReadonlyMap<string, AdmittedKey>>;
   readonly now: () => Date;
   readonly log: (message: string) => void;
 }

@@ -7,8 +7,7 @@ import { sign as signWith, type KeyObject } from 'node:crypto';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { CordonError } from '../errors.ts';
-import type { DeviceJwk } from '../protocol/enrollment.ts';
-import { checkPublicKey } from './keys.ts';
+import type { AdmittedKey } from './keys.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 /** Kinds of signed objects; each has its own `typ`, so none passes as another. */
@@ -71,9 +70,9 @@ const readPayload = (part: string, maxBytes: number): { payload: unknown; payloa
   return { payload: parseStrictJson(bytes, { maxBytes, maxDepth: 32 }), payloadText: bytes.toString('utf8') };
 };
 
-const verificationKey = async (kid: string, keys: ReadonlyMap<string, DeviceJwk>): Promise<Awaited<ReturnType<typeof importJWK>>> => {
+const verificationKey = async (kid: string, keys: ReadonlyMap<string, AdmittedKey>): Promise<Awaited<ReturnType<typeof importJWK>>> => {
   const jwk = keys.get(kid) ?? refuse('jws.key', `no key ${kid} has this role`);
-  return importJWK({ ...checkPublicKey(jwk) }, 'Ed25519');
+  return importJWK({ ...jwk }, 'Ed25519');
 };
 
 /** RFC 7515 §5.1: what is signed is `protected.payload`, whoever holds the key. @throws CordonError `jws.signer` when what came back is no signature */
@@ -100,7 +99,7 @@ export const signCompact = async (payload: object, typ: ObjectType, signer: Sign
  */
 export const openCompact = async (
   jws: string,
-  expected: { readonly typ: ObjectType; readonly keys: ReadonlyMap<string, DeviceJwk>; readonly maxBytes: number },
+  expected: { readonly typ: ObjectType; readonly keys: ReadonlyMap<string, AdmittedKey>; readonly maxBytes: number },
 ): Promise<Opened> => {
   if (jws.length > expected.maxBytes) refuse('jws.size', `${jws.length} characters; at most ${expected.maxBytes} are accepted`);
   const parts = jws.split('.');
@@ -150,7 +149,7 @@ export const peekGeneral = (text: string, maxBytes: number): unknown => readPayl
  */
 export const openGeneral = async (
   text: string,
-  expected: { readonly typ: ObjectType; readonly keys: ReadonlyMap<string, DeviceJwk>; readonly maxBytes: number },
+  expected: { readonly typ: ObjectType; readonly keys: ReadonlyMap<string, AdmittedKey>; readonly maxBytes: number },
 ): Promise<Omit<Opened, 'kid'> & { readonly kids: ReadonlySet<string> }> => {
   const jws = readGeneral(text, expected.maxBytes);
   const kids = new Set<string>();

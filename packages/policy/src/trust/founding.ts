@@ -1,8 +1,8 @@
 /** The first documents of an organisation, and new versions of its root: what a ceremony signs. */
 import type { PolicyDocument } from '../document/schema.ts';
 import { CordonError } from '../errors.ts';
+import type { DeviceJwk } from '../protocol/enrollment.ts';
 import { signGeneral, type Signer } from './envelope.ts';
-import type { KeyPair } from './keys.ts';
 import type { RequiredRole, RootDocument, RoleName } from './root.ts';
 
 export const ROLE_NAMES = [
@@ -17,7 +17,7 @@ export const ROLE_NAMES = [
 
 export interface RoleKeys {
   readonly threshold: number;
-  readonly keys: readonly KeyPair['jwk'][];
+  readonly keys: readonly DeviceJwk[];
 }
 
 export interface Founding {

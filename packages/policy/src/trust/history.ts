@@ -4,11 +4,11 @@
  */
 import { Compile } from 'typebox/compile';
 import { CordonError } from '../errors.ts';
-import type { DeviceJwk } from '../protocol/enrollment.ts';
 import { MAX_CHECKPOINT, type FindingCode } from '../protocol/history.ts';
 import { CheckpointPayload } from './checkpoint.ts';
 import { sha256Hex } from './digest.ts';
 import { openCompact } from './envelope.ts';
+import type { AdmittedKey } from './keys.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 const Payload = Compile(CheckpointPayload);
@@ -54,7 +54,7 @@ export const walkOf = (from: number, target: number, limit: number): number[] =>
 };
 
 /** @throws CordonError `checkpoint.schema`, `jws.*`, `json.*` */
-export const openLink = async (jws: string, keys: ReadonlyMap<string, DeviceJwk>): Promise<Link> => {
+export const openLink = async (jws: string, keys: ReadonlyMap<string, AdmittedKey>): Promise<Link> => {
   const { payload, payloadText } = await openCompact(jws, { typ: 'cordon-checkpoint+jws', keys, maxBytes: MAX_CHECKPOINT });
   if (!Payload.Check(payload)) throw new CordonError('checkpoint.schema', 'not a checkpoint');
   return { payload, digest: sha256Hex(payloadText), jws };

@@ -15,6 +15,10 @@ const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
 ]);
 const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
 
+declare const admitted: unique symbol;
+/** A public key that `checkPublicKey` has let in; nothing else makes one, so who verifies with it need not look again. */
+export type AdmittedKey = DeviceJwk & { readonly [admitted]: true };
+
 /** Whether a number is a square of the field, and not 0: its Jacobi symbol is 1, found by quadratic reciprocity (several times faster than a power). */
 const isSquare = (number: bigint): boolean => {
   let [a, n, sign] = [number % FIELD, FIELD, 1];
@@ -36,7 +40,7 @@ const isOnCurve = (y: bigint): boolean => {
  * Admits a public key: exactly kty, crv and x; a canonical encoding of a point that is on the curve and not of small order. Node accepts more.
  * @throws CordonError `key.refused`
  */
-export const checkPublicKey = (jwk: unknown): DeviceJwk => {
+export const checkPublicKey = (jwk: unknown): AdmittedKey => {
   const refuse = (why: string): never => {
     throw new CordonError('key.refused', `the public key is not acceptable: ${why}`);
   };
@@ -52,15 +56,19 @@ export const checkPublicKey = (jwk: unknown): DeviceJwk => {
   if (y >= FIELD) return refuse('the encoding is not canonical');
   if (SMALL_ORDER_Y.has(y)) return refuse('a point of small order');
   if (!isOnCurve(y)) return refuse('not a point of the curve');
-  return { kty, crv, x };
+  return { kty, crv, x } as AdmittedKey;
 };
 
 /** RFC 7638 thumbprint, SHA-256, base64url: 43 characters. */
 export const thumbprint = (jwk: DeviceJwk): string => sha256Base64Url(`{"crv":"${jwk.crv}","kty":"${jwk.kty}","x":"${jwk.x}"}`);
 
+/** Public keys by thumbprint, as what verifies takes them. @throws CordonError `key.refused` */
+export const admit = (...jwks: readonly unknown[]): Map<string, AdmittedKey> =>
+  new Map(jwks.map(checkPublicKey).map((jwk) => [thumbprint(jwk), jwk]));
+
 export interface KeyPair {
   readonly privateKey: KeyObject;
-  readonly jwk: DeviceJwk;
+  readonly jwk: AdmittedKey;
   readonly kid: string;
 }
 
@@ -71,6 +79,6 @@ export const keyPairFromSeed = (seed: Uint8Array): KeyPair => {
   const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
   const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
   const { x = '' } = createPublicKey(privateKey).export({ format: 'jwk' });
-  const jwk: DeviceJwk = { kty: 'OKP', crv: 'Ed25519', x };
+  const jwk = checkPublicKey({ kty: 'OKP', crv: 'Ed25519', x });
   return { privateKey, jwk, kid: thumbprint(jwk) };
 };

@@ -10,7 +10,7 @@ import { MAX_ORDER } from '../protocol/orders.ts';
 import { Time } from '../protocol/time.ts';
 import { sha256Hex } from './digest.ts';
 import { openCompact, openGeneral } from './envelope.ts';
-import { thumbprint } from './keys.ts';
+import { admit } from './keys.ts';
 import type { TrustedRoot } from './root.ts';
 
 /** Longest that a grant lasts, and longest that a retirement waits for its device. */
@@ -110,7 +110,7 @@ export const verifyRetirement = async (text: string, context: OrderContext): Pro
  * @throws CordonError `retired.schema|other`, `jws.*`, `json.*`
  */
 export const verifyRetired = async (proof: string, key: DeviceJwk, org: string, device: string, retirement: string): Promise<Retired> => {
-  const keys = new Map([[thumbprint(key), key]]);
+  const keys = admit(key);
   const { payload } = await openCompact(proof, { typ: 'cordon-retired+jws', keys, maxBytes: 4096 });
   demand(Gone.Check(payload), 'retired.schema', 'not the last word of a device');
   demand(

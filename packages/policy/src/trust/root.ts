@@ -6,7 +6,7 @@ import { DeviceJwk } from '../protocol/enrollment.ts';
 import { Time } from '../protocol/time.ts';
 import { sha256Base64Url } from './digest.ts';
 import { openGeneral, peekGeneral } from './envelope.ts';
-import { checkPublicKey, thumbprint } from './keys.ts';
+import { checkPublicKey, thumbprint, type AdmittedKey } from './keys.ts';
 
 const MAX_ROOT = 65_536;
 const role = (highest: number) =>
@@ -47,11 +47,16 @@ export type RoleName = keyof RootDocument['roles'];
 export type RequiredRole = Exclude<RoleName, 'witness'>;
 const validator = Compile(RootDocument);
 
-export interface TrustedRoot {
+/** A root document that is well formed; whether it is to be trusted is another question. */
+interface Admitted {
   readonly document: RootDocument;
-  keys(role: RoleName): ReadonlyMap<string, DeviceJwk>;
+  /** Keys of a role by thumbprint. */
+  keys(role: RoleName): ReadonlyMap<string, AdmittedKey>;
+}
+
+export interface TrustedRoot extends Admitted {
   /** Keys that had the role in any version of the chain: for what was signed in the past. */
-  everKeys(role: RoleName): ReadonlyMap<string, DeviceJwk>;
+  everKeys(role: RoleName): ReadonlyMap<string, AdmittedKey>;
 }
 
 const refuse = (code: string, message: string): never => {
@@ -59,21 +64,24 @@ const refuse = (code: string, message: string): never => {
 };
 
 /** Every key is admissible and stands once in the whole document: a key has one role, and a threshold counts what it says. */
-const parse = (payload: unknown): RootDocument => {
+const parse = (payload: unknown): Admitted => {
   if (!validator.Check(payload)) return refuse('root.schema', 'not a root document');
   const roles = Object.values(payload.roles);
-  const kids = roles.flatMap(({ keys }) => keys.map((jwk) => thumbprint(checkPublicKey(jwk))));
+  const keys = new Map(
+    Object.entries(payload.roles).map(([role, { keys: jwks }]) => {
+      const admitted = jwks.map(checkPublicKey);
+      return [role, admitted.map((jwk) => [thumbprint(jwk), jwk] as const)] as const;
+    }),
+  );
+  const kids = [...keys.values()].flat().map(([kid]) => kid);
   if (new Set(kids).size !== kids.length) refuse('root.keys', 'a key stands twice: each key is for one role, and once in it');
-  if (roles.some(({ threshold, keys }) => threshold > keys.length)) refuse('root.keys', 'a role demands more signatures than it has keys');
-  return payload;
+  if (roles.some(({ threshold, keys: jwks }) => threshold > jwks.length))
+    refuse('root.keys', 'a role demands more signatures than it has keys');
+  return { document: payload, keys: (role) => new Map(keys.get(role)) };
 };
 
-/** Keys of a role by thumbprint. */
-const keysOf = (document: RootDocument, role: RoleName): ReadonlyMap<string, DeviceJwk> =>
-  new Map((document.roles[role]?.keys ?? []).map((jwk) => [thumbprint(jwk), jwk]));
-
-const signedBy = async (text: string, by: RootDocument): Promise<string> => {
-  const { kids, payloadText } = await openGeneral(text, { typ: 'cordon-root+jws', keys: keysOf(by, 'root'), maxBytes: MAX_ROOT });
+const signedBy = async (text: string, { document: by, keys }: Admitted): Promise<string> => {
+  const { kids, payloadText } = await openGeneral(text, { typ: 'cordon-root+jws', keys: keys('root'), maxBytes: MAX_ROOT });
   if (kids.size < by.roles.root.threshold)
     refuse('root.threshold', `version ${by.version} demands ${by.roles.root.threshold} distinct root keys; ${kids.size} signed`);
   return payloadText;
@@ -91,8 +99,8 @@ export const rootFingerprint = (firstRoot: string): string => {
  */
 export const verifyRootChain = async (roots: readonly string[], fingerprint: string, now: Date): Promise<TrustedRoot> => {
   if (roots.length > 256) refuse('root.chain', `at most 256 root documents are accepted, not ${roots.length}`);
-  let trusted: RootDocument | undefined;
-  const chain: RootDocument[] = [];
+  let trusted: Admitted | undefined;
+  const chain: Admitted[] = [];
   for (const text of roots) {
     const next = parse(peekGeneral(text, MAX_ROOT));
     const payloadText = await signedBy(text, next);
@@ -101,19 +109,20 @@ export const verifyRootChain = async (roots: readonly string[], fingerprint: str
         refuse('root.fingerprint', 'the root is not the one whose fingerprint this device holds');
     } else {
       await signedBy(text, trusted);
-      if (next.version !== trusted.version + 1)
-        refuse('root.version', `after version ${trusted.version} comes ${trusted.version + 1}, not ${next.version}`);
-      if (next.org !== trusted.org) refuse('root.org', 'the organisation changed');
-      if (next.epoch < trusted.epoch) refuse('root.epoch', 'the epoch fell');
+      const [before, after] = [trusted.document, next.document];
+      if (after.version !== before.version + 1)
+        refuse('root.version', `after version ${before.version} comes ${before.version + 1}, not ${after.version}`);
+      if (after.org !== before.org) refuse('root.org', 'the organisation changed');
+      if (after.epoch < before.epoch) refuse('root.epoch', 'the epoch fell');
     }
     trusted = next;
     chain.push(next);
   }
-  const document = trusted ?? refuse('root.chain', 'there is no root document');
+  const { document, keys } = trusted ?? refuse('root.chain', 'there is no root document');
   if (!(Date.parse(document.expiresAt) > now.getTime())) refuse('root.expired', `the root expired at ${document.expiresAt}`);
   return {
     document,
-    keys: (role) => keysOf(document, role),
-    everKeys: (role) => new Map(chain.flatMap((version) => [...keysOf(version, role)])),
+    keys,
+    everKeys: (role) => new Map(chain.flatMap((version) => [...version.keys(role)])),
   };
 };

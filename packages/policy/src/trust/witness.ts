@@ -2,9 +2,10 @@
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { CordonError } from '../errors.ts';
-import { HexDigest, type DeviceJwk } from '../protocol/enrollment.ts';
+import { HexDigest } from '../protocol/enrollment.ts';
 import type { CheckpointPayload } from './checkpoint.ts';
 import { openCompact, signCompact, type Signer } from './envelope.ts';
+import type { AdmittedKey } from './keys.ts';
 import type { Link } from './history.ts';
 import type { TrustedRoot } from './root.ts';
 
@@ -37,7 +38,7 @@ export const openCosignature = async (
   cosignature: string,
   checkpoint: string,
   { org, epoch, serial }: Seen,
-  keys: ReadonlyMap<string, DeviceJwk>,
+  keys: ReadonlyMap<string, AdmittedKey>,
 ): Promise<string> => {
   const { payload, kid } = await openCompact(cosignature, { typ: 'cordon-witness+jws', keys, maxBytes: MAX_COSIGNATURE });
   if (!Payload.Check(payload)) throw new CordonError('witness.schema', 'not a cosignature');
@@ -54,7 +55,7 @@ export const witnessesOf = async (
   cosignatures: readonly string[],
   checkpoint: string,
   seen: Seen,
-  keys: ReadonlyMap<string, DeviceJwk>,
+  keys: ReadonlyMap<string, AdmittedKey>,
 ): Promise<ReadonlySet<string>> => {
   const kids = new Set<string>();
   for (const cosignature of cosignatures) {
