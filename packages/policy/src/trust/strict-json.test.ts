@@ -178,14 +178,18 @@ describe('the text that a value was read from', () => {
     fc.assert(
       fc.property(objects, (value) => {
         const text = JSON.stringify(value);
-        const read = readStrictJson(text, LIMITS);
-        if (/\\u|__proto__/.test(text)) {
-          expect(read.written).toBeUndefined();
+        // Half a character or the name of no member is refused, and of an escape by code there is no such text.
+        if (/\\ud[89a-f]|__proto__/.test(text)) return;
+        const { value: found, written } = readStrictJson(text, LIMITS);
+        expect(JSON.stringify(found)).toBe(text);
+        // An engine that has seen the name \\ in such an object may read the name \" as that: then the reader is asked, and there is no such text either.
+        if (written === undefined) {
+          expect(text).toContain('\\');
           return;
         }
-        expect(read.written).toBe(text);
-        for (const [name, member] of Object.entries(read.value as Record<string, unknown>))
-          expect(memberText(read.value as Record<string, unknown>, name, text)).toBe(JSON.stringify(member));
+        expect(written).toBe(text);
+        for (const [name, member] of Object.entries(found as Record<string, unknown>))
+          expect(memberText(found as Record<string, unknown>, name, written)).toBe(JSON.stringify(member));
       }),
       { numRuns: LAW_RUNS },
     );
