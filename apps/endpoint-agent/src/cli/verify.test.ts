@@ -1,7 +1,17 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { after, createWorld, DAY, FLEET, keyNamed, rolesWithWitnesses, stateFor, type Fleet, type Forgery } from '@cordon/policy/trust/_world.ts';
+import {
+  after,
+  createWorld,
+  DAY,
+  FLEET,
+  keyNamed,
+  rolesWithWitnesses,
+  stateFor,
+  type Fleet,
+  type Forgery,
+} from '@cordon/policy/trust/_world.ts';
 import { saveEnrollment } from '../identity/enrollment.ts';
 import { filesOf, makeFolder, removeFolder, type Halves } from '../policy-state/_device.ts';
 import { createSlots, type KeptRatchet } from '../policy-state/slots.ts';
@@ -66,7 +76,9 @@ describe('cordon verify', () => {
     expect(await ask(partsOf(halves))).toEqual(refused('checkpoint.witness'));
     expect(await ask(partsOf(halves, { witness: JSON.stringify(frame.witness) }))).toMatchObject({ verdict: 'accepted' });
     expect(await ask(partsOf(halves, { witness: JSON.stringify(frame.witness?.slice(1)) }))).toEqual(refused('checkpoint.witness'));
-    expect(await ask(files({ frame: JSON.stringify(frame), membership: JSON.stringify(membership) }))).toMatchObject({ verdict: 'accepted' });
+    expect(await ask(files({ frame: JSON.stringify(frame), membership: JSON.stringify(membership) }))).toMatchObject({
+      verdict: 'accepted',
+    });
   });
 
   it('accepts an honest state, part by part or as a whole frame', async () => {
