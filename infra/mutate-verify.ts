@@ -30,8 +30,8 @@ const FILES: Readonly<Record<string, readonly Literal[]>> = {
   'envelope.ts': [
     { from: 'const closed = { additionalProperties: false }', to: 'const closed = { additionalProperties: true }' },
     { from: '}, closed),\n);\n\n/** RFC 7515 §4', to: '}),\n);\n\n/** RFC 7515 §4' },
-    { from: 'if (!expected.keys.has(kid)) continue;', to: '' },
-    { from: 'kids.add(kid);', to: 'kids.add(signature);' },
+    { from: 'expected.keys.has(kid) ? [{ kid, signature, header }] : []', to: '[{ kid, signature, header }]' },
+    { from: 'return kid;\n  });', to: 'return signature;\n  });' },
   ],
   'merkle.ts': [{ from: 'digest(1, left, right)', to: 'digest(0, left, right)' }],
   'strict-json.ts': [

@@ -152,16 +152,18 @@ export const openGeneral = async (
   expected: { readonly typ: ObjectType; readonly keys: ReadonlyMap<string, AdmittedKey>; readonly maxBytes: number },
 ): Promise<Omit<Opened, 'kid'> & { readonly kids: ReadonlySet<string> }> => {
   const jws = readGeneral(text, expected.maxBytes);
-  const kids = new Set<string>();
-  for (const { protected: header, signature } of jws.signatures) {
+  const known = jws.signatures.flatMap(({ protected: header, signature }) => {
     const { kid } = readHeader(header, expected.typ);
     if (decode(signature, 'signature').length !== 64) refuse('jws.encoding', 'a signature has not 64 bytes');
-    if (!expected.keys.has(kid)) continue;
+    return expected.keys.has(kid) ? [{ kid, signature, header }] : [];
+  });
+  // All at once: each is verified on a thread of its own.
+  const verified = known.map(async ({ kid, signature, header }) => {
     const key = await verificationKey(kid, expected.keys);
     await generalVerify({ payload: jws.payload, signatures: [{ protected: header, signature }] }, key, { algorithms: ['Ed25519'] }).catch(
       (cause: unknown) => refuse('jws.signature', `the signature of ${kid} does not verify`, cause),
     );
-    kids.add(kid);
-  }
-  return { ...readPayload(jws.payload, expected.maxBytes), kids };
+    return kid;
+  });
+  return { kids: new Set(await Promise.all(verified)), ...readPayload(jws.payload, expected.maxBytes) };
 };
