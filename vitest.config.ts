@@ -12,6 +12,8 @@ export default defineConfig({
       'architecture.test.ts',
     ],
     globalSetup: ['infra/vitest-database.ts'],
+    // Stories wait for each other's processes more than they work: one worker for each of two cores.
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

@@ -316,8 +316,8 @@ describe('the SQL shell', () => {
         await sql.query('ALTER TABLE policy_revision ENABLE TRIGGER USER');
       },
     );
-    expect(outcomes[1]).toBe('signer.unapproved');
-    expect(outcomes[2]).toBe('publish.approval-required');
+    // What is in force is renewed, without it: nobody grows stale by what a hand wrote.
+    expect(outcomes.slice(1)).toEqual(['done', 'publish.approval-required']);
   });
 
   it('drops the exclusion, the assignment that denies, or an approver’s list: nothing of it is signed', async () => {
