@@ -7,7 +7,6 @@ export default defineConfig({
       'packages/*/src/**/*.test.ts',
       'apps/*/src/**/*.test.ts',
       'apps/*/tests/**/*.test.ts',
-      'tests/*.test.ts',
       'bench/*.test.ts',
       'architecture.test.ts',
     ],
