@@ -29,11 +29,11 @@ beforeEach(() => {
 });
 
 /** A device and the control plane that it asks, which answers by its own history. */
-const device = (server: readonly Link[] | undefined = chain) => {
+const device = (server: readonly Link[] = chain) => {
   const sent: UpFrame[] = [];
   const world = { sent, connected: true, server, history: undefined as History | undefined };
   const answer = (frame: UpFrame): void => {
-    if (frame.type !== 'history' || world.server === undefined) return;
+    if (frame.type !== 'history') return;
     const headers = walkOf(frame.from, frame.to, MAX_HEADERS).map((number) => at(number, world.server).jws);
     world.history?.onAnswer({ type: 'history', digest: frame.digest, to: frame.to, headers } satisfies HistoryFrame);
   };
@@ -89,7 +89,8 @@ describe('the history of checkpoints on a device', () => {
   });
 
   it('walks after a restart what was not walked before it, without having stored more than where it stood', async () => {
-    const first = device(undefined);
+    const first = device();
+    first.world.connected = false;
     first.history.observe([at(5)]);
     first.history.observe([at(25, other)]);
     const second = device(other);
