@@ -3,75 +3,31 @@
  * node:crypto itself, with keys that are ready.
  */
 import { createHash, createPublicKey, verify as verifySignature, type KeyObject } from 'node:crypto';
-import { Compile } from 'typebox/compile';
-import { preparePolicy } from '@cordon/policy/document/prepare.ts';
-import type { AppliedPolicy, BundleContent } from '@cordon/policy/effective.ts';
+import { Worker } from 'node:worker_threads';
+import { readHeld } from '@cordon/policy/approval/held.ts';
+import type { BundleContent } from '@cordon/policy/effective.ts';
 import type { StateFrame } from '@cordon/policy/protocol/channel.ts';
 import { packState } from '@cordon/policy/protocol/packed.ts';
 import { cohortLeafBytes, memberLeafBytes } from '@cordon/policy/trust/checkpoint.ts';
 import { documentDigest } from '@cordon/policy/trust/bundle.ts';
-import { sha256Base64Url, sha256Hex } from '@cordon/policy/trust/digest.ts';
-import { ContentSchema } from '@cordon/policy/trust/bundle-content.ts';
-import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import { verifyState, type StateInput } from '@cordon/policy/trust/verify.ts';
-import { createWorld, FLEET, ISSUED, policyDocument, stateFor, type World } from '@cordon/policy/trust/_world.ts';
+import type { World } from '@cordon/policy/trust/_world.ts';
 import { deflatedFrame } from '../apps/control-plane/src/gateway/frames.ts';
 import { figure, type Figure, type Round } from './figure.ts';
+import { COHORTS, DEVICES, type MadeState } from './trust-state.ts';
 
-const DEVICES = 100_000;
-const COHORTS = 500;
 const TIMES = 40;
 
-/** An id as long and as random as a real one. */
-const named = (kind: string, i: number): string => `${kind}_${sha256Base64Url(`${kind}${i}`).slice(0, 20)}`;
+/** Made on a thread of its own: the trees of such a fleet are in no device's memory. */
+const makeState = (): Promise<MadeState> =>
+  new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('trust-state.ts', import.meta.url));
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
 
-/** About 50 KiB of canonical JSON: twenty policies of 72 rules. */
-const content: BundleContent = {
-  format: 'cordon-bundle/1',
-  language: 'cordon/v1',
-  policies: Array.from({ length: 20 }, (_, i) => ({
-    policy: named('pol', i),
-    name: `policy ${i}`,
-    revision: 1,
-    document: policyDocument(`policy-${i}`, {
-      allow: {
-        filesystem: { read: Array.from({ length: 36 }, (_unused, k) => `/srv/data/${i}/folder-${k}`) },
-        network: { hosts: Array.from({ length: 36 }, (_unused, k) => ({ host: `host${k}.team${i}.example.com` })) },
-      },
-    }),
-    because: [{ assignment: `asg_${i}`, group: 'grp_1', groupName: 'developers' }],
-  })),
-  exceptions: [],
-};
-
-const makeState = async (): Promise<{ readonly world: World; readonly input: StateInput }> => {
-  const world = await createWorld(named('org', 0));
-  const [first] = FLEET.cohorts;
-  const cohorts = Array.from({ length: COHORTS }, (_, i) => ({
-    id: named('coh', i),
-    serial: 7,
-    content: i === 123 ? content : (first?.content ?? content),
-  }));
-  const devices = Array.from({ length: DEVICES }, (_, i) => ({ id: named('dev', i), cohort: i % COHORTS }));
-  return {
-    world,
-    input: await stateFor(
-      world,
-      { serial: 7, at: ISSUED, cohorts, devices, chain: { number: 1234, previous: sha256Hex('previous'), skip: sha256Hex('skip') } },
-      77_123,
-    ),
-  };
-};
-
-const Content = Compile(ContentSchema);
-
-/** What a new state costs beside signatures, hashes and proofs, by the product's own functions: strict parsing, the schema, each document's digest, and every rule understood. */
-const understand = (bytes: string): number => {
-  const content = parseStrictJson(bytes, { maxBytes: 2_000_000, maxDepth: 32 });
-  if (!Content.Check(content)) throw new Error('not the content of a bundle');
-  const policies: readonly AppliedPolicy[] = content.policies;
-  return policies.map(({ document }) => documentDigest(document)).length + policies.map(preparePolicy).length;
-};
+/** Strict parsing, the schema, each document's digest, and every rule understood: what a new state costs beside signatures, hashes and proofs. */
+const understand = (bytes: string): number => readHeld(bytes).prepared().policies.length;
 
 interface Signed {
   readonly key: KeyObject;
