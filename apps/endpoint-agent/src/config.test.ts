@@ -48,7 +48,12 @@ describe('the caller’s environment', () => {
 
 describe('how to join', () => {
   it('is taken out of the environment, where no child finds it', () => {
-    const env: Record<string, string | undefined> = { CORDON_TOKEN: 't', CORDON_ENROLL_TOKEN_FILE: '', CORDON_ENROLL_SERVER: 's', LANG: 'C' };
+    const env: Record<string, string | undefined> = {
+      CORDON_TOKEN: 't',
+      CORDON_ENROLL_TOKEN_FILE: '',
+      CORDON_ENROLL_SERVER: 's',
+      LANG: 'C',
+    };
     expect(takeJoinVariables(env)).toEqual({ server: 's', token: 't', tokenFile: undefined });
     expect(env).toEqual({ LANG: 'C' });
     expect(takeJoinVariables(env)).toEqual({ server: undefined, token: undefined, tokenFile: undefined });

@@ -16,7 +16,7 @@ registerHooks({
   load: (url, context, next) => {
     const loaded = next(url, context);
     if (!url.endsWith(file)) return loaded;
-    const source = String(loaded.source);
+    const source = Buffer.from(loaded.source ?? '').toString('utf8');
     if (!source.includes(after)) throw new Error(`${file} has no place for the fault any more`);
     const fault = `if (JSON.stringify(${what}).includes('/srv/poison')) process.kill(process.pid, 'SIGKILL');`;
     return { ...loaded, source: source.replace(after, `${after} ${fault}`) };
