@@ -3,7 +3,6 @@
  * it. On a real file system of a few pages, which only root can make, and in a folder that is read-only.
  */
 import fs from 'node:fs';
-import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { after, contentOf, FLEET } from '@cordon/policy/trust/_world.ts';
 import { mountTinyDisk, type TinyDisk } from '../../tests/_tiny-disk.ts';
