@@ -1,10 +1,7 @@
 /** A real organisation for the rehearsals: its ceremonies by `cordonctl`, its control plane, and devices that verify with the daemon's own code. */
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
+import { randomBytes, randomInt } from 'node:crypto';
 import fs from 'node:fs';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -24,6 +21,7 @@ import { openPolicyState } from '../apps/endpoint-agent/src/policy-state/open.ts
 import { openHistory, type History } from '../apps/endpoint-agent/src/policy-state/history.ts';
 import type { Outcome, PolicyState } from '../apps/endpoint-agent/src/policy-state/policy-state.ts';
 import { someFacts } from '../apps/control-plane/tests/_util.ts';
+import { freePort } from '../infra/free-port.ts';
 import '../infra/vitest-database.ts';
 
 const run = promisify(execFile);
@@ -76,14 +74,6 @@ export const ctl = async (...args: readonly string[]): Promise<string> => {
   return said.stdout;
 };
 
-export const freePort = async (): Promise<number> => {
-  const probe = http.createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-};
-
 export interface Site {
   readonly stateDir: string;
   readonly port: number;
@@ -92,7 +82,7 @@ export interface Site {
 
 export const makeSite = async (): Promise<Site> => ({
   stateDir: path.join(makeFolder(), 'state'),
-  port: await freePort(),
+  port: await freePort(randomInt(12_000, 31_000)),
   owner: await createDatabase(),
 });
 

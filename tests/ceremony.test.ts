@@ -1,9 +1,6 @@
 /** An organisation whose root and floor keys never touch the server: made by `cordonctl`, taken in by the control plane, changed by later ceremonies. */
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -15,6 +12,7 @@ import { poolConfig, type DatabaseAccess } from '../apps/control-plane/src/db/cl
 import { createControlPlane, type ControlPlane } from '../apps/control-plane/src/start.ts';
 import { enrol, install } from '../apps/endpoint-agent/tests/_daemon.ts';
 import { createWorld } from '../apps/endpoint-agent/tests/_world.ts';
+import { freePort } from '../infra/free-port.ts';
 import '../infra/vitest-database.ts';
 
 const run = promisify(execFile);
@@ -40,14 +38,6 @@ beforeEach(async () => {
   owner = { ...role, database: name };
 });
 afterEach(() => fs.rmSync(folder, { recursive: true }));
-
-const freePort = async (): Promise<number> => {
-  const probe = http.createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-};
 
 const start = (ceremony?: string, devicePort = 0): Promise<ControlPlane> =>
   createControlPlane(
@@ -140,7 +130,7 @@ describe('an organisation made by a ceremony', () => {
 
   it('goes on with its fleet: a device follows a rotated key and a raised epoch by itself, and enforces what they sign', async () => {
     await cordonctl('keys', 'init', '--out', at('org'));
-    const port = await freePort();
+    const port = await freePort(randomInt(12_000, 31_000));
     const first = await start(at('org', 'server'), port);
     const world = createWorld();
     onTestFinished(() => world.remove());

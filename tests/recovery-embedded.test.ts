@@ -1,11 +1,12 @@
 /** An installation as it comes: embedded database, throw-away keys, and only the commands. Backed up while it serves, lost with its machine, and brought back. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { cordonctl, ctl, freePort, makeFolder } from './_fleet.ts';
+import { freePort } from '../infra/free-port.ts';
+import { cordonctl, ctl, makeFolder } from './_fleet.ts';
 
 const MAIN = path.join(import.meta.dirname, '../apps/control-plane/src/main.ts');
 
@@ -41,7 +42,7 @@ describe('an installation with the embedded database', () => {
   it('is backed up while it serves, and restored on another machine, by commands alone', { timeout: 180_000 }, async () => {
     const [first, second, place] = [makeState(), makeState(), makeFolder()];
     const at = (...names: readonly string[]): string => path.join(place, ...names);
-    const port = await freePort();
+    const port = await freePort(randomInt(12_000, 31_000));
     const api = async (stateDir: string, url: string): Promise<number> => {
       const token = fs.readFileSync(path.join(stateDir, 'admin-token'), 'utf8').trim();
       return (await fetch(`http://127.0.0.1:${port}/api/v1${url}`, { headers: { authorization: `Bearer ${token}` } })).status;

@@ -1,5 +1,6 @@
 /** Independent witnesses: the root demands two of them, real processes follow a real control plane, and devices get nothing that both have not seen. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,7 +9,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { poolConfig } from '../apps/control-plane/src/db/client.ts';
 import { enroll } from '../apps/endpoint-agent/src/identity/enroll.ts';
 import { someFacts } from '../apps/control-plane/tests/_util.ts';
-import { cordonctl, ctl, freePort, join, makeFolder, makeSite, start, wake, type Running, type Said, type Site } from './_fleet.ts';
+import { freePort } from '../infra/free-port.ts';
+import { cordonctl, ctl, join, makeFolder, makeSite, start, wake, type Running, type Said, type Site } from './_fleet.ts';
 import { loosen, makeOrganisation, reach } from './_recovery.ts';
 
 const CTL = path.join(import.meta.dirname, '../apps/cordonctl/src/main.ts');
@@ -130,7 +132,7 @@ describe('an organisation whose root demands two witnesses', () => {
     const { at, site } = organisation;
     const one = await start(site, at('org/server'));
     await loosen(one, organisation, 1);
-    const copy: Site = { stateDir: path.join(makeFolder(), 'state'), port: await freePort(), owner: site.owner };
+    const copy: Site = { stateDir: path.join(makeFolder(), 'state'), port: await freePort(randomInt(12_000, 31_000)), owner: site.owner };
     fs.mkdirSync(copy.stateDir, { mode: 0o700 });
     fs.cpSync(path.join(site.stateDir, 'signer'), path.join(copy.stateDir, 'signer'), {
       recursive: true,

@@ -5,7 +5,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { until } from './api.ts';
 import { supervise, tail, type Service } from './supervise.ts';
-import { freePort, type World } from './world.ts';
+import { freePort } from '../free-port.ts';
+import type { World } from './world.ts';
 
 const repository = path.join(import.meta.dirname, '../..');
 const program = (file: string): string[] => [process.execPath, '--disable-warning=ExperimentalWarning', path.join(repository, file)];

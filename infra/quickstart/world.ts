@@ -2,7 +2,6 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 
@@ -77,16 +76,4 @@ export const createSite = async (answer: string): Promise<Site> => {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the site has no port');
   return { port: address.port, requests, close: () => new Promise((resolve) => server.close(() => resolve())) };
-};
-
-/** A port that is free now, below the range that outgoing connections use. */
-export const freePort = async (from: number): Promise<number> => {
-  for (let port = from; port < from + 200; port += 1) {
-    const free = await new Promise<boolean>((resolve) => {
-      const probe = net.createServer().once('error', () => resolve(false));
-      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
-    });
-    if (free) return port;
-  }
-  throw new Error(`no free port between ${from} and ${from + 200}: end what uses them, then try again`);
 };

@@ -2,9 +2,8 @@
  * A small control plane for stories: a real HTTP and WebSocket server, an organisation with real keys and signatures, and a record of everything that devices send.
  * It decides nothing by itself: a story says what is published, and may forge what it likes.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Compile } from 'typebox/compile';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -25,6 +24,7 @@ import { MAX_HEADERS, type HistoryFrame, type HistoryRequest } from '@cordon/pol
 import { openCompact, openGeneral } from '@cordon/policy/trust/envelope.ts';
 import { admit, keyPairFromSeed, thumbprint } from '@cordon/policy/trust/keys.ts';
 import { formatToken } from '@cordon/policy/trust/token.ts';
+import { freePort } from '../../../infra/free-port.ts';
 import { policyText } from './_policy.ts';
 
 export type FrameOf<T extends UpFrame['type']> = Extract<UpFrame, { type: T }>;
@@ -269,8 +269,8 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
     });
     return new Promise((resolve) => server.listen(port, '127.0.0.1', () => resolve(server)));
   };
-  let server: http.Server | undefined = await open(0);
-  const { port } = server.address() as AddressInfo;
+  const port = await freePort(randomInt(12_000, 31_000));
+  let server: http.Server | undefined = await open(port);
   const close = async (): Promise<void> => {
     for (const socket of sockets.keys()) socket.terminate();
     server?.closeAllConnections();
