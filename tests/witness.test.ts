@@ -196,7 +196,8 @@ describe('a device', () => {
       await device.stop();
       // Nothing of this reaches it.
       for (let i = 0; i < 5; i += 1) await plane.ask('POST', '/publish', { title: `missed ${i}` });
-      await join(plane, 'two');
+      // The other one would find the same fork when it comes back.
+      await (await join(plane, 'two')).stop();
       const back = await wake(device.stateDir);
       const newest = async (): Promise<string | undefined> => (await history(plane)).items.at(-1)?.digest;
       await expect.poll(() => back.history.status().newest?.digest, { timeout: 20_000 }).toBe(await newest());
