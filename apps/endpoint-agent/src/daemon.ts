@@ -28,6 +28,7 @@ import { wipe } from './orders/retire.ts';
 import { openStanding } from './orders/standing.ts';
 import { ownFolder } from './own-folder.ts';
 import { openHistory } from './policy-state/history.ts';
+import { INSTALLATION } from './place.ts';
 import { openPolicyState } from './policy-state/open.ts';
 import type { Outcome } from './policy-state/policy-state.ts';
 import { watchStateFolder } from './state-folder.ts';
@@ -87,7 +88,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   for (const { code } of policyState.problems())
     spool.append({ kind: 'policy', state: 'rejected', digest: '', serial: 0, code: code.slice(0, 64) });
   // Symbolic links on the way would hide the real place from the comparison.
-  const installation = [path.join(import.meta.dirname, '../../..'), stateDir, runtimeDir].map((place) => fs.realpathSync(place));
+  const installation = [INSTALLATION, stateDir, runtimeDir].map((place) => fs.realpathSync(place));
   const host = { installation, limits: limiter.means };
   let channel: Channel | undefined;
   const retirement = new AbortController();

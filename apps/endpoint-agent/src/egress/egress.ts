@@ -5,6 +5,7 @@ import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import type { Owner } from '../launch/descriptors.ts';
+import { EGRESS_PROGRAM } from '../place.ts';
 import type { Decision, FromEgress, ToEgress } from './messages.ts';
 
 export interface EgressOptions {
@@ -39,16 +40,12 @@ const startProcess = async (
   onMessage: (message: FromEgress) => void,
   onExit: (child: ChildProcess) => void,
 ): Promise<ChildProcess> => {
-  const child = fork(
-    path.join(import.meta.dirname, 'main.ts'),
-    [JSON.stringify({ dropTo: options.dropTo ?? null, hosts: options.hosts ?? {} })],
-    {
-      env: {},
-      cwd: '/',
-      execArgv: ['--disable-warning=ExperimentalWarning'],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    },
-  );
+  const child = fork(EGRESS_PROGRAM, [JSON.stringify({ dropTo: options.dropTo ?? null, hosts: options.hosts ?? {} })], {
+    env: {},
+    cwd: '/',
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
   await new Promise<void>((resolve, reject) => {
     child.once('message', () => resolve());
     child.once('exit', (code) =>
