@@ -33,6 +33,7 @@ type Outcome =
   | Extract<Sent, { verdict: unknown }>['verdict']
   | Extract<Sent, { reason: unknown }>['reason']
   | Extract<Sent, { state: unknown }>['state']
+  | Extract<Sent, { action: unknown }>['action']
   | 'passed'
   | 'failed';
 /** A word that is mistyped would find nothing, which reads as if nothing had happened. */
@@ -40,10 +41,15 @@ const KINDS: Readonly<Record<Sent['kind'], true>> = {
   'run.started': true,
   'run.ended': true,
   'launch.refused': true,
+  'run.notice': true,
   egress: true,
+  file: true,
+  audit: true,
+  flood: true,
   policy: true,
   selftest: true,
   daemon: true,
+  'agent.uncontained': true,
   dropped: true,
 };
 const VERDICTS: Readonly<Record<Outcome, true>> = {
@@ -61,6 +67,8 @@ const VERDICTS: Readonly<Record<Outcome, true>> = {
   started: true,
   maintenance: true,
   problem: true,
+  reported: true,
+  stopped: true,
   passed: true,
   failed: true,
 };

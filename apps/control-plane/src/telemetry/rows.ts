@@ -61,12 +61,26 @@ const columnsOf = (event: TelemetryEvent): string => {
       return columns('denied', undefined, event.program, { code: event.code });
     case 'egress':
       return columns(event.verdict, event.rule, `${event.host}:${event.port}`, { policy: event.policy, code: event.code });
+    case 'run.notice':
+      return columns(undefined, undefined, event.code, { endsAt: event.endsAt });
+    case 'file': {
+      const { verdict, rule, path, access, policy, code, recorder, count } = event;
+      return columns(verdict, rule, path, { access, policy, code, recorder, count });
+    }
+    case 'audit': {
+      const { verdict, rule, target, access, enforced, policy, count } = event;
+      return columns(verdict, rule, target, { access, enforced, policy, count });
+    }
+    case 'flood':
+      return columns(undefined, undefined, event.class, { count: event.count });
     case 'policy':
       return columns(event.state, undefined, event.digest, { epoch: event.epoch, serial: event.serial, code: event.code });
     case 'selftest':
       return columns(event.passed ? 'passed' : 'failed', undefined, event.digest, { failed: event.failed, result: event.result });
     case 'daemon':
       return columns(event.state, undefined, event.code, { assurance: event.assurance, after: event.after });
+    case 'agent.uncontained':
+      return columns(event.action, undefined, event.program, { evidence: event.evidence, count: event.count });
     case 'dropped':
       return columns(undefined, undefined, event.code, { count: event.count });
   }
@@ -77,7 +91,8 @@ const eventLines = ({ device, frame, receivedAt }: Received): string => {
   const received = receivedAt.toISOString();
   let lines = '';
   for (const event of frame.events) {
-    const who = 'run' in event ? `${copyText(event.run)}\t${copyText(event.agent)}\t${copyText(event.osUser)}` : '\\N\t\\N\t\\N';
+    const run = 'run' in event ? copyText(event.run) : '\\N';
+    const who = 'agent' in event ? `${run}\t${copyText(event.agent)}\t${copyText(event.osUser)}` : '\\N\t\\N\t\\N';
     lines += `${head}${event.seq}\t${event.at}\t${received}\t${event.kind}\t${who}\t${columnsOf(event)}\n`;
   }
   return lines;

@@ -4,6 +4,8 @@ import { DeviceFacts, HexDigest } from './enrollment.ts';
 import { TelemetryEvent } from './events.ts';
 import { Integrity, OrderFrame, OrderReply } from './orders.ts';
 import { FindingFrame, HistoryFrame, HistoryRequest } from './history.ts';
+import { TokenReply, TokenRequest } from './run-tokens.ts';
+import { InventoryFrame } from './inventory.ts';
 
 const closed = { additionalProperties: false } as const;
 const Jws = (max: number) => Type.String({ maxLength: max });
@@ -107,6 +109,7 @@ export const DownFrame = Type.Union([
   HistoryFrame,
   TelemetryAck,
   HeadAck,
+  TokenReply,
   Problem,
 ]);
 export type DownFrame = Static<typeof DownFrame>;
@@ -193,7 +196,18 @@ export const HeadFrame = Type.Object(
 );
 export type HeadFrame = Static<typeof HeadFrame>;
 
-export const UpFrame = Type.Union([Hello, Ack, SelfTestFrame, OrderReply, HistoryRequest, FindingFrame, TelemetryFrame, HeadFrame]);
+export const UpFrame = Type.Union([
+  Hello,
+  Ack,
+  SelfTestFrame,
+  OrderReply,
+  HistoryRequest,
+  FindingFrame,
+  InventoryFrame,
+  TokenRequest,
+  TelemetryFrame,
+  HeadFrame,
+]);
 export type UpFrame = Static<typeof UpFrame>;
 
 /** Close codes that say what to do; none of them loosens anything. */

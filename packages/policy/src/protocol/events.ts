@@ -5,6 +5,7 @@
 import { Type, type Static } from 'typebox';
 import { EndedBy } from './orders.ts';
 import { HexDigest } from './enrollment.ts';
+import { MAX_PLACE } from './inventory.ts';
 import { Time } from './time.ts';
 
 export const EVENT_SCHEMA = 'cordon-events/1';
@@ -107,13 +108,88 @@ export const SelfTested = Type.Object(
   },
   closed,
 );
+/**
+ * An agent ran outside containment. `program` is the file that shows whose it is, never an argument; `count`: so many were started since the event of it before,
+ * where they come faster than they are told of. `failed`: the policy says to stop it, and that did not work.
+ */
+export const AgentUncontained = Type.Object(
+  {
+    ...common,
+    kind: Type.Literal('agent.uncontained'),
+    agent: Text(64),
+    osUser: Text(64),
+    program: Text(MAX_PLACE),
+    evidence: Text(16),
+    action: Type.Union([Type.Literal('reported'), Type.Literal('stopped'), Type.Literal('failed')]),
+    count: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
+  },
+  closed,
+);
 /** What could not be kept: counted, never silent. */
 export const Dropped = Type.Object(
   { ...common, kind: Type.Literal('dropped'), count: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }), code: Text(64) },
   closed,
 );
 
-export const TelemetryEvent = Type.Union([RunStarted, RunEnded, LaunchRefused, Egress, PolicyState, SelfTested, DaemonEvent, Dropped]);
+/** A run that lives was told that it ends because of a policy, and when; null: that it goes on after all. */
+export const RunNotice = Type.Object(
+  { ...common, kind: Type.Literal('run.notice'), ...run, code: Text(64), endsAt: Type.Union([Time, Type.Null()]) },
+  closed,
+);
+const Count = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+const Verdict = Type.Union([Type.Literal('allowed'), Type.Literal('denied')]);
+const FileAccess = Type.Union([Type.Literal('read'), Type.Literal('write')]);
+/** A file that was denied to a run, where something on the device could see it: `recorder` says what. `code` is what the program was told. */
+export const FileDenied = Type.Object(
+  {
+    ...common,
+    kind: Type.Literal('file'),
+    ...run,
+    verdict: Type.Literal('denied'),
+    access: FileAccess,
+    path: Text(4096),
+    rule: Text(160),
+    policy: Text(128),
+    code: Text(64),
+    recorder: Text(32),
+    count: Count,
+  },
+  closed,
+);
+/** An access, or the run itself, on which policies in audit mode would have decided otherwise: `verdict` is theirs, `enforced` what happened. */
+export const Audited = Type.Object(
+  {
+    ...common,
+    kind: Type.Literal('audit'),
+    ...run,
+    verdict: Verdict,
+    enforced: Verdict,
+    access: Type.Union([Type.Literal('run'), Type.Literal('network'), FileAccess]),
+    target: Text(4096),
+    rule: Text(160),
+    policy: Text(128),
+    count: Count,
+  },
+  closed,
+);
+/** So many events of one class that one run caused beyond its quota, since the last of these. */
+export const Flood = Type.Object({ ...common, kind: Type.Literal('flood'), ...run, class: Text(16), count: Count }, closed);
+
+export const TelemetryEvent = Type.Union([
+  RunStarted,
+  RunEnded,
+  RunNotice,
+  LaunchRefused,
+  Egress,
+  FileDenied,
+  Audited,
+  Flood,
+  PolicyState,
+  SelfTested,
+  DaemonEvent,
+  AgentUncontained,
+  Dropped,
+]);
 export type TelemetryEvent = Static<typeof TelemetryEvent>;
 
 /** An event before the spool gives it a number and a time. */

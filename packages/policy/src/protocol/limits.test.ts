@@ -4,11 +4,15 @@ import { BundleManifest } from '../trust/bundle.ts';
 import { CheckpointPayload } from '../trust/checkpoint.ts';
 import { HeadStatement } from '../trust/device-head.ts';
 import { RootDocument } from '../trust/root.ts';
+import { RunStatement } from '../trust/run-statement.ts';
+import { RunTokenClaims } from '../trust/run-token.ts';
 import * as channel from './channel.ts';
 import * as enrollment from './enrollment.ts';
 import { MaintenanceGrant, Retired, Retirement } from '../trust/orders.ts';
 import * as events from './events.ts';
+import * as inventory from './inventory.ts';
 import * as orders from './orders.ts';
+import * as runTokens from './run-tokens.ts';
 
 interface Schema {
   readonly type?: string;
@@ -27,7 +31,9 @@ const schemas = Object.entries<object | string | number>({
   ...channel,
   ...enrollment,
   ...events,
+  ...inventory,
   ...orders,
+  ...runTokens,
   MaintenanceGrant,
   Retirement,
   Retired,
@@ -35,6 +41,8 @@ const schemas = Object.entries<object | string | number>({
   CheckpointPayload,
   HeadStatement,
   RootDocument,
+  RunStatement,
+  RunTokenClaims,
 }).flatMap(([name, value]): [string, Schema][] =>
   typeof value === 'object' && ('type' in value || 'anyOf' in value) ? [[name, value as Schema]] : [],
 );
