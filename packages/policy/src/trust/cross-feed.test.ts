@@ -23,6 +23,8 @@ const TYPES: Readonly<Record<ObjectType, true>> = {
   'cordon-rekey+jws': true,
   'cordon-session+jws': true,
   'cordon-head+jws': true,
+  'cordon-run+jws': true,
+  'cordon-run-token+jwt': true,
 };
 const types = Object.keys(TYPES) as ObjectType[];
 const pairs = types.flatMap((offered) => types.map((wanted) => [offered, wanted] as const));

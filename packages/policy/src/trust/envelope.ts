@@ -24,7 +24,9 @@ export type ObjectType =
   | 'cordon-enroll+jws'
   | 'cordon-rekey+jws'
   | 'cordon-session+jws'
-  | 'cordon-head+jws';
+  | 'cordon-head+jws'
+  | 'cordon-run+jws'
+  | 'cordon-run-token+jwt';
 
 /** What signs: a key at hand, or one that stays where it is (a token, a key service) and is only asked. */
 export type Signer = { readonly kid: string } & (
