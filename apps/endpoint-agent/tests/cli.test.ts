@@ -158,14 +158,43 @@ describe('the command itself', () => {
       status: 0,
       stdout: expect.stringMatching(/^cordon \d+\.\d+\.\d+\n$/) as unknown,
     });
-    for (const args of [[], ['help'], ['-h'], ['--help'], ['run', '--help'], ['manifest', 'build', '-h', 'x']]) {
+    for (const args of [[], ['help'], ['-h'], ['--help']]) {
       const { status, stdout, stderr } = await installation.cordon(args);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       for (const name of ['enroll', 'daemon', 'run', 'status', 'why']) expect(stdout).toContain(`cordon ${name} `);
     }
     const unknown = await installation.cordon(['uninstall']);
     expect(unknown).toMatchObject({ status: 2, stdout: '' });
+    expect(unknown.stderr).toMatch(/^cordon: there is no command "uninstall" \[cli\.command\]\n/);
     expect(unknown.stderr).toContain('cordon run');
+  });
+
+  it.each([
+    [['run', '--help'], 'cordon run: run a command, contained\n'],
+    [['help', 'run'], 'cordon run: run a command, contained\n'],
+    [['manifest', 'build', '-h', 'x'], 'cordon manifest build: the manifest of an agent, from its source\n'],
+    [['help', 'policy'], '  cordon policy check  what is wrong with policies, and where\n'],
+    [['policy', '--help'], '  cordon policy check  what is wrong with policies, and where\n'],
+  ])('%j says what there is to know of it', async (args, begins) => {
+    const { status, stdout, stderr } = await installation.cordon(args);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout.startsWith(begins), stdout).toBe(true);
+  });
+
+  it('a word that needs another says which there are', async () => {
+    for (const args of [['policy'], ['policy', 'frobnicate']]) {
+      const { status, stdout, stderr } = await installation.cordon(args);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+      expect(stderr).toContain('cordon policy check');
+    }
+  });
+
+  it('tells programs what is wrong as JSON too', async () => {
+    const { status, stdout, stderr } = await installation.cordon(['why', '--json']);
+    expect({ status, stdout }).toEqual({ status: 125, stdout: '' });
+    expect(JSON.parse(stderr)).toMatchObject({
+      error: { code: 'cli.usage', message: expect.stringContaining('Usage: cordon why') as unknown },
+    });
   });
 
   it('ends without a word when nobody reads any more', () => {

@@ -7,8 +7,8 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { checkPublicKey, thumbprint } from '@cordon/policy/trust/keys.ts';
 import { verifyHashInclusion, verifyInclusion } from '@cordon/policy/trust/merkle.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
-import { parseArguments } from './arguments.ts';
 import { answerCases, MAX_LINE } from './case-lines.ts';
+import { argumentsOf } from './table.ts';
 
 const closed = { additionalProperties: false } as const;
 const id = Type.Union([Type.String({ maxLength: 256 }), Type.Number()]);
@@ -30,8 +30,8 @@ const ProofCase = Type.Union([
 ]);
 
 /** @throws CordonError `cli.usage` */
-const streams = (args: readonly string[], usage: string): { input: NodeJS.ReadStream; output: NodeJS.WriteStream } => {
-  if (parseArguments(args, { options: [], flags: [] }).words.length > 0) throw new CordonError('cli.usage', usage);
+const streams = (name: string, args: readonly string[]): { input: NodeJS.ReadStream; output: NodeJS.WriteStream } => {
+  argumentsOf(name, args);
   return { input: process.stdin, output: process.stdout };
 };
 
@@ -40,13 +40,13 @@ export const jsonCheckCommand = async (args: readonly string[]): Promise<number>
     JsonCase,
     ({ maxBytes = MAX_LINE, maxDepth = 64, ...one }) =>
       parseStrictJson('text' in one ? one.text : Buffer.from(one.base64, 'base64'), { maxBytes, maxDepth }),
-    streams(args, 'cordon json-check < CASES'),
+    streams('json-check', args),
   );
   return 0;
 };
 
 export const keyCheckCommand = async (args: readonly string[]): Promise<number> => {
-  await answerCases(KeyCase, ({ jwk }) => thumbprint(checkPublicKey(jwk)), streams(args, 'cordon key-check < CASES'));
+  await answerCases(KeyCase, ({ jwk }) => thumbprint(checkPublicKey(jwk)), streams('key-check', args));
   return 0;
 };
 
@@ -61,7 +61,7 @@ export const proofCheckCommand = async (args: readonly string[]): Promise<number
       if (!stands) throw new CordonError('proof.refused', 'the leaf does not stand at this index of a tree with this size and root');
       return true;
     },
-    streams(args, 'cordon proof-check < CASES'),
+    streams('proof-check', args),
   );
   return 0;
 };

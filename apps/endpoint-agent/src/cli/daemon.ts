@@ -4,10 +4,12 @@ import { readConfig, takeJoinVariables } from '../config.ts';
 import { runDaemon } from '../daemon.ts';
 import { loadEnrollment } from '../identity/enrollment.ts';
 import { refuseTokenArguments } from '../identity/join-request.ts';
+import { argumentsOf } from './table.ts';
 import { enrollmentLine, join, unattendedRequest } from './enroll.ts';
 
 export const daemonCommand = async (args: readonly string[]): Promise<number> => {
   refuseTokenArguments(args);
+  argumentsOf('daemon', args);
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const log = (message: string): void => void process.stdout.write(`${new Date().toISOString()} ${visible(message)}\n`);

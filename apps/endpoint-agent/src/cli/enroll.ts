@@ -9,10 +9,9 @@ import type { Enrollment } from '../identity/enrollment.ts';
 import { deviceFacts } from '../identity/facts.ts';
 import { readEnrollConfig, readTokenFile, refuseTokenArguments, type JoinRequest } from '../identity/join-request.ts';
 import { persist, type PersistOptions } from '../identity/persist.ts';
-import { parseArguments } from './arguments.ts';
-
-const USAGE =
-  'cordon enroll --server URL [--token-file FILE] [--retry] [--again]; the token may also come by CORDON_ENROLL_TOKEN_FILE, CORDON_TOKEN or standard input, and both by a configuration file';
+import { printResult } from './output.ts';
+import { argumentsOf, commandNamed } from './table.ts';
+import { misused } from './table/command.ts';
 
 /** What stands in the environment or in the configuration file: enough to join with, or not. Taken out of the environment. @throws CordonError `enroll.*`, `file.*` */
 export const unattendedRequest = (): Partial<JoinRequest> => {
@@ -45,19 +44,21 @@ export const enrollmentLine = ({ device, org, pending }: Enrollment): string =>
 
 export const enrollCommand = async (args: readonly string[]): Promise<number> => {
   refuseTokenArguments(args);
-  const { options, flags } = parseArguments(args, { options: ['server', 'token-file'], flags: ['retry', 'again'] });
+  const said = argumentsOf('enroll', args);
+  const { options, flags } = said;
   const file = options.get('token-file');
   const given = { server: options.get('server'), token: file === undefined ? undefined : readTokenFile(file) };
   // What is said here stands, whatever is said elsewhere.
   const unattended = given.server === undefined || given.token === undefined ? unattendedRequest() : takeJoinVariables();
   const server = given.server ?? unattended.server;
-  if (server === undefined) throw new CordonError('cli.usage', USAGE);
+  if (server === undefined) throw misused(commandNamed('enroll'), 'Nobody says which control plane to join: name it with --server');
   const token = given.token ?? unattended.token ?? (await text(process.stdin));
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const log = (message: string): void => void process.stderr.write(`${visible(message)}\n`);
   const retry = flags.has('retry') ? { signal: stop.signal, random: Math.random, log } : undefined;
   const enrollment = await join({ stateDir: readConfig().stateDir, server, token, retry, again: flags.has('again') });
-  process.stdout.write(`${enrollmentLine(enrollment)}\n`);
+  const { device, org, pending = false } = enrollment;
+  printResult(said, { device, organisation: org, pending }, () => [enrollmentLine(enrollment)]);
   return 0;
 };

@@ -1,5 +1,4 @@
 /** `cordon leave FILE`: obeys a retirement that came by other means than the channel, on a device that does not reach its control plane or has no session there any more. */
-import { CordonError } from '@cordon/policy/errors.ts';
 import { MAX_ORDER } from '@cordon/policy/protocol/orders.ts';
 import { readConfig } from '../config.ts';
 import { enterState } from '../enter.ts';
@@ -7,15 +6,16 @@ import { machineElapsed } from '../machine.ts';
 import { obey, wipe } from '../orders/retire.ts';
 import { contextOf } from '../orders/standing.ts';
 import { openPolicyState } from '../policy-state/open.ts';
-import { parseArguments } from './arguments.ts';
 import { readDocumentFile } from './documents.ts';
+import { printResult } from './output.ts';
+import { argumentsOf, commandNamed } from './table.ts';
+import { misused } from './table/command.ts';
 
 /** @throws CordonError `retirement.*`: then everything stays as it is */
 export const leaveCommand = async (args: readonly string[]): Promise<number> => {
-  const { words } = parseArguments(args, { options: [], flags: [] });
-  const [file, ...more] = words;
-  if (file === undefined || more.length > 0)
-    throw new CordonError('cli.usage', 'cordon leave FILE, with the retirement that cordonctl retire --out wrote');
+  const given = argumentsOf('leave', args);
+  const [file, ...more] = given.words;
+  if (file === undefined || more.length > 0) throw misused(commandNamed('leave'), 'Name the retirement that cordonctl retire --out wrote');
   const text = readDocumentFile(file, MAX_ORDER, 'followed');
   const { stateDir } = readConfig();
   const { enrollment, key, lock } = await enterState(stateDir);
@@ -27,9 +27,10 @@ export const leaveCommand = async (args: readonly string[]): Promise<number> => 
     state.close();
     const word = await obey(stateDir, text, await contextOf(state.trusted(), state.time(now)), key);
     wipe(stateDir);
-    process.stdout.write(
-      `${word.device} has left ${word.org}: nothing is enforced here any more. Its last word, for the administrator:\n${word.proof}\n`,
-    );
+    printResult(given, word, () => [
+      `${word.device} has left ${word.org}: nothing is enforced here any more. Its last word, for the administrator:`,
+      word.proof,
+    ]);
     return 0;
   } finally {
     lock.release();

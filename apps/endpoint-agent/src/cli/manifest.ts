@@ -8,10 +8,9 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { MAX_MANIFEST } from '@cordon/policy/manifest/limits.ts';
 import { parseManifest } from '@cordon/policy/manifest/parse.ts';
 import { writeManifest } from '@cordon/policy/manifest/write.ts';
-import { parseArguments } from './arguments.ts';
 import { checkFiles, INVALID_STATUS, printNotices } from './documents.ts';
-
-const USAGE = 'cordon manifest build ENTRY [--name NAME] [--agent ID] [--out FILE], or cordon manifest check FILE... [--json]';
+import { argumentsOf, commandNamed } from './table.ts';
+import { misused } from './table/command.ts';
 
 /** The nearest package.json at or above a folder. */
 const packageOf = (folder: string): { readonly root: string; readonly name: string } | undefined => {
@@ -56,15 +55,18 @@ const build = async (entry: string, options: ReadonlyMap<string, string>, json: 
   return 0;
 };
 
-export const manifestCommand = async (args: readonly string[]): Promise<number> => {
-  const { options, flags, words } = parseArguments(args, { options: ['name', 'agent', 'out'], flags: ['json'] });
-  const [verb, ...files] = words;
-  const [entry] = files;
-  if (verb === 'check' && files.length > 0)
-    return checkFiles(files, MAX_MANIFEST, flags.has('json'), (text) => {
-      parseManifest(text);
-      return [];
-    });
-  if (verb === 'build' && entry !== undefined && files.length === 1) return build(entry, options, flags.has('json'));
-  throw new CordonError('cli.usage', USAGE);
+export const manifestBuildCommand = async (args: readonly string[]): Promise<number> => {
+  const { options, flags, words } = argumentsOf('manifest build', args);
+  const [entry, ...more] = words;
+  if (entry === undefined || more.length > 0) throw misused(commandNamed('manifest build'));
+  return build(entry, options, flags.has('json'));
+};
+
+export const manifestCheckCommand = async (args: readonly string[]): Promise<number> => {
+  const { flags, words } = argumentsOf('manifest check', args);
+  if (words.length === 0) throw misused(commandNamed('manifest check'));
+  return checkFiles(words, MAX_MANIFEST, flags.has('json'), (text) => {
+    parseManifest(text);
+    return [];
+  });
 };

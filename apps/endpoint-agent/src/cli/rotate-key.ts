@@ -1,12 +1,13 @@
 /** `cordon rotate-key`: replaces the key that this device proves itself by. Its id, its place and its policy stay. */
 import { readConfig } from '../config.ts';
 import { ask, ownSocket } from '../local-api/client.ts';
-import { parseArguments } from './arguments.ts';
+import { printResult } from './output.ts';
+import { argumentsOf } from './table.ts';
 
 export const rotateKeyCommand = async (args: readonly string[]): Promise<number> => {
-  parseArguments(args, { options: [], flags: [] });
+  const given = argumentsOf('rotate-key', args);
   const reply = await ask(ownSocket(readConfig()), { op: 'rotate-key' });
   if (reply.type !== 'rotated') return 1;
-  process.stdout.write(`the key of this device is now ${reply.key}\n`);
+  printResult(given, { key: reply.key }, () => [`the key of this device is now ${reply.key}`]);
   return 0;
 };

@@ -7,16 +7,15 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { callerValues, readConfig } from '../config.ts';
 import { connectLocal, ownSocket } from '../local-api/client.ts';
 import { KIND, type Reply, type TerminalWish } from '../local-api/protocol.ts';
-import { parseArguments } from './arguments.ts';
 import { manifestText } from './manifest-text.ts';
 import { printError, REFUSED_STATUS } from './output.ts';
 import { sendInput } from './input.ts';
+import { argumentsOf, commandNamed } from './table.ts';
+import { misused } from './table/command.ts';
 import type { HeldTerminal } from './terminal.ts';
 
 /** As shells tell of a program that was ended by SIGPIPE. */
 const NOBODY_READS = 141;
-
-const USAGE = 'cordon run [--agent ID] [--user NAME] [--manifest FILE] [--tty | --no-tty] -- COMMAND [ARGUMENT…]';
 
 /** What terminals were before they could say: where `--tty` asks for one and there is none. */
 const USUAL_SIZE = { rows: 24, columns: 80 };
@@ -26,7 +25,7 @@ const sizeOf = ({ rows, columns }: Partial<typeof USUAL_SIZE>): typeof USUAL_SIZ
 
 /** @returns undefined when the run gets pipes */
 const wishedFor = (flags: ReadonlySet<string>): TerminalWish | undefined => {
-  if (flags.has('tty') && flags.has('no-tty')) throw new CordonError('cli.usage', USAGE);
+  if (flags.has('tty') && flags.has('no-tty')) throw misused(commandNamed('run'), 'It is --tty or --no-tty');
   if (flags.has('no-tty') || !(flags.has('tty') || (tty.isatty(0) && tty.isatty(1)))) return undefined;
   const name = callerValues(['TERM'])['TERM'] ?? '';
   return {
@@ -38,8 +37,8 @@ const wishedFor = (flags: ReadonlySet<string>): TerminalWish | undefined => {
 };
 
 export const runCommand = async (args: readonly string[]): Promise<number> => {
-  const { options, flags, rest } = parseArguments(args, { options: ['agent', 'user', 'manifest'], flags: ['tty', 'no-tty'] });
-  if (rest.length === 0) throw new CordonError('cli.usage', USAGE);
+  const { options, flags, rest } = argumentsOf('run', args);
+  if (rest.length === 0) throw misused(commandNamed('run'), 'The command stands after --');
   const terminal = wishedFor(flags);
   const hold = terminal !== undefined && tty.isatty(0) ? (await import('./terminal.ts')).holdTerminal : undefined;
   const manifest = await manifestText(options.get('manifest'));

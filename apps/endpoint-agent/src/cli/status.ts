@@ -1,9 +1,9 @@
-/** `cordon status [--json]`. */
-import { visible } from '@cordon/policy/visible.ts';
+/** `cordon status`. */
 import { readConfig } from '../config.ts';
 import { ask, ownSocket } from '../local-api/client.ts';
 import type { InsideStatus, Status } from '../local-api/protocol.ts';
-import { parseArguments } from './arguments.ts';
+import { printResult } from './output.ts';
+import { argumentsOf } from './table.ts';
 
 const LIMITED_BY = { cgroup: 'control group', rlimit: 'limit of each process', none: 'nothing' } as const;
 
@@ -39,20 +39,9 @@ export const insideLines = ({ run, parent, agent, user, levels }: InsideStatus):
 ];
 
 export const statusCommand = async (args: readonly string[]): Promise<number> => {
-  const { flags } = parseArguments(args, { options: [], flags: ['json'] });
+  const given = argumentsOf('status', args);
   const reply = await ask(ownSocket(readConfig()), { op: 'status' });
-  if (reply.type === 'inside') {
-    process.stdout.write(
-      flags.has('json') ? `${JSON.stringify(reply.status, null, 2)}\n` : `${insideLines(reply.status).map(visible).join('\n')}\n`,
-    );
-    return 0;
-  }
-  if (reply.type !== 'status') return 1;
-  const { status } = reply;
-  if (flags.has('json')) {
-    process.stdout.write(`${JSON.stringify(status, null, 2)}\n`);
-    return 0;
-  }
-  process.stdout.write(`${statusLines(status).map(visible).join('\n')}\n`);
+  if (reply.type === 'inside') printResult(given, reply.status, () => insideLines(reply.status));
+  else if (reply.type === 'status') printResult(given, reply.status, () => statusLines(reply.status));
   return 0;
 };

@@ -15,7 +15,8 @@ import {
 import { saveEnrollment } from '../identity/enrollment.ts';
 import { filesOf, makeFolder, removeFolder, type Halves } from '../policy-state/_device.ts';
 import { createSlots, type KeptRatchet } from '../policy-state/slots.ts';
-import { PARTS, verdictOn, verifyCommand, type Verdict } from './verify.ts';
+import { PARTS } from './table/verifier.ts';
+import { verdictOn, verifyCommand, type Verdict } from './verify.ts';
 
 const NOW = after(60_000);
 const world = await createWorld('org_verify');

@@ -11,12 +11,12 @@ import type { Freshness, VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { requireEnrollment } from '../identity/enrollment.ts';
 import { createSlots, type StoredState } from '../policy-state/slots.ts';
 import { describeProblem, readStored, verifierOf, type Found, type Problem } from '../policy-state/stored.ts';
-import { parseArguments } from './arguments.ts';
 import { DENIED_STATUS } from './output.ts';
+import { argumentsOf, commandNamed } from './table.ts';
+import { misused, usageOf } from './table/command.ts';
+import { PARTS } from './table/verifier.ts';
 
-export const PARTS = ['frame', 'bundle', 'manifest', 'checkpoint', 'cohort', 'witness', 'membership'] as const;
 type Parts = ReadonlyMap<(typeof PARTS)[number], Buffer>;
-const USAGE = `cordon verify --state DIR [--now TIME] [--receipt|--load] ${PARTS.map((part) => `[--${part} FILE]`).join(' ')} [--json]`;
 const MAX_FILE = 64 * 1024 * 1024;
 const [State, Membership] = [Compile(StateFrame), Compile(MembershipFrame)];
 
@@ -79,7 +79,10 @@ const assemble = (parts: Parts, stored: StoredState | undefined): StoredState =>
   const joined = membership === undefined ? stored?.membership : json(membership);
   const missing = whole === undefined && stored === undefined && ['checkpoint', 'manifest', 'cohort'].some((part) => !(part in given));
   if (missing || joined === undefined)
-    throw new CordonError('verify.incomplete', `the state folder has no valid state to take the rest from: give every part. ${USAGE}`);
+    throw new CordonError(
+      'verify.incomplete',
+      `the state folder has no valid state to take the rest from: give every part. ${usageOf(commandNamed('verify'))}`,
+    );
   const frame = typeof base === 'object' && base !== null ? { ...base, ...given } : base;
   if (!State.Check(frame) || !Membership.Check(joined))
     throw new CordonError('channel.frame', 'a frame that this version does not understand');
@@ -117,9 +120,9 @@ const readTime = (time: string | undefined): Date => {
 };
 
 export const verifyCommand = async (args: readonly string[]): Promise<number> => {
-  const { options, flags, words } = parseArguments(args, { options: ['state', 'now', ...PARTS], flags: ['receipt', 'load', 'json'] });
-  const stateDir = options.get('state');
-  if (stateDir === undefined || words.length > 0 || (flags.has('receipt') && flags.has('load'))) throw new CordonError('cli.usage', USAGE);
+  const { options, flags } = argumentsOf('verify', args);
+  const stateDir = options.get('state') ?? '';
+  if (flags.has('receipt') && flags.has('load')) throw misused(commandNamed('verify'), 'It is --receipt or --load');
   const parts: Parts = new Map(PARTS.flatMap((part) => (options.has(part) ? [[part, readPart(options.get(part) ?? '')]] : [])));
   const receipt = flags.has('receipt') || (parts.size > 0 && !flags.has('load'));
   const verdict = await verdictOn(stateDir, parts, readTime(options.get('now')), receipt);

@@ -1,0 +1,29 @@
+/** The table of all commands. What is not here does not exist: not for the command, nor for its help, its completion and its man page. */
+import { CordonError } from '@cordon/policy/errors.ts';
+import { argumentsFor, type Command } from './table/command.ts';
+import { DEVICE } from './table/device.ts';
+import { DOCUMENTS } from './table/documents.ts';
+import { EVERYDAY } from './table/everyday.ts';
+import { VERIFIER } from './table/verifier.ts';
+import type { Arguments } from './arguments.ts';
+
+export const COMMANDS: readonly Command[] = [...EVERYDAY, ...DEVICE, ...DOCUMENTS, ...VERIFIER];
+
+/** @throws CordonError `cli.command` */
+export const commandNamed = (name: string): Command => {
+  const command = COMMANDS.find((candidate) => candidate.name === name);
+  if (command === undefined) throw new CordonError('cli.command', `there is no command ${name}: see cordon help`);
+  return command;
+};
+
+/** The arguments of the command with this name. @throws CordonError `cli.usage` */
+export const argumentsOf = (name: string, args: readonly string[]): Arguments => argumentsFor(commandNamed(name), args);
+
+/** @returns the command that the words name, and what follows; undefined when they name none */
+export const findCommand = (words: readonly string[]): { readonly command: Command; readonly args: readonly string[] } | undefined => {
+  for (const length of [2, 1]) {
+    const command = COMMANDS.find(({ name }) => name.split(' ').length === length && name.split(' ').every((word, i) => word === words[i]));
+    if (command !== undefined) return { command, args: words.slice(length) };
+  }
+  return undefined;
+};

@@ -1,0 +1,53 @@
+/** Commands of the person whose agents are contained. */
+import { JSON_OPTION, type Command, type Option } from './command.ts';
+
+const AGENT: Option = { name: 'agent', value: 'ID', help: 'which agent it is; a claim, which gains nothing that needs proof' };
+const USER: Option = { name: 'user', value: 'NAME', help: 'for which account; only root may say', completes: 'user' };
+const MANIFEST: Option = {
+  name: 'manifest',
+  value: 'FILE',
+  help: "the program's manifest: what it needs, and so all that it gets",
+  completes: 'file',
+};
+
+export const EVERYDAY: readonly Command[] = [
+  {
+    name: 'run',
+    rest: 'COMMAND [ARGUMENT...]',
+    summary: 'run a command, contained',
+    about: [
+      'Runs the command under the policy of this device. At a terminal it gets a terminal of its own; otherwise its input and output are passed on as they are.',
+      'The working directory becomes the workspace where the policy permits it as one. Root names the account that runs the command; nothing runs as root.',
+    ],
+    options: [
+      AGENT,
+      USER,
+      MANIFEST,
+      { name: 'tty', help: 'give it a terminal, also where there is none here' },
+      { name: 'no-tty', help: 'give it pipes, also at a terminal' },
+    ],
+    statuses: [['any', "the command's own exit status; 137 when the run was ended, 124 when its time was over"]],
+    load: async () => (await import('../run.ts')).runCommand,
+  },
+  {
+    name: 'status',
+    summary: 'what is enforced here, and whether that was proved',
+    about: [
+      'Says which policies are in force and how fresh they are, whether the last self-test passed, and what is missing. Inside a run: which run this is.',
+    ],
+    options: [JSON_OPTION],
+    load: async () => (await import('../status.ts')).statusCommand,
+  },
+  {
+    name: 'why',
+    words: "PATH|HOST[:PORT]|CONTROL|'$NAME'",
+    completes: 'file',
+    summary: 'whether something is allowed, and by which rule',
+    about: [
+      'Decides as it would for a run of this account, also while the control plane is away. A path holds a slash or begins with a dot or a tilde; everything else is a host, the name of a control such as ui.clipboard.read, or a variable with $ before it.',
+    ],
+    options: [{ name: 'write', help: 'ask about writing' }, AGENT, USER, MANIFEST, JSON_OPTION],
+    statuses: [['3', 'it is denied']],
+    load: async () => (await import('../why.ts')).whyCommand,
+  },
+];
