@@ -103,10 +103,21 @@ describe('the rows of a batch', () => {
       { seq: 6, at: common.at, kind: 'dropped', count: 7, code: text },
       { seq: 7, at: common.at, kind: 'selftest', digest: text, passed: false, failed: [text], result: 'a'.repeat(64) },
       { seq: 8, at: common.at, kind: 'daemon', state: 'problem', assurance: 'system', after: 'crash', code: text },
-      { ...common, seq: 9, kind: 'run.notice', code: text, endsAt: null },
+      {
+        seq: 9,
+        at: common.at,
+        kind: 'agent.uncontained',
+        agent: text,
+        osUser: text,
+        program: text,
+        evidence: text,
+        action: 'stopped',
+        count: 2,
+      },
+      { ...common, seq: 10, kind: 'run.notice', code: text, endsAt: null },
       {
         ...common,
-        seq: 10,
+        seq: 11,
         kind: 'file',
         verdict: 'denied',
         access: 'read',
@@ -119,7 +130,7 @@ describe('the rows of a batch', () => {
       },
       {
         ...common,
-        seq: 11,
+        seq: 12,
         kind: 'audit',
         verdict: 'denied',
         enforced: 'allowed',
@@ -129,18 +140,7 @@ describe('the rows of a batch', () => {
         policy: text,
         count: 2,
       },
-      { ...common, seq: 12, kind: 'flood', class: text, count: 2 },
-      {
-        seq: 9,
-        at: common.at,
-        kind: 'agent.uncontained',
-        agent: text,
-        osUser: text,
-        program: text,
-        evidence: text,
-        action: 'stopped',
-        count: 2,
-      },
+      { ...common, seq: 13, kind: 'flood', class: text, count: 2 },
     ];
     const batch = { boot: 'boot-1', seqFrom: 1, seqTo: events.length, prev: FIRST_BATCH, events };
     return {
@@ -169,15 +169,18 @@ describe('the rows of a batch', () => {
     for (const [i, { body, count, hash }] of archive.rows.entries()) {
       // The archive is what the device sent, to the byte: its hash can be computed again.
       const events = JSON.parse(zlib.zstdDecompressSync(body).toString('utf8')) as TelemetryEvent[];
-      expect([count, hash]).toEqual([9, all[i]?.frame.hash]);
-      expect(batchHash({ boot: 'boot-1', seqFrom: 1, seqTo: 9, prev: FIRST_BATCH, events })).toBe(hash);
+      expect([count, hash]).toEqual([13, all[i]?.frame.hash]);
+      expect(batchHash({ boot: 'boot-1', seqFrom: 1, seqTo: 13, prev: FIRST_BATCH, events })).toBe(hash);
     }
 
     const stored = await client.query<Record<string, unknown>>('SELECT * FROM telemetry_event');
-    expect(stored.rows).toHaveLength(9 * texts.length);
+    expect(stored.rows).toHaveLength(13 * texts.length);
     for (const [i, text] of texts.entries()) {
       const kept = text.replaceAll('\0', '\uFFFD');
-      const [started, egress, refused, ended, policy, dropped, tested, daemon, outside] = stored.rows.slice(9 * i, 9 * i + 9);
+      const [started, egress, refused, ended, policy, dropped, tested, daemon, outside, notice, file, audited, flood] = stored.rows.slice(
+        13 * i,
+        13 * i + 13,
+      );
       expect(started).toMatchObject({ kind: 'run.started', agent: kept, os_user: kept, target: kept, verdict: null, rule: null });
       expect(egress).toMatchObject({ verdict: 'denied', rule: kept, target: `${kept}:443`, detail: { policy: kept, code: kept } });
       expect(refused).toMatchObject({ verdict: 'denied', target: kept, detail: { code: kept } });
@@ -193,6 +196,15 @@ describe('the rows of a batch', () => {
         target: kept,
         detail: { evidence: kept, count: 2 },
       });
+      expect(notice).toMatchObject({ verdict: null, agent: kept, target: kept, detail: { endsAt: null } });
+      expect(file).toMatchObject({ verdict: 'denied', rule: kept, target: kept, detail: { access: 'read', recorder: kept, count: 2 } });
+      expect(audited).toMatchObject({
+        verdict: 'denied',
+        rule: kept,
+        target: kept,
+        detail: { enforced: 'allowed', access: 'network', count: 2 },
+      });
+      expect(flood).toMatchObject({ verdict: null, target: kept, detail: { count: 2 } });
       expect(tested).toMatchObject({ verdict: 'failed', run: null, target: kept, detail: { failed: [kept], result: 'a'.repeat(64) } });
     }
   });

@@ -16,7 +16,7 @@ describe('an event', () => {
       const { [name]: _, ...rest } = event as Record<string, unknown>;
       expect([name, Event.Check(rest)]).toEqual([
         name,
-        optional.has(name) && !(name === 'code' && (event.kind === 'launch.refused' || event.kind === 'dropped')),
+        optional.has(name) && !(name === 'code' && ['launch.refused', 'dropped', 'file', 'run.notice'].includes(event.kind)),
       ]);
     }
   });
