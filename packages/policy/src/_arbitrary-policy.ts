@@ -121,6 +121,7 @@ const host = fc.constantFrom('example.com', 'api.example.com', '*.example.com', 
 const publicHost: fc.Arbitrary<HostEntry> = fc.record({ host, ports, ...http }, { requiredKeys: ['host'] });
 const privateHost: fc.Arbitrary<HostEntry> = fc.record({ host: fc.constantFrom('intranet.test', '10.1.2.3'), private: fc.constant(true) });
 const hosts = fc.array(fc.oneof(publicHost, privateHost), { maxLength: 3 });
+const forwards = fc.array(fc.record({ host: fc.constantFrom('example.com', 'db.other.test', '8.8.8.8'), port }), { maxLength: 2 });
 const cidrs: fc.Arbitrary<CidrEntry[]> = fc.array(
   fc.oneof(
     fc.record(
@@ -140,7 +141,7 @@ const workspaces = fc.uniqueArray(fc.constantFrom('${home}/src', '${home}', '/sr
 const allow = fc.record(
   {
     filesystem: fc.record({ read: places, write: places }, optional),
-    network: fc.record({ hosts, cidrs, ingress: yes, hostLoopback: yes }, optional),
+    network: fc.record({ hosts, cidrs, forwards, ingress: yes, hostLoopback: yes }, optional),
     ui: fc.record({ windows: yes, clipboard, inputInjection: yes }, optional),
     environment: names,
     identity,
@@ -172,6 +173,8 @@ const limit = fc.record(
         memory: fc.constantFrom('512MiB', '4GiB'),
         cpu: fc.constantFrom(0.5, 1, 2, 2.5),
         processes: fc.constantFrom(1, 512),
+        upload: fc.constantFrom('1MiB', '2GiB'),
+        download: fc.constantFrom('1MiB', '2GiB'),
       },
       optional,
     ),

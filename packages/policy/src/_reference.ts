@@ -126,6 +126,7 @@ export const reference = (
         granting.some(
           ({ allow }) =>
             allow?.network?.hosts?.some((entry) => entryFits(entry, 'allow', asked)) === true ||
+            allow?.network?.forwards?.some((entry) => entry.host === asked.host && entry.port === asked.port) === true ||
             allow?.network?.cidrs?.some((entry) => cidrFits(entry, 'allow', asked)) === true,
         ),
         narrowing.every(

@@ -87,6 +87,10 @@ export interface HostRule {
   readonly methods?: readonly string[];
   /** Canonical path prefixes, only in plain HTTP; absent: every path. */
   readonly prefixes?: readonly string[];
+  /** Whatever is sent, also at port 443: a forward, which names one host and one port. Absent: TLS at 443 must be TLS for that host. */
+  readonly raw?: true;
+  /** A forward's own port inside the sandbox, on loopback. */
+  readonly at?: number;
   readonly effect: Effect;
   readonly origin: RuleOrigin;
 }
@@ -95,8 +99,8 @@ export interface HostLimit {
   readonly hosts: readonly HostRule[];
   /** Addresses by number that it permits too (a parent's enclosure: what its networks allow). */
   readonly cidrs?: readonly CidrRule[];
-  /** Whether private addresses need an entry that says so (a manifest and a parent's enclosure do). */
-  readonly boundsPrivate: boolean;
+  /** Whether private addresses, and what is not TLS, need an entry that says so (a manifest and a parent's enclosure do). */
+  readonly boundsManner: boolean;
   readonly origin: RuleOrigin;
 }
 
@@ -184,6 +188,15 @@ export interface Resources {
   /** In processors; fractions are meant. */
   readonly cpus: Stated<number> | undefined;
   readonly processes: Stated<number> | undefined;
+  /** Bytes that a run, with all runs inside it, may send through its way out. */
+  readonly uploadBytes: Stated<number> | undefined;
+  readonly downloadBytes: Stated<number> | undefined;
+}
+
+/** Who answers questions about a policy, and how to ask. */
+export interface PolicyOwner {
+  readonly owner?: string;
+  readonly contact?: string;
 }
 
 export interface Settings {
@@ -216,6 +229,8 @@ export interface EffectivePolicy {
   readonly resources: Resources;
   readonly settings: Settings;
   readonly required: readonly string[];
+  /** By the name of a policy that has a say here and names somebody. */
+  readonly owners: Readonly<Record<string, PolicyOwner>>;
   readonly workspace: { readonly allowed: boolean; readonly why: string };
 }
 
@@ -236,5 +251,21 @@ export interface Explanation {
   readonly without: readonly { readonly policy: string; readonly verdict: Verdict }[];
 }
 
+/** What decides about names and addresses. */
+export type ReachRules = Pick<EffectivePolicy, 'hosts' | 'hostLimits' | 'cidrs' | 'cidrLimits'>;
+
 /** All that the egress proxy of a run needs. */
-export type EgressRules = Pick<EffectivePolicy, 'hosts' | 'hostLimits' | 'cidrs' | 'cidrLimits'>;
+export interface EgressRules extends ReachRules, Pick<EffectivePolicy, 'identity' | 'owners'> {
+  /** In bytes; undefined: no limit. */
+  readonly budget: { readonly upload: number | undefined; readonly download: number | undefined };
+}
+
+export const NO_EGRESS: EgressRules = {
+  hosts: [],
+  hostLimits: [],
+  cidrs: [],
+  cidrLimits: [],
+  identity: [],
+  owners: {},
+  budget: { upload: undefined, download: undefined },
+};

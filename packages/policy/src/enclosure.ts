@@ -64,6 +64,8 @@ const resourcesOf = (child: Resources, parent: Resources): Resources => ({
   memoryBytes: smallest([child.memoryBytes, parent.memoryBytes]),
   cpus: smallest([child.cpus, parent.cpus]),
   processes: smallest([child.processes, parent.processes]),
+  uploadBytes: smallest([child.uploadBytes, parent.uploadBytes]),
+  downloadBytes: smallest([child.downloadBytes, parent.downloadBytes]),
 });
 
 const settingsOf = (child: Settings, parent: Settings): Settings => {
@@ -97,7 +99,7 @@ export const enclose = (child: EffectivePolicy, parent: EffectivePolicy): Effect
     {
       hosts: only(parent.hosts, 'allow').map((rule) => ({ ...rule, effect: 'limit' })),
       cidrs: only(parent.cidrs, 'allow').map((rule) => ({ ...rule, effect: 'limit' })),
-      boundsPrivate: true,
+      boundsManner: true,
       origin: originOf('network.hosts'),
     },
   ]),
@@ -118,6 +120,7 @@ export const enclose = (child: EffectivePolicy, parent: EffectivePolicy): Effect
   identity: child.identity.filter(({ host }) => parent.identity.some((rule) => rule.host === host)),
   resources: resourcesOf(child.resources, parent.resources),
   settings: settingsOf(child.settings, parent.settings),
+  owners: { ...parent.owners, ...child.owners },
   required: [...new Set([...child.required, ...parent.required])].sort(),
   workspace: child.workspace,
 });

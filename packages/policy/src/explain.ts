@@ -1,8 +1,8 @@
 /** One question at a time; who has many makes a decider. */
 import { createDecider } from './decide/decider.ts';
-import { indexEgress, type EgressIndex, type HttpRequest } from './decide/egress.ts';
+import { indexEgress, type EgressIndex, type HttpRequest, type Manner } from './decide/egress.ts';
 import { judge } from './decide/judge.ts';
-import type { EffectivePolicy, EgressRules, Explanation } from './effective.ts';
+import type { EffectivePolicy, ReachRules, Explanation } from './effective.ts';
 import { canonicalHost } from './match/host.ts';
 
 /** @throws CordonError `path.invalid` for a path that is not absolute */
@@ -15,13 +15,15 @@ export const explainHost = (effective: EffectivePolicy, host: string, port: numb
 
 /** @returns whether the host may be reached at that port, and whether the rules that allow it permit private addresses. @throws CordonError `host.invalid` */
 export const explainEgress = (
-  rules: EgressRules | EgressIndex,
+  rules: ReachRules | EgressIndex,
   host: string,
   port: number,
   http?: HttpRequest,
-): Explanation & { readonly private: boolean } => {
+): Explanation & Manner => {
   const index = 'judged' in rules ? rules : indexEgress(rules);
   const judged = index.judged(canonicalHost(host), port, http);
   const explanation = judge(judged);
-  return { ...explanation, private: explanation.verdict === 'allowed' && judged.private };
+  const { private: isPrivate, raw, exact } = judged;
+  const allowed = explanation.verdict === 'allowed';
+  return { ...explanation, private: allowed && isPrivate, raw: allowed && raw, exact };
 };

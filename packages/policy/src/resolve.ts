@@ -137,6 +137,9 @@ const resolveAll = (policies: readonly PreparedPolicy[], { floor, subject, varia
     resources: resourcesOf(narrowing),
     settings: { ...settingsOf(narrowing), onExpiry: expiryOf(narrowing, floors) },
     required: [...new Set(narrowing.flatMap((policy) => policy.required))].sort(),
+    owners: Object.fromEntries(
+      narrowing.filter(({ owner }) => owner.owner !== undefined || owner.contact !== undefined).map(({ name, owner }) => [name, owner]),
+    ),
     workspace: why === undefined ? { allowed: true, why: 'the working directory' } : { allowed: false, why },
   };
 };

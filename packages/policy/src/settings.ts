@@ -21,6 +21,8 @@ export const resourcesOf = (policies: readonly PreparedPolicy[]): Resources => (
   memoryBytes: smallest(policies.map((policy) => policy.memoryBytes)),
   cpus: smallest(policies.map((policy) => policy.cpus)),
   processes: smallest(policies.map((policy) => policy.processes)),
+  uploadBytes: smallest(policies.map((policy) => policy.uploadBytes)),
+  downloadBytes: smallest(policies.map((policy) => policy.downloadBytes)),
 });
 
 export const settingsOf = (policies: readonly PreparedPolicy[]): Omit<Settings, 'onExpiry'> => {

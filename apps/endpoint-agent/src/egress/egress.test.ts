@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EgressRules } from '@cordon/policy/effective.ts';
+import { NO_EGRESS, type EgressRules } from '@cordon/policy/effective.ts';
 import { effectiveOf } from '../../tests/_policy.ts';
 import { IS_ROOT } from '../../tests/_world.ts';
 import { DENY_ALL, startEgress, type Egress } from './egress.ts';
@@ -26,7 +26,7 @@ const allowing = (host: string): EgressRules => {
   const { hosts, hostLimits, cidrs, cidrLimits } = effectiveOf(
     `allow: { network: { hosts: [{ host: ${host}, ports: [${port}], private: true }] } }`,
   );
-  return { hosts, hostLimits, cidrs, cidrLimits };
+  return { ...NO_EGRESS, hosts, hostLimits, cidrs, cidrLimits };
 };
 
 beforeAll(async () => {

@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
+import { NO_EGRESS } from '@cordon/policy/effective.ts';
 import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import type { Owner } from '../launch/descriptors.ts';
 import { EGRESS_PROGRAM } from '../place.ts';
@@ -33,7 +34,7 @@ export interface Egress {
   stop(): void;
 }
 
-export const DENY_ALL: LaunchPlan['egress'] = { hosts: [], hostLimits: [], cidrs: [], cidrLimits: [] };
+export const DENY_ALL: LaunchPlan['egress'] = NO_EGRESS;
 
 const startProcess = async (
   options: EgressOptions,

@@ -7,4 +7,10 @@ export const LIMITS = {
   dialMs: 20_000,
   helloMs: 30_000,
   lingerMs: 10_000,
+  /** Lookups that wait for an answer at the same time. */
+  lookups: 8,
+  /** Distinct names that only a wildcard allows: each of them is told to a name server, and could spell out a secret. */
+  names: 500,
+  /** For how long the addresses of this machine's interfaces are taken as known. */
+  ownMs: 2000,
 } as const;

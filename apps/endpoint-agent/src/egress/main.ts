@@ -8,6 +8,7 @@ import os from 'node:os';
 import type http from 'node:http';
 import type { Socket } from 'node:net';
 import { indexEgress, type EgressIndex } from '@cordon/policy/decide/egress.ts';
+import { NO_EGRESS } from '@cordon/policy/effective.ts';
 import type { FromEgress, ToEgress } from './messages.ts';
 import { createProxy } from './proxy.ts';
 import type { Lookup } from './resolve-host.ts';
@@ -43,7 +44,7 @@ interface Open {
 
 const runs = new Map<string, Open>();
 /** Nothing is allowed. */
-const NOTHING = indexEgress({ hosts: [], hostLimits: [], cidrs: [], cidrLimits: [] });
+const NOTHING = indexEgress(NO_EGRESS);
 
 const open = async (message: Extract<ToEgress, { type: 'open' }>): Promise<void> => {
   const { run, socket } = message;

@@ -2,7 +2,7 @@
 import type { Control } from '../document/controls.ts';
 import { CONTROLS } from '../document/controls.ts';
 import { allowedVariables, type Decider } from '../decide/decider.ts';
-import { ISOLATIONS, type EffectivePolicy, type EgressRules, type Isolation, type Right, type Stated } from '../effective.ts';
+import { ISOLATIONS, NO_EGRESS, type EffectivePolicy, type Isolation, type Right, type Stated } from '../effective.ts';
 import { CordonError } from '../errors.ts';
 import type { Compiled, ControlReport, Limits } from '../launch-plan.ts';
 import type { Grants } from './grants.ts';
@@ -54,8 +54,6 @@ const unmetOf = (required: readonly string[], reports: readonly ControlReport[])
     return [report ?? { control, state: 'unsupported' as const, why: 'this device does not know the control', gap: 'wider' as const }];
   });
 
-const CLOSED: EgressRules = { hosts: [], hostLimits: [], cidrs: [], cidrLimits: [] };
-
 export const limitsOf = ({ resources }: EffectivePolicy): Limits => ({
   timeoutMs: resources.timeoutMs?.value,
   memoryBytes: resources.memoryBytes?.value,
@@ -72,11 +70,12 @@ export const compiled = <Backend extends string, Request>(
   grants: Grants,
 ): Compiled<Backend, Request> => {
   const controls = CONTROLS.map((control): ControlReport => ({ control, ...findings[control] }));
-  const { hosts, hostLimits, cidrs, cidrLimits } = effective;
+  const { hosts, hostLimits, cidrs, cidrLimits, identity, owners, resources } = effective;
+  const budget = { upload: resources.uploadBytes?.value, download: resources.downloadBytes?.value };
   return {
     backend,
     request,
-    egress: effective.refused === undefined ? { hosts, hostLimits, cidrs, cidrLimits } : CLOSED,
+    egress: effective.refused === undefined ? { hosts, hostLimits, cidrs, cidrLimits, identity, owners, budget } : NO_EGRESS,
     environment: allowedVariables(effective),
     limits: limitsOf(effective),
     controls,

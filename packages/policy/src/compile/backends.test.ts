@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { arbitraryPolicies, effectiveOf } from '../_arbitrary-policy.ts';
 import { LAW_RUNS, LAW_TIMEOUT_MS } from '../_laws.ts';
 import { createDecider } from '../decide/decider.ts';
-import type { EffectivePolicy, Right } from '../effective.ts';
+import { NO_EGRESS, type EffectivePolicy, type Right } from '../effective.ts';
 import { BACKENDS, HOST, PORT, SPARSE } from './_backends.ts';
 import { reachesNothingDenied, refusesWhatIsNotEnforced, report, reportsEveryControl } from './_compile-laws.ts';
 import { CLIPBOARD } from './backend.ts';
@@ -55,7 +55,7 @@ describe.each(BACKENDS)('compiled for $name', { timeout: LAW_TIMEOUT_MS }, ({ os
 
   it('a subject that may not start is given nothing', () => {
     const plan = compile(effectiveOf([], os), HOST);
-    expect(plan.egress).toEqual({ hosts: [], hostLimits: [], cidrs: [], cidrLimits: [] });
+    expect(plan.egress).toEqual(NO_EGRESS);
     expect(plan.environment).toEqual([]);
   });
 });

@@ -82,6 +82,7 @@ export const bubblewrapControls = (
   grants: HostGrants,
   isDirectory: (path: string) => boolean,
   means: ResourceMeans,
+  upstream: boolean,
 ): Findings => {
   const { effective } = decider;
   const { missing } = grants;
@@ -95,7 +96,7 @@ export const bubblewrapControls = (
       grants.readOnly.length + grants.unguarded.readOnly.length > 0
         ? approximated('protected places that exist are read-only mounts; one that does not exist yet cannot be masked')
         : enforced('nothing writable holds a protected place'),
-    ...proxied("the run's only way out is the egress proxy"),
+    ...proxied(effective, "the run's only way out is the egress proxy", upstream),
     'network.ingress': byRight(decider, ['network.ingress'], absent('nothing outside the sandbox can reach into its network')),
     'network.host-loopback': byRight(
       decider,

@@ -13,6 +13,8 @@ import { Places } from './places.ts';
 export interface LinuxEndpoint extends Endpoint {
   /** What this endpoint can limit by; nothing unless it says so. */
   readonly limits?: ResourceMeans;
+  /** Whether its egress proxy goes through another one, which resolves names. */
+  readonly upstream?: boolean;
 }
 
 /** The constant start line: the real one comes by a private descriptor, so argv tells nobody anything. */
@@ -56,6 +58,12 @@ const requestOf = (grants: HostGrants): NativeRequest => ({
 export const compileBubblewrap = (effective: EffectivePolicy, endpoint: LinuxEndpoint): LaunchPlan => {
   const grants = grantsOf(effective, { baseline: SYSTEM_READ.linux, masksBaseline: false, grantsTmp: false });
   const host = onHost(grants, endpoint, 'linux');
-  const controls = bubblewrapControls(createDecider(effective), host, endpoint.isDirectory, endpoint.limits ?? NOTHING);
+  const controls = bubblewrapControls(
+    createDecider(effective),
+    host,
+    endpoint.isDirectory,
+    endpoint.limits ?? NOTHING,
+    endpoint.upstream ?? false,
+  );
   return compiled(effective, 'bubblewrap', requestOf(host), controls, grants);
 };

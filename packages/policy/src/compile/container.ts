@@ -8,7 +8,9 @@ type Closed = Pick<
   Findings,
   | 'network.hosts'
   | 'network.cidrs'
+  | 'network.private'
   | 'network.http'
+  | 'resources.network'
   | 'network.ingress'
   | 'network.host-loopback'
   | 'ui.windows'

@@ -52,6 +52,7 @@ const controlsOf = (decider: Decider): Findings => {
     'filesystem.protect': unenforced('no read-only path is accepted'),
     'network.hosts': unenforced(NETWORK),
     'network.cidrs': unenforced(NETWORK),
+    'network.private': unenforced(NETWORK),
     'network.http': unenforced(NETWORK),
     'network.ingress': byRight(decider, ['network.ingress'], open),
     'network.host-loopback': byRight(decider, ['network.host-loopback'], open),
@@ -60,6 +61,8 @@ const controlsOf = (decider: Decider): Findings => {
     'ui.input-injection': byRight(decider, ['ui.input-injection'], apart),
     environment: enforced('the environment is what the endpoint gives, and the names that are allowed'),
     'resources.timeout': limited(resources.timeoutMs, () => enforced('the session ends with all that is in it')),
+    'resources.network':
+      resources.uploadBytes === undefined && resources.downloadBytes === undefined ? enforced('no policy limits it') : unenforced(NETWORK),
     'resources.memory': limited(resources.memoryBytes, none('memory')),
     'resources.cpu': limited(resources.cpus, none('processors')),
     'resources.processes': limited(resources.processes, none('processes')),

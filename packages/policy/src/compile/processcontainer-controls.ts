@@ -96,6 +96,7 @@ export const processContainerControls = (decider: Decider, situation: WindowsSit
     ...(strong ? strongFiles(situation) : weakFiles(situation)),
     ...('to' in way
       ? proxied(
+          effective,
           `the filtering platform lets the run reach nothing but the proxy's address and port${way.peer === undefined ? '' : ', and no process but the proxy'}`,
         )
       : unconnected(effective, way.missing)),

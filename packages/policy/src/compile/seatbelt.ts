@@ -115,6 +115,7 @@ const controlsOf = (decider: Decider, grants: Grants, host: HostGrants, hasProxy
         : guarding(host.readOnly, host, 'protected places are read-only'),
     ...(hasProxy
       ? proxied(
+          effective,
           "the proxy's port is the only one that can be reached, by the kernel's word; a program that ignores the proxy reaches nothing",
         )
       : unconnected(effective, 'the endpoint has no egress proxy for this run')),

@@ -1,5 +1,5 @@
 /** Hosts and networks of an effective policy as an index: a decision looks at the name and its suffixes, not at every rule. */
-import type { CidrRule, EgressRules, HostRule, RuleOrigin } from '../effective.ts';
+import type { CidrRule, ReachRules, HostRule, RuleOrigin } from '../effective.ts';
 import { carriedAddress } from '../match/address.ts';
 import { addressNumber, contains, parseCidr, type AddressNumber, type Network } from '../match/cidr.ts';
 import { hasPrefix } from '../match/url-path.ts';
@@ -12,11 +12,20 @@ export interface HttpRequest {
   readonly path: string | undefined;
 }
 
+/** How what is allowed may be done. */
+export interface Manner {
+  /** Whether the rules that allow it permit private addresses. */
+  readonly private: boolean;
+  /** Whether it may carry what is not TLS, also at port 443. */
+  readonly raw: boolean;
+  /** Whether one of the rules that allow it names exactly this host. */
+  readonly exact: boolean;
+}
+
 export interface EgressIndex {
   /** @param host canonical */
   allows(host: string, port: number, http?: HttpRequest): boolean;
-  /** `private`: whether the rules that allow it permit private addresses. */
-  judged(host: string, port: number, http?: HttpRequest): Judged & { readonly private: boolean };
+  judged(host: string, port: number, http?: HttpRequest): Judged & Manner;
   /** What stops a name from being reached at an address that it led to: networks that are denied, or that a limit leaves out. */
   addressStops(address: string, port: number): readonly RuleOrigin[];
 }
@@ -64,7 +73,7 @@ const keysOf = (host: string, isName: boolean): string[] => {
   return keys;
 };
 
-export const indexEgress = ({ hosts, hostLimits, cidrs, cidrLimits }: EgressRules): EgressIndex => {
+export const indexEgress = ({ hosts, hostLimits, cidrs, cidrLimits }: ReachRules): EgressIndex => {
   const rules = new Map<string, HostRule[]>();
   const limits = new Map<string, Entry[]>();
   const add = <T>(map: Map<string, T[]>, key: string, item: T): void => {
@@ -88,22 +97,25 @@ export const indexEgress = ({ hosts, hostLimits, cidrs, cidrLimits }: EgressRule
   const look = (host: string, port: number, http: HttpRequest | undefined) => {
     const number = numberOf(host);
     const found: HostRule[] = [];
-    const permitted = new Map<number, boolean>();
+    const permitted = new Map<number, Pick<Manner, 'private' | 'raw'>>();
+    const permit = (limit: number, rule: HostRule | CidrRule): void => {
+      const before = permitted.get(limit);
+      permitted.set(limit, { private: rule.private || before?.private === true, raw: ('raw' in rule && rule.raw) || before?.raw === true });
+    };
     for (const key of keysOf(host, number === undefined)) {
       for (const rule of rules.get(key) ?? []) if (coversPort(rule.ports, port) && coversRequest(rule, http)) found.push(rule);
       for (const { rule, limit } of limits.get(key) ?? [])
-        if (coversPort(rule.ports, port) && coversRequest(rule, http)) permitted.set(limit, rule.private || permitted.get(limit) === true);
+        if (coversPort(rule.ports, port) && coversRequest(rule, http)) permit(limit, rule);
     }
-    if (number !== undefined)
-      for (const { limit, net } of permittedNets)
-        if (covers(net, number, port)) permitted.set(limit, net.rule.private || permitted.get(limit) === true);
+    if (number !== undefined) for (const { limit, net } of permittedNets) if (covers(net, number, port)) permit(limit, net.rule);
     const matching =
       number === undefined || !hasNets ? [] : nets.filter((net) => coversIn(net, formsOf(host), port)).map(({ rule }) => rule);
     const broken = hostLimits.filter((_, i) => !permitted.has(i)).map(({ origin }) => origin);
     if (number !== undefined)
       for (const { nets: inside, origin } of netLimits) if (!inside.some((net) => covers(net, number, port))) broken.push(origin);
-    const isPrivate = hostLimits.every((limit, i) => !limit.boundsPrivate || permitted.get(i) === true);
-    return { all: [...found, ...matching], broken, isPrivate };
+    const within = (manner: 'private' | 'raw'): boolean =>
+      hostLimits.every((limit, i) => !limit.boundsManner || permitted.get(i)?.[manner] === true);
+    return { all: [...found, ...matching], broken, within };
   };
 
   return {
@@ -112,7 +124,7 @@ export const indexEgress = ({ hosts, hostLimits, cidrs, cidrLimits }: EgressRule
       return broken.length === 0 && all.length > 0 && all.every(({ effect }) => effect === 'allow');
     },
     judged: (host, port, http) => {
-      const { all, broken, isPrivate } = look(host, port, http);
+      const { all, broken, within } = look(host, port, http);
       const allows = all.filter(({ effect }) => effect === 'allow');
       const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
       return {
@@ -120,7 +132,9 @@ export const indexEgress = ({ hosts, hostLimits, cidrs, cidrLimits }: EgressRule
         denies: all.filter(({ effect }) => effect === 'deny').map(({ origin }) => origin),
         brokenLimits: broken,
         allows: allows.map(({ origin }) => origin),
-        private: isPrivate && allows.some((rule) => rule.private),
+        private: allows.some((rule) => rule.private) && within('private'),
+        raw: allows.some((rule) => 'raw' in rule && rule.raw) && within('raw'),
+        exact: allows.some((rule) => 'host' in rule && rule.host === host),
       };
     },
     addressStops: (address, port) => {

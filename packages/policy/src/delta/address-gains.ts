@@ -15,7 +15,7 @@ const limitKeys = ({ effective: { cidrLimits, hostLimits } }: Side): ReadonlySet
     JSON.stringify([[...new Set(cidrs.map(entryKey))].sort(), ...more]);
   return new Set([
     ...cidrLimits.map(({ cidrs }) => keyOf(cidrs)),
-    ...hostLimits.map(({ cidrs = [], boundsPrivate }) => keyOf(cidrs, 'by name', boundsPrivate)),
+    ...hostLimits.map(({ cidrs = [], boundsManner }) => keyOf(cidrs, 'by name', boundsManner)),
   ]);
 };
 

@@ -1,5 +1,5 @@
 /** Ranges of addresses that no network tells apart: the first address of each stands for all of it. */
-import type { CidrRule, EgressRules } from '../effective.ts';
+import type { CidrRule, ReachRules } from '../effective.ts';
 import { canonicalAddress } from '../match/address.ts';
 import { addressNumber, parseCidr, type AddressNumber } from '../match/cidr.ts';
 
@@ -31,7 +31,7 @@ export const spanOfAddress = (text: string): Span | undefined => {
 };
 
 /** Every network that a rule or limit names. */
-export const cidrsOf = ({ hostLimits, cidrs, cidrLimits }: EgressRules): readonly CidrRule[] => [
+export const cidrsOf = ({ hostLimits, cidrs, cidrLimits }: ReachRules): readonly CidrRule[] => [
   ...cidrs,
   ...[...cidrLimits, ...hostLimits].flatMap((limit) => limit.cidrs ?? []),
 ];

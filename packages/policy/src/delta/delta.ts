@@ -9,6 +9,7 @@ import { egressPair } from './egress-pair.ts';
 import { entryOf, inOrder, type Delta, type Gain } from './entry.ts';
 import { hostGains } from './host-gains.ts';
 import { pathGains } from './path-gains.ts';
+import { rawGains } from './raw-gains.ts';
 import { sideOf, type Side } from './side.ts';
 import { statementGains } from './statement-gains.ts';
 
@@ -16,7 +17,7 @@ const egressGains = (more: Side, less: Side): readonly Gain[] => {
   if (!more.starts) return [];
   const pair = egressPair(more, less);
   const { gains, shared } = hostGains(pair);
-  return [...gains, ...addressGains(pair, shared)];
+  return [...gains, ...rawGains(more, less), ...addressGains(pair, shared)];
 };
 
 /** All but places in the file system, which alone depend on what variables stand for. */

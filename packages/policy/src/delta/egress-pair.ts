@@ -68,7 +68,7 @@ export const egressPair = (more: Side, less: Side): EgressPair => {
       );
       return {
         cause: limited ? 'limit' : 'allow',
-        by: limited ? less.effective.hostLimits.find(({ boundsPrivate }) => boundsPrivate)?.origin : by?.origin,
+        by: limited ? less.effective.hostLimits.find(({ boundsManner }) => boundsManner)?.origin : by?.origin,
         more: 'private addresses too',
         less: 'public addresses only',
       };

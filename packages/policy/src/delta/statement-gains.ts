@@ -96,6 +96,8 @@ const ofRun: readonly Statement[] = [
   resource('memory', 'memoryBytes', 'bytes'),
   resource('cpu', 'cpus', 'processors'),
   resource('processes', 'processes', 'processes'),
+  resource('upload', 'uploadBytes', 'bytes'),
+  resource('download', 'downloadBytes', 'bytes'),
   {
     category: 'isolation',
     target: 'isolation',

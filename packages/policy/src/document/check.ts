@@ -8,6 +8,7 @@ import { canonicalPath, isWithin } from '../match/path.ts';
 import { isPublicSuffix, publicSuffixBelow } from '../match/public-suffix.ts';
 import { canonicalUrlPath } from '../match/url-path.ts';
 import type { CidrEntry, HostEntry, PolicyDocument } from './schema.ts';
+import type { ForwardEntry } from './terms.ts';
 import { parsePathText, type PathTemplate } from './variables.ts';
 
 export interface Finding {
@@ -21,7 +22,11 @@ type Verb = 'allow' | 'deny' | 'limit';
 /** What the sections of policies and manifests have in common. */
 interface Section {
   readonly filesystem?: Readonly<Record<string, readonly string[] | undefined>>;
-  readonly network?: { readonly hosts?: readonly HostEntry[]; readonly cidrs?: readonly CidrEntry[] };
+  readonly network?: {
+    readonly hosts?: readonly HostEntry[];
+    readonly cidrs?: readonly CidrEntry[];
+    readonly forwards?: readonly ForwardEntry[];
+  };
   readonly environment?: readonly string[];
   readonly identity?: { readonly hosts?: readonly string[] };
   readonly workspaces?: readonly string[];
@@ -124,6 +129,11 @@ const checkHost = (entry: HostEntry, verb: Verb): void => {
     throw new CordonError('host.private', `${pattern} is a private, local or special address; say private: true if it is meant`);
 };
 
+const checkForward = ({ host, port, private: isPrivate }: ForwardEntry): void => {
+  if (host.includes('*')) throw new CordonError('forward.host', `a forward leads to one host; ${host} is many`);
+  checkHost({ host, ports: [port], ...(isPrivate !== undefined && { private: isPrivate }) }, 'allow');
+};
+
 const checkCidr = (entry: CidrEntry, verb: Verb): void => {
   const network = parseCidr(entry.cidr);
   for (const except of entry.except ?? [])
@@ -172,6 +182,7 @@ export const checkSection = (section: Section, verb: Verb, place: readonly strin
   return [
     ...Object.entries(section.filesystem ?? {}).flatMap(([access, list]) => each(list, at('filesystem', access), checkPath)),
     ...each(section.network?.hosts, at('network', 'hosts'), (entry) => checkHost(entry, verb), 'host'),
+    ...each(section.network?.forwards, at('network', 'forwards'), checkForward, 'host'),
     ...each(section.network?.cidrs, at('network', 'cidrs'), (entry) => checkCidr(entry, verb), 'cidr'),
     ...each(section.environment, at('environment'), (name) => checkEnvironment(name, verb)),
     ...each(section.identity?.hosts, at('identity', 'hosts'), checkIdentityHost),

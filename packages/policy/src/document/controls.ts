@@ -6,6 +6,7 @@ export const CONTROLS = [
   'filesystem.protect',
   'network.hosts',
   'network.cidrs',
+  'network.private',
   'network.http',
   'network.ingress',
   'network.host-loopback',
@@ -17,6 +18,7 @@ export const CONTROLS = [
   'resources.memory',
   'resources.cpu',
   'resources.processes',
+  'resources.network',
   'isolation',
 ] as const;
 export type Control = (typeof CONTROLS)[number];

@@ -8,6 +8,7 @@ import type { PreparedPath, PreparedPaths, PreparedPolicy } from './prepared.ts'
 import { ruleId, type RuleKind } from './rules.ts';
 import { DEFAULT_REQUIRED } from './controls.ts';
 import type { CidrEntry, HostEntry, PolicyDocument } from './schema.ts';
+import type { ForwardEntry } from './terms.ts';
 import { durationMs, memoryBytes } from './units.ts';
 import { parsePathText, type PathTemplate } from './variables.ts';
 
@@ -21,6 +22,16 @@ export const hostRule = (entry: HostEntry, effect: Effect, origin: RuleOrigin): 
   ...(entry.methods !== undefined && { methods: entry.methods }),
   ...(entry.paths !== undefined && { prefixes: entry.paths.map(canonicalUrlPath) }),
   effect,
+  origin,
+});
+
+const forwardRule = ({ host, port, at, private: isPrivate }: ForwardEntry, origin: RuleOrigin): HostRule => ({
+  host: canonicalHost(host),
+  ports: [port],
+  private: isPrivate ?? false,
+  raw: true,
+  ...(at !== undefined && { at }),
+  effect: 'allow',
   origin,
 });
 
@@ -111,7 +122,7 @@ const prepareLimits = ({ spec: { limit } }: PolicyDocument, origin: Origin) => {
         : [
             {
               hosts: hosts.map((entry) => hostRule(entry, 'limit', from('network.hosts', hosts))),
-              boundsPrivate: false,
+              boundsManner: false,
               origin: from('network.hosts', hosts),
             },
           ],
@@ -150,6 +161,7 @@ export const prepareDocument = (document: PolicyDocument, key: string, name: str
   const same = <T>(value: T): T => value;
   const hosts = (verb: Verb): readonly HostRule[] =>
     ordered((spec[verb]?.network?.hosts ?? []).map((entry) => hostRule(entry, verb, origin(verb, 'network.hosts', entry))));
+  const forwards = ordered((allow?.network?.forwards ?? []).map((entry) => forwardRule(entry, origin('allow', 'network.forwards', entry))));
   const cidrs = (verb: Verb): readonly CidrRule[] =>
     ordered((spec[verb]?.network?.cidrs ?? []).map((entry) => cidrRule(entry, verb, origin(verb, 'network.cidrs', entry))));
   const rights = (verb: Verb): readonly RightRule[] =>
@@ -179,7 +191,7 @@ export const prepareDocument = (document: PolicyDocument, key: string, name: str
     noRun: deny?.run === true ? origin('deny', 'run', true) : undefined,
     allowedPaths: preparePaths(document, 'allow', origin),
     deniedPaths: preparePaths(document, 'deny', origin),
-    allowedHosts: hosts('allow'),
+    allowedHosts: [...hosts('allow'), ...forwards],
     deniedHosts: hosts('deny'),
     allowedCidrs: cidrs('allow'),
     deniedCidrs: cidrs('deny'),
@@ -214,12 +226,18 @@ export const prepareDocument = (document: PolicyDocument, key: string, name: str
     memoryBytes: stated(resources?.memory, 'resources.memory', origin, memoryBytes),
     cpus: stated(resources?.cpu, 'resources.cpu', origin, same),
     processes: stated(resources?.processes, 'resources.processes', origin, same),
+    uploadBytes: stated(resources?.upload, 'resources.upload', origin, memoryBytes),
+    downloadBytes: stated(resources?.download, 'resources.download', origin, memoryBytes),
     isolation: stated(limit?.isolation, 'isolation', origin, same),
     onExpiry: spec.onExpiry,
     graceMs: spec.grace === undefined ? undefined : durationMs(spec.grace),
     uncontained: spec.uncontained,
     privacy: spec.privacy ?? {},
     required: spec.required ?? DEFAULT_REQUIRED,
+    owner: {
+      ...(document.metadata.owner !== undefined && { owner: document.metadata.owner }),
+      ...(document.metadata.contact !== undefined && { contact: document.metadata.contact }),
+    },
   };
 };
 

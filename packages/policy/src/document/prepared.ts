@@ -8,6 +8,7 @@ import type {
   NameLimit,
   NameRule,
   OnExpiry,
+  PolicyOwner,
   Privacy,
   RightLimit,
   RightRule,
@@ -62,10 +63,13 @@ export interface PreparedPolicy {
   readonly memoryBytes: Stated<number> | undefined;
   readonly cpus: Stated<number> | undefined;
   readonly processes: Stated<number> | undefined;
+  readonly uploadBytes: Stated<number> | undefined;
+  readonly downloadBytes: Stated<number> | undefined;
   readonly isolation: Stated<Isolation> | undefined;
   readonly onExpiry: OnExpiry | undefined;
   readonly graceMs: number | undefined;
   readonly uncontained: Uncontained | undefined;
   readonly privacy: Partial<Privacy>;
   readonly required: readonly string[];
+  readonly owner: PolicyOwner;
 }

@@ -9,6 +9,8 @@ import {
   Paths,
   Hosts,
   Cidrs,
+  Forwards,
+  Amount,
   True,
   Clipboard,
   Names,
@@ -49,7 +51,13 @@ export const Allow = Type.Object(
     filesystem: Type.Optional(ReadWrite),
     network: Type.Optional(
       Type.Object(
-        { hosts: Type.Optional(Hosts), cidrs: Type.Optional(Cidrs), ingress: Type.Optional(True), hostLoopback: Type.Optional(True) },
+        {
+          hosts: Type.Optional(Hosts),
+          cidrs: Type.Optional(Cidrs),
+          forwards: Type.Optional(Forwards),
+          ingress: Type.Optional(True),
+          hostLoopback: Type.Optional(True),
+        },
         closed('Where to, and from where'),
       ),
     ),
@@ -118,6 +126,8 @@ const Limit = Type.Object(
           memory: Type.Optional(Type.String({ pattern: MEMORY_PATTERN, description: 'Such as 512MiB or 4GiB' })),
           cpu: Type.Optional(Type.Number({ minimum: 0.1, maximum: 1024, description: 'Processors' })),
           processes: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+          upload: Type.Optional(Amount),
+          download: Type.Optional(Amount),
         },
         closed('The strictest counts'),
       ),

@@ -65,8 +65,27 @@ export const CidrEntry = Type.Object(
 );
 export type CidrEntry = Static<typeof CidrEntry>;
 
+/** A raw way to one place: what it carries is not looked at. */
+export const ForwardEntry = Type.Object(
+  {
+    host: Type.String({ minLength: 1, maxLength: 253, description: 'A name or an address' }),
+    port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+    at: Type.Optional(
+      Type.Integer({
+        minimum: 1024,
+        maximum: 65_535,
+        description: 'A port of 127.0.0.1 inside the sandbox that leads there; without it only CONNECT does',
+      }),
+    ),
+    private: Type.Optional(Private),
+  },
+  closed('Whatever bytes, to one port of one host'),
+);
+export type ForwardEntry = Static<typeof ForwardEntry>;
+
 export const Hosts = Type.Array(HostEntry, { maxItems: 2000 });
 export const Cidrs = Type.Array(CidrEntry, { maxItems: 2000 });
+export const Forwards = Type.Array(ForwardEntry, { maxItems: 64 });
 export const True = Type.Literal(true);
 export const Clipboard = oneOf(['none', 'read', 'write', 'all'], 'Rights to the clipboard');
 export const Names = Type.Array(
@@ -85,3 +104,4 @@ export const ReadWrite = Type.Object({ read: Type.Optional(Paths), write: Type.O
 export const DURATION_PATTERN = '^(0s|[1-9][0-9]{0,5}(s|m|h|d))$';
 export const Duration = Type.String({ pattern: DURATION_PATTERN, description: 'Such as 90s, 30m, 8h or 2d' });
 export const MEMORY_PATTERN = '^[1-9][0-9]{0,6}(MiB|GiB)$';
+export const Amount = Type.String({ pattern: MEMORY_PATTERN, description: 'Through the way out of a run: such as 100MiB or 2GiB' });

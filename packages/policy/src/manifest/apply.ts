@@ -63,7 +63,7 @@ export const applyManifest = (effective: EffectivePolicy, manifest: AgentManifes
   return {
     ...effective,
     pathLimits: also(also(effective.pathLimits, reading), writing),
-    hostLimits: also(effective.hostLimits, { hosts, boundsPrivate: true, origin }),
+    hostLimits: also(effective.hostLimits, { hosts, boundsManner: true, origin }),
     rightLimits: also(effective.rightLimits, { bounds: RIGHTS, permits, origin: originOf(manifest, 'rights', permits) }),
     environmentLimits: also(effective.environmentLimits, { names, origin: originOf(manifest, 'environment', names) }),
     identity: effective.identity.filter(({ host }) => hosts.some((rule) => hostMatches(rule.host, host))),

@@ -62,7 +62,7 @@ needs:
 
   it('is the same whatever the order of the declarations, and means all of them', () => {
     const needs: fc.Arbitrary<Needs> = arbitrarySpec.map(
-      ({ allow: { identity: _identity, network: { cidrs: _cidrs, ...network } = {}, ...allow } = {} }) => ({
+      ({ allow: { identity: _identity, network: { cidrs: _cidrs, forwards: _forwards, ...network } = {}, ...allow } = {} }) => ({
         ...allow,
         network,
       }),
