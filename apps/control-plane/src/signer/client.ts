@@ -141,6 +141,7 @@ export const startSigner = async (folder: string, onFailure: (error: unknown) =>
     follow: (request) => ask<void>('follow', request, ANSWER_MS.leaves),
     signManifest: (payload) => ask<string>('manifest', payload),
     signCheckpoint: (request) => ask<string>('checkpoint', request, ANSWER_MS.leaves),
+    signRunToken: (claims) => ask<string>('run-token', claims),
     close: async () => {
       stop.abort();
       await link.then(

@@ -5,6 +5,7 @@ import { HexDigest } from '@cordon/policy/protocol/enrollment.ts';
 import { Time } from '@cordon/policy/protocol/time.ts';
 import type { BundleManifest } from '@cordon/policy/trust/bundle.ts';
 import { CheckpointPayload } from '@cordon/policy/trust/checkpoint.ts';
+import type { RunTokenClaims } from '@cordon/policy/trust/run-token.ts';
 
 const closed = { additionalProperties: false } as const;
 /** Printable and without spaces. */
@@ -106,5 +107,7 @@ export interface SignerClient {
   follow(request: FollowRequest): Promise<void>;
   signManifest(payload: BundleManifest): Promise<string>;
   signCheckpoint(request: CheckpointRequest): Promise<string>;
+  /** @throws CordonError `signer.token` when what it signed last does not give this device, cohort, bundle or audience; `signer.clock`, `signer.epoch` */
+  signRunToken(claims: RunTokenClaims): Promise<string>;
   close(): Promise<void>;
 }

@@ -39,6 +39,8 @@ const Checkpoint = Compile(CheckpointPayload);
 const MAX_CHECKPOINT_MS = 60 * 60_000;
 /** What is issued later than this from now would serve to keep devices where they are, when its time has come. */
 const MAX_AHEAD_MS = CHECKPOINT_LIFETIME_MS;
+/** Signer and service run on one machine; a token from another time would be one for another time. */
+export const MAX_TOKEN_SKEW_SECONDS = 60;
 
 const refuse = (code: string, message: string): never => {
   throw new CordonError(code, message);

@@ -66,6 +66,11 @@ export class Leaves {
     return { members: of(this.#memberTree), cohorts: of(this.#cohortTree) };
   }
 
+  /** The cohort in which a device stands. */
+  memberOf(device: string): string | undefined {
+    return this.#members[this.#devices.get(device) ?? -1]?.cohort;
+  }
+
   cohortOf(id: string): Cohort | undefined {
     return this.#cohorts[this.#places.get(id) ?? -1];
   }

@@ -37,8 +37,10 @@ const server = serve(async (op, request) => {
       return signer.manifest(request);
     case 'checkpoint':
       return signer.checkpoint(request);
+    case 'run-token':
+      return signer.runToken(request);
     default:
-      throw new CordonError('signer.refused', 'the signer knows head, roots, follow, manifest and checkpoint');
+      throw new CordonError('signer.refused', 'the signer knows head, roots, follow, manifest, checkpoint and run-token');
   }
 });
 fs.rmSync(files.socket, { force: true });

@@ -14,6 +14,7 @@ import { CheckpointRequest, FollowRequest, type SignerHead } from './contract.ts
 import { checkCheckpoint, checkManifest, checkMoment, isBelow, type HighWater } from './decide.ts';
 import type { OnlineKeys } from './key-file.ts';
 import { textsByDigest } from './knowledge.ts';
+import { checkRunToken } from './run-token.ts';
 import type { Memory } from './memory.ts';
 import { markOf, standingDigest, standingOf } from './standing.ts';
 
@@ -67,6 +68,13 @@ export class Signer {
     const manifest = checkManifest(payload);
     checkMoment(manifest, this.#root().document, this.#clock());
     return signCompact(manifest, 'cordon-bundle+jws', this.#keys.policy);
+  }
+
+  /** Only for a device, a bundle and an audience that it signed itself. @throws CordonError `signer.refused`, `signer.no-root`, `signer.epoch`, `signer.clock`, `signer.token` */
+  runToken(claims: unknown): Promise<string> {
+    const { leaves, knowledge } = this.#memory;
+    const token = checkRunToken(claims, { root: this.#root().document, leaves, heldOf: knowledge.heldOf, now: this.#clock() });
+    return signCompact(token, 'cordon-run-token+jwt', this.#keys.identity);
   }
 
   /** @throws CordonError `signer.unapproved`, `signer.behind`, `signer.rollback`, `signer.serial`, `signer.refused`, `approval.*` */
