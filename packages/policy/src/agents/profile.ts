@@ -3,6 +3,7 @@ import type { OperatingSystem, Subject } from '../effective.ts';
 import { canonicalPath, isWithin } from '../match/path.ts';
 import { PROFILES } from './profiles.ts';
 import type { AgentProfile } from './schema.ts';
+import { byPackage, INTERPRETER, nameOf, segmentsOf } from './trees.ts';
 
 export { PROFILES } from './profiles.ts';
 export type { AgentProfile } from './schema.ts';
@@ -27,36 +28,11 @@ const SYSTEM_FOLDERS: Readonly<Record<OperatingSystem, readonly string[]>> = {
   windows: [],
 };
 
-/** They run whatever they are given, wherever they lie: also one that is shipped in an agent's own tree. */
-const INTERPRETER =
-  /^(node|nodejs|bun|deno|npx|bunx|python[0-9.]*|pypy[0-9.]*|uv|uvx|pipx|ruby|perl|php|lua|java|(ba|da|z|k|fi|c|tc|a)?sh|env)$/;
-
 interface Found {
   readonly profile: AgentProfile;
   /** Whether what was found is enough where the user could not have put it there. */
   readonly proves: boolean;
 }
-
-/** The package in whose tree the file lies: the innermost one, for its dependencies are other programs. */
-const packageOf = (segments: readonly string[]): { readonly ecosystem: 'npm' | 'pypi'; readonly name: string } | undefined => {
-  const at = segments.findLastIndex((segment) => segment === 'node_modules' || segment === 'site-packages' || segment === 'dist-packages');
-  const rest = segments.slice(at + 1);
-  const parts = segments[at] === 'node_modules' && rest[0]?.startsWith('@') === true ? 2 : 1;
-  if (at < 0 || rest.length <= parts) return undefined; // the folder itself, or a loose file in it
-  return { ecosystem: segments[at] === 'node_modules' ? 'npm' : 'pypi', name: rest.slice(0, parts).join('/') };
-};
-
-const byPackage = (segments: readonly string[]): Found | undefined => {
-  const tree = packageOf(segments);
-  if (tree === undefined) return undefined;
-  for (const profile of PROFILES) {
-    const hit = profile.packages?.find(
-      ({ ecosystem, name, module }) => ecosystem === tree.ecosystem && tree.name === (ecosystem === 'npm' ? name : module),
-    );
-    if (hit !== undefined) return { profile, proves: hit.verified };
-  }
-  return undefined;
-};
 
 const byName = (name: string, folder: string, os: OperatingSystem): Found | undefined => {
   const fold = (text: string): string => (os === 'windows' ? text.toLowerCase() : text);
@@ -68,11 +44,10 @@ const byName = (name: string, folder: string, os: OperatingSystem): Found | unde
 };
 
 const find = (file: string, os: OperatingSystem): Found | undefined => {
-  const windows = os === 'windows';
-  const segments = (windows ? file.toLowerCase().replaceAll('\\', '/') : file).split('/');
-  const last = segments.at(-1) ?? '';
-  const name = windows ? last.replace(/\.(exe|cmd|bat|ps1)$/, '') : last;
-  const found = byPackage(segments) ?? byName(name, segments.slice(0, -1).join('/'), os);
+  const segments = segmentsOf(file, os);
+  const name = nameOf(segments.at(-1) ?? '', os);
+  const tree = byPackage(segments);
+  const found = tree === undefined ? byName(name, segments.slice(0, -1).join('/'), os) : { profile: tree.profile, proves: tree.verified };
   return found !== undefined && INTERPRETER.test(name) ? { ...found, proves: false } : found;
 };
 

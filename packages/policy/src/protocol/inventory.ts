@@ -8,7 +8,7 @@ import { Time } from './time.ts';
 
 const closed = { additionalProperties: false } as const;
 const Text = (max: number) => Type.String({ maxLength: max });
-const one = <Value extends string>(values: readonly Value[]) => Type.Union(values.map((value) => Type.Literal(value)));
+const one = <Value extends string>(values: readonly Value[]) => Type.Unsafe<Value>(Type.Union(values.map((value) => Type.Literal(value))));
 
 /** What tells that a file is an agent's: the package in whose tree it lies, a folder of its program, an editor's extension, its content, or its name alone. */
 export const EVIDENCE = ['package', 'program', 'extension', 'content', 'name'] as const;
