@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { UpFrame } from '@cordon/policy/protocol/channel.ts';
 import type { AgentConfig } from './config.ts';
 import { startChannel, type Channel } from './control/channel.ts';
@@ -33,7 +32,8 @@ import { openPolicyState } from './policy-state/open.ts';
 import type { Outcome } from './policy-state/policy-state.ts';
 import { watchStateFolder } from './state-folder.ts';
 import { createConversation } from './runs/converse.ts';
-import { applyToRuns } from './runs/apply.ts';
+import { endAll } from './runs/end-all.ts';
+import { createEnforcement } from './runs/enforcement.ts';
 import { createFollower } from './runs/follow.ts';
 import { launchable } from './runs/launchable.ts';
 import { createRunTable, endOrphans } from './runs/run-table.ts';
@@ -43,8 +43,6 @@ import { startReporter } from './telemetry/reporter.ts';
 import { openSpool } from './telemetry/spool.ts';
 
 const SPOOL_BYTES = 64 * 1024 * 1024;
-/** For the runs to be gone and the channel to be closed. */
-const STOP_MS = 5000;
 /** What could not be stored is tried again, and ends of trials and grants are seen. */
 const TEND_MS = 5000;
 
@@ -119,9 +117,10 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     },
     log,
   });
+  const enforcement = createEnforcement({ runs, egress, host, report: spool.append, now, log });
   const follow = createFollower({
     epoch: () => policyState.current(now())?.epoch ?? 0,
-    applyToRuns: (state) => applyToRuns(state, runs, egress, host, log),
+    applyToRuns: enforcement.apply,
     report: spool.append,
     send,
     onReplaced: ({ digest, serial }) => {
@@ -184,7 +183,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     });
   };
   const rotateKey = async (): Promise<string> => (await identity.rotate(signal)).kid;
-  const converse = createConversation({ launcher, runs, state: enforced, status, report: spool.append, rotateKey, host, clock });
+  const converse = createConversation({ launcher, runs, state: enforced, status, report: spool.append, rotateKey, host, clock, enforcement });
   const originOf = createOrigin(runs.all);
   doors.serve(answerInside(originOf, converse));
   const local = await startLocalApi(runtimeDir, accounts, originOf, converse);
@@ -224,6 +223,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     watchFolder();
     const outcome = await policyState.tend(now());
     if (outcome !== undefined) take(outcome);
+    enforcement.tend(policyState.current(now()));
   };
   const tender = setInterval(() => void tend().catch((error: unknown) => log(`the state could not be tended: ${String(error)}`)), TEND_MS);
   const stop = AbortSignal.any([signal, retirement.signal]);
@@ -233,12 +233,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   await reporter.finish();
   leaving.abort();
   local.stop();
-  for (const { run } of runs.all()) run.kill('killed');
-  const patience = new AbortController();
-  const ended = Promise.all([...runs.all().map(({ run }) => run.ended), channel.done]);
-  // An aborted wait is the end that was hoped for.
-  await Promise.race([ended, wait(STOP_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
-  patience.abort();
+  await endAll(runs, channel.done);
   await launcher.stop();
   limiter.close();
   spool.close();

@@ -10,7 +10,7 @@ import { createWorld as createOrganisation, ISSUED, stateFor } from '@cordon/pol
 import { verifyState, type VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { socketFor } from '../src/local-api/protocol.ts';
 import { startLocalApi } from '../src/local-api/server.ts';
-import { applyToRuns } from '../src/runs/apply.ts';
+import { createEnforcement, type Enforcement } from '../src/runs/enforcement.ts';
 import { createConversation } from '../src/runs/converse.ts';
 import { createRunTable, type RunTable } from '../src/runs/run-table.ts';
 import { startLauncher, type TestLauncher } from './_launcher.ts';
@@ -24,6 +24,9 @@ let local: { stop(): void };
 let state: VerifiedState;
 let shared: string;
 const events: NewEvent[] = [];
+const updates: string[] = [];
+const logged: string[] = [];
+let enforcement: Enforcement;
 
 /** What a device verifies when its one cohort is given this policy. */
 const inForce = async (spec: string): Promise<VerifiedState> => {
@@ -41,6 +44,16 @@ beforeAll(async () => {
   runs = createRunTable(world.folder('runs'));
   state = await inForce(`allow:\n  filesystem: { read: ["${shared}"], write: ["\${workspace}"] }\n  environment: [LANG, WEATHER_KEY]`);
   const me = { name: IS_ROOT ? 'root' : world.account.name, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, home: '/root' };
+  enforcement = createEnforcement({
+    runs,
+    egress: {
+      update: (_run, { hostLimits }) => void updates.push(hostLimits.flatMap((limit) => limit.hosts.map(({ host }) => host)).join()),
+    },
+    host: { installation: [] },
+    report: (event) => events.push(event),
+    now: () => new Date(),
+    log: (message) => logged.push(message),
+  });
   local = await startLocalApi(
     world.runtimeDir,
     [IS_ROOT ? me : world.account],
@@ -56,6 +69,7 @@ beforeAll(async () => {
       rotateKey: () => Promise.reject(new Error('nobody asks')),
       host: { installation: [] },
       clock: () => performance.now(),
+      enforcement,
     }),
   );
 });
@@ -144,20 +158,13 @@ describe('a run under a manifest', () => {
     state = await inForce(hosts('{ host: api.example.com }, { host: other.example }'));
     const running = cordon('run', ...who(), '--manifest', file, '--', 'sleep', '60');
     await expect.poll(() => runs.all().length).toBe(1);
-    const updates: string[] = [];
-    const logged: string[] = [];
-    const apply = (): void =>
-      applyToRuns(
-        state,
-        runs,
-        { update: (_run, { hostLimits }) => void updates.push(hostLimits.flatMap((limit) => limit.hosts.map(({ host }) => host)).join()) },
-        { installation: [] },
-        (message) => logged.push(message),
-      );
-    apply();
+    enforcement.apply(state);
+    expect(updates).toEqual([]);
+    state = await inForce(hosts('{ host: api.example.com }, { host: third.example }'));
+    enforcement.apply(state);
     expect(updates).toEqual(['api.example.com']);
-    state = await inForce(hosts('{ host: other.example }'));
-    apply();
+    state = await inForce(`${hosts('{ host: other.example }')}\ngrace: 0s`);
+    enforcement.apply(state);
     expect(logged).toMatchObject([expect.stringContaining('network.hosts api.example.com:443')]);
     expect(await running).toMatchObject({ status: 137, stderr: expect.stringContaining('the run was ended (killed)') });
   });

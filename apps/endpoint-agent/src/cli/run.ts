@@ -69,6 +69,7 @@ export const runCommand = async (args: readonly string[]): Promise<number> => {
     }
     if (reply.type === 'taken') onTaken(reply.cost);
     if (reply.type === 'environment') client.send({ op: 'environment', values: callerValues(reply.names) });
+    if (reply.type === 'notice') void import('./notice.ts').then(({ printNotice }) => printNotice(reply, held !== undefined));
     if (reply.type === 'ended') {
       end(reply.exitCode);
       if (reply.reason !== 'exited') process.stderr.write(`cordon: the run was ended (${reply.reason})\n`);

@@ -2,6 +2,7 @@
 import { readConfig } from '../config.ts';
 import { ask, ownSocket } from '../local-api/client.ts';
 import type { InsideStatus, Status } from '../local-api/protocol.ts';
+import { noticeLine } from '../runs/notice.ts';
 import { printResult } from './output.ts';
 import { argumentsOf } from './table.ts';
 
@@ -32,10 +33,11 @@ export const statusLines = (status: Status): string[] => {
 };
 
 /** What a person reads inside a run. */
-export const insideLines = ({ run, parent, agent, user, levels }: InsideStatus): string[] => [
+export const insideLines = ({ run, parent, agent, user, levels, notice }: InsideStatus): string[] => [
   `run        ${run}, as ${user}, agent ${agent}`,
   `inside     ${parent ?? 'no other run'}`,
   `nesting    ${levels === 0 ? 'no further level' : `${levels} further levels`}`,
+  ...(notice === null ? [] : [`notice     ${noticeLine(notice)}`]),
 ];
 
 export const statusCommand = async (args: readonly string[]): Promise<number> => {

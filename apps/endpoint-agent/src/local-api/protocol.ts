@@ -71,6 +71,13 @@ export interface Status {
   readonly runs: number;
 }
 
+/** What a run is told while it lives: that it ends because of a policy, and when; null: it goes on after all. */
+export interface RunNotice {
+  readonly code: string;
+  readonly message: string;
+  readonly endsAt: string | null;
+}
+
 /** What a run is told of itself. */
 export interface InsideStatus {
   readonly run: string;
@@ -79,6 +86,7 @@ export interface InsideStatus {
   readonly user: string;
   /** How many runs could still be nested in it, one in another. */
   readonly levels: number;
+  readonly notice: RunNotice | null;
 }
 
 export type Reply =
@@ -86,6 +94,7 @@ export type Reply =
   | { readonly type: 'started'; readonly run: string }
   /** So much of the input's window is free again. */
   | { readonly type: 'taken'; readonly cost: number }
+  | ({ readonly type: 'notice' } & RunNotice)
   | { readonly type: 'ended'; readonly reason: string; readonly exitCode: number }
   | { readonly type: 'why'; readonly explanation: Explanation }
   | { readonly type: 'status'; readonly status: Status }

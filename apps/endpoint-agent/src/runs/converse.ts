@@ -6,12 +6,13 @@ import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { Launcher, Run } from '../launch/launcher.ts';
 import type { TerminalSize } from '../launch/terminal.ts';
-import { encode, KIND, type Reply, type Request, type Status } from '../local-api/protocol.ts';
+import { encode, KIND, type Reply, type Request, type RunNotice, type Status } from '../local-api/protocol.ts';
 import type { Caller, Conversation } from '../local-api/server.ts';
 import { planFor, type HostFacts } from './decide.ts';
 import { createInput } from './input.ts';
 import { claimedBy, readManifest } from './manifest.ts';
 import { createNesting, depthOf, effectiveOf, MAX_DEPTH, requireSeen, requireWithin } from './nesting.ts';
+import type { Enforcement } from './enforcement.ts';
 import type { LiveRun, RunTable } from './run-table.ts';
 import { subjectOf } from './subject.ts';
 import { accountFor, requireOrdinary } from './whom.ts';
@@ -23,6 +24,7 @@ export interface Services {
   readonly state: () => VerifiedState | undefined;
   readonly status: () => Status;
   readonly report: (event: NewEvent) => void;
+  readonly enforcement: Pick<Enforcement, 'judge' | 'noticeOf'>;
   /** Replaces the device's key. @returns the thumbprint of the one in force then */
   readonly rotateKey: () => Promise<string>;
   readonly host: HostFacts;
@@ -113,7 +115,8 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
         run = begun;
         const startedAt = services.clock();
         const { filesystem } = plan.request;
-        const live: LiveRun = { ...asking, run: begun, effective, filesystem, startedAt };
+        const tell = (notice: RunNotice): void => caller.reply({ type: 'notice', ...notice });
+        const live: LiveRun = { ...asking, run: begun, effective, filesystem, network: plan.egress, startedAt, tell };
         services.runs.add(live);
         services.report({
           kind: 'run.started',
@@ -130,7 +133,9 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
         input.begin(begun);
         // What is in force may have changed while it was prepared, or its parent ended; it was not there yet to be judged again.
         const isAlone = parent !== undefined && !services.runs.all().includes(parent);
-        if (unwanted || isAlone || services.state()?.digest !== state.digest) begun.kill('killed');
+        const inForce = services.state();
+        if (unwanted || isAlone || inForce === undefined) begun.kill('killed');
+        else if (inForce.digest !== state.digest) services.enforcement.judge(inForce, live);
         const end = await begun.ended;
         services.runs.remove(id);
         await endBelow(services.runs, live);
@@ -179,7 +184,14 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
       const levels = MAX_DEPTH - depthOf(parent);
       return {
         type: 'inside',
-        status: { run: self.run, parent: parent.parent?.run.run ?? null, agent: subject.agent.id, user: account.name, levels },
+        status: {
+          run: self.run,
+          parent: parent.parent?.run.run ?? null,
+          agent: subject.agent.id,
+          user: account.name,
+          levels,
+          notice: services.enforcement.noticeOf(parent) ?? null,
+        },
       };
     };
     let running = false;

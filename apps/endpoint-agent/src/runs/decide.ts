@@ -33,8 +33,17 @@ export const effectiveFor = (state: VerifiedState | undefined, subject: Subject,
   return resolve({ policies, floor: state.preparedFloor, subject, variables: variablesOf(cwd, account, subject.agent.id) });
 };
 
+/** The policy in the sandbox's terms on this machine, whether or not anything may start under it. */
+export const compileFor = (effective: EffectivePolicy, { installation, limits }: HostFacts): LaunchPlan =>
+  compileBubblewrap(effective, {
+    exists: (path) => fs.existsSync(path),
+    isDirectory: (path) => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+    installation,
+    ...(limits !== undefined && { limits }),
+  });
+
 /** @throws CordonError `launch.expired`, `launch.no-policy`, `launch.workspace`, `launch.required-unmet` */
-export const planFor = (state: VerifiedState, effective: EffectivePolicy, cwd: string, { installation, limits }: HostFacts): LaunchPlan => {
+export const planFor = (state: VerifiedState, effective: EffectivePolicy, cwd: string, host: HostFacts): LaunchPlan => {
   if (state.freshness === 'expired')
     throw new CordonError(
       'launch.expired',
@@ -46,12 +55,7 @@ export const planFor = (state: VerifiedState, effective: EffectivePolicy, cwd: s
     const why = effective.workspace.allowed ? explainPath(effective, cwd, 'read').reason : effective.workspace.why;
     throw new CordonError('launch.workspace', `${cwd} is not a place where this may run: ${why}`, { place: cwd });
   }
-  const plan = compileBubblewrap(effective, {
-    exists: (path) => fs.existsSync(path),
-    isDirectory: (path) => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
-    installation,
-    ...(limits !== undefined && { limits }),
-  });
+  const plan = compileFor(effective, host);
   if (plan.unmet.length > 0)
     throw new CordonError(
       'launch.required-unmet',

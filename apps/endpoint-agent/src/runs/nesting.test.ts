@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
+import { DENY_ALL } from '../egress/egress.ts';
 import { effectiveOf as effectiveOfText } from '../../tests/_policy.ts';
 import { createNesting, depthOf, MAX_BELOW, MAX_DEPTH, requireSeen, requireWithin } from './nesting.ts';
 import type { LiveRun } from './run-table.ts';
@@ -19,6 +20,7 @@ const live = (parent: LiveRun | undefined, filesystem: Partial<Mounts> = {}): Li
     parent,
     effective: effectiveOfText('allow: {}'),
     filesystem: { ...NONE, ...filesystem },
+    network: DENY_ALL,
     startedAt: 0,
   }) satisfies LiveRun;
 const planOf = (filesystem: Partial<Mounts>): LaunchPlan =>

@@ -17,14 +17,20 @@ export const MAX_BELOW = 64;
 /** What decides about a run: who and what, where, and inside which other run. */
 export type Asked = Pick<LiveRun, 'subject' | 'manifest' | 'cwd' | 'account' | 'parent'>;
 
+/** As below, whether or not manifests get what they require. @throws CordonError `launch.no-bundle` */
+export const enclosedOf = (state: VerifiedState | undefined, { subject, manifest, cwd, account, parent }: Asked): EffectivePolicy => {
+  const own = underManifest(effectiveFor(state, subject, cwd, account), manifest, cwd, account);
+  return parent === undefined ? own : enclose(own, enclosedOf(state, parent));
+};
+
 /**
  * What a run may do under this state: by its own policies and manifest, and its parent's, and so on upwards.
  * @throws CordonError `launch.no-bundle`, `launch.manifest-agent`, `launch.need-unmet`
  */
-export const effectiveOf = (state: VerifiedState | undefined, { subject, manifest, cwd, account, parent }: Asked): EffectivePolicy => {
-  const own = underManifest(effectiveFor(state, subject, cwd, account), manifest, cwd, account);
-  const effective = parent === undefined ? own : enclose(own, effectiveOf(state, parent));
-  requireNeeds(effective, manifest, cwd, account);
+export const effectiveOf = (state: VerifiedState | undefined, asked: Asked): EffectivePolicy => {
+  if (asked.parent !== undefined) effectiveOf(state, asked.parent);
+  const effective = enclosedOf(state, asked);
+  requireNeeds(effective, asked.manifest, asked.cwd, asked.account);
   return effective;
 };
 

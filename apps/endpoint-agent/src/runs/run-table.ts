@@ -10,6 +10,7 @@ import { readJson } from '../durable.ts';
 import { endProcess } from '../launch/gate.ts';
 import type { Run } from '../launch/launcher.ts';
 import type { Account } from '../local-api/accounts.ts';
+import type { RunNotice } from '../local-api/protocol.ts';
 
 export interface LiveRun {
   readonly run: Run;
@@ -22,7 +23,11 @@ export interface LiveRun {
   readonly effective: EffectivePolicy;
   /** What was mounted for it. */
   readonly filesystem: LaunchPlan['request']['filesystem'];
+  /** The network rules that it began with. */
+  readonly network: LaunchPlan['egress'];
   readonly startedAt: number;
+  /** Says something to whoever started it. */
+  readonly tell?: (notice: RunNotice) => void;
 }
 
 export interface RunTable {
