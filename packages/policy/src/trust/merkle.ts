@@ -1,18 +1,18 @@
 /** Merkle tree of RFC 9162 §2.1: leaves hashed with 0x00, nodes with 0x01, an unpaired node moves up as it is. Hashes are hex text. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { CordonError } from '../errors.ts';
+import { sha256Hex } from './digest.ts';
 
-const digest = (prefix: number, ...parts: readonly Uint8Array[]): Buffer => {
-  const hash = createHash('sha256').update(Uint8Array.of(prefix));
-  for (const part of parts) hash.update(part);
-  return hash.digest();
-};
+const digest = (prefix: number, ...parts: readonly Uint8Array[]): Buffer =>
+  hash('sha256', Buffer.concat([Uint8Array.of(prefix), ...parts]), 'buffer');
 
 /** Hash of an empty tree (RFC 9162 §2.1.1). */
-const EMPTY = createHash('sha256').digest();
+const EMPTY = hash('sha256', '', 'buffer');
 
 export const leafHash = (leaf: Uint8Array): Buffer => digest(0, leaf);
 const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => digest(1, left, right);
+/** The same where both are hex text: to walk up a proof. */
+const nodeHex = (left: string, right: string): string => sha256Hex(Buffer.from(`01${left}${right}`, 'hex'));
 
 /** A tree whose leaves can be replaced in place: setting one leaf or appending costs one hash per level. */
 export class MerkleTree {
@@ -119,20 +119,19 @@ export const verifyHashInclusion = (claim: Place & { readonly hash: Buffer }): b
   if (!Number.isSafeInteger(index) || !Number.isSafeInteger(size) || index < 0 || index >= size) return false;
   let fn = index;
   let sn = size - 1;
-  let hash = claim.hash;
+  let node = claim.hash.toString('hex');
   for (const sibling of proof) {
     if (sn === 0) return false;
     if (!/^[0-9a-f]{64}$/.test(sibling)) return false;
-    const other = Buffer.from(sibling, 'hex');
     if (fn % 2 === 1 || fn === sn) {
-      hash = nodeHash(other, hash);
+      node = nodeHex(sibling, node);
       while (fn % 2 === 0 && fn !== 0) {
         fn = Math.floor(fn / 2);
         sn = Math.floor(sn / 2);
       }
-    } else hash = nodeHash(hash, other);
+    } else node = nodeHex(node, sibling);
     fn = Math.floor(fn / 2);
     sn = Math.floor(sn / 2);
   }
-  return sn === 0 && hash.toString('hex') === claim.root;
+  return sn === 0 && node === claim.root;
 };

@@ -5,7 +5,7 @@ import { CordonError } from '../errors.ts';
 import { DeviceJwk } from '../protocol/enrollment.ts';
 import { Time } from '../protocol/time.ts';
 import { sha256Base64Url } from './digest.ts';
-import { openGeneral, peekGeneral } from './envelope.ts';
+import { readGeneral, readPayload, signersOf } from './envelope.ts';
 import { checkPublicKey, thumbprint, type AdmittedKey } from './keys.ts';
 
 const MAX_ROOT = 65_536;
@@ -80,11 +80,10 @@ const parse = (payload: unknown): Admitted => {
   return { document: payload, keys: (role) => new Map(keys.get(role)) };
 };
 
-const signedBy = async (text: string, { document: by, keys }: Admitted): Promise<string> => {
-  const { kids, payloadText } = await openGeneral(text, { typ: 'cordon-root+jws', keys: keys('root'), maxBytes: MAX_ROOT });
-  if (kids.size < by.roles.root.threshold)
-    refuse('root.threshold', `version ${by.version} demands ${by.roles.root.threshold} distinct root keys; ${kids.size} signed`);
-  return payloadText;
+const demandSigned = (jws: ReturnType<typeof readGeneral>, { document: by, keys }: Admitted): void => {
+  const { size } = signersOf(jws, 'cordon-root+jws', keys('root'));
+  if (size < by.roles.root.threshold)
+    refuse('root.threshold', `version ${by.version} demands ${by.roles.root.threshold} distinct root keys; ${size} signed`);
 };
 
 /** What an enrollment token carries: SHA-256 of the first root document's payload, base64url. */
@@ -102,13 +101,15 @@ export const verifyRootChain = async (roots: readonly string[], fingerprint: str
   let trusted: Admitted | undefined;
   const chain: Admitted[] = [];
   for (const text of roots) {
-    const next = parse(peekGeneral(text, MAX_ROOT));
-    const payloadText = await signedBy(text, next);
+    const jws = readGeneral(text, MAX_ROOT);
+    const { payload, payloadText } = readPayload(jws.payload, MAX_ROOT);
+    const next = parse(payload);
+    demandSigned(jws, next);
     if (trusted === undefined) {
       if (sha256Base64Url(payloadText) !== fingerprint)
         refuse('root.fingerprint', 'the root is not the one whose fingerprint this device holds');
     } else {
-      await signedBy(text, trusted);
+      demandSigned(jws, trusted);
       const [before, after] = [trusted.document, next.document];
       if (after.version !== before.version + 1)
         refuse('root.version', `after version ${before.version} comes ${before.version + 1}, not ${after.version}`);

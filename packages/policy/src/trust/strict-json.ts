@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { CordonError } from '../errors.ts';
 import { visible } from '../visible.ts';
 
@@ -151,13 +152,8 @@ export const readStrictJson = (input: string | Uint8Array, { maxBytes, maxDepth 
   const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength;
   if (size > maxBytes) throw new CordonError('json.too-large', `${size} bytes; at most ${maxBytes} are accepted`);
   if (typeof input === 'string') return read(input, maxDepth);
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(input);
-  } catch (cause) {
-    throw new CordonError('json.refused', 'not UTF-8', { cause });
-  }
-  return read(text, maxDepth);
+  if (!isUtf8(input)) throw new CordonError('json.refused', 'not UTF-8');
+  return read(Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString('utf8'), maxDepth);
 };
 
 /** The value alone. @throws CordonError `json.too-large`, `json.refused` */

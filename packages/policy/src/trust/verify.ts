@@ -119,20 +119,11 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
   // 1. The root that this device was enrolled under, and the floor that it signed.
   const root = await verifyRootChain(input.roots, input.fingerprint, input.receipt ? now : new Date(0));
   demand(root.document.org === device.org, 'root.org', 'the root is of another organisation');
-  // Signatures do not hang on each other: all are opened at once, and judged one after the other below.
-  const opened = openLink(frame.checkpoint, root.keys('checkpoint'));
-  const opening = {
-    floor: verifyFloor(input.floor, root),
-    state: opened,
-    member: membership.checkpoint === frame.checkpoint ? opened : openLink(membership.checkpoint, root.keys('checkpoint')),
-    manifest: openCompact(frame.manifest, { typ: 'cordon-bundle+jws', keys: root.keys('policy'), maxBytes: 65_536 }),
-  };
-  await Promise.allSettled(Object.values(opening));
-  const floor = await opening.floor;
+  const floor = await verifyFloor(input.floor, root);
   // 2. The checkpoints of both frames: by the checkpoint role, fresh, in this epoch, not older than what was accepted.
-  const link = await opening.state;
+  const link = await openLink(frame.checkpoint, root.keys('checkpoint'));
   demandCurrent(link, input.ratchet.serial, input);
-  const other = await opening.member;
+  const other = membership.checkpoint === frame.checkpoint ? link : await openLink(membership.checkpoint, root.keys('checkpoint'));
   demandCurrent(other, input.ratchet.member, input);
   const seen = [link, other] as const;
   const [{ payload: state }, { payload: member }] = seen;
@@ -182,7 +173,11 @@ export const verifyState = async (input: StateInput): Promise<VerifiedState> => 
   );
   demand(cohort.serial <= state.serial, 'cohort.serial', 'the cohort changed after its checkpoint');
   // 6. The manifest, by the policy role, covers exactly these bytes.
-  const { payload: manifest } = await opening.manifest;
+  const { payload: manifest } = await openCompact(frame.manifest, {
+    typ: 'cordon-bundle+jws',
+    keys: root.keys('policy'),
+    maxBytes: 65_536,
+  });
   demand(Manifest.Check(manifest), 'manifest.schema', 'not a bundle manifest');
   demand(manifest.org === device.org, 'manifest.org', 'the bundle is of another organisation');
   demand(manifest.digest === cohort.digest, 'manifest.digest', "the manifest is not of the cohort's bundle");
