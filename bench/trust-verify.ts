@@ -13,10 +13,10 @@ import { documentDigest } from '@cordon/policy/trust/bundle.ts';
 import { verifyState, type StateInput } from '@cordon/policy/trust/verify.ts';
 import type { World } from '@cordon/policy/trust/_world.ts';
 import { deflatedFrame } from '../apps/control-plane/src/gateway/frames.ts';
-import { figure, type Figure, type Round } from './figure.ts';
+import { figure, median, type Figure, type Round } from './figure.ts';
 import { COHORTS, DEVICES, type MadeState } from './trust-state.ts';
 
-const TIMES = 40;
+const TIMES = 100;
 
 /** Made on a thread of its own: the trees of such a fleet are in no device's memory. */
 const makeState = (): Promise<MadeState> =>
@@ -80,10 +80,19 @@ const bareOf = (input: StateInput, world: World): (() => number) => {
   };
 };
 
-const timed = async (work: () => unknown): Promise<number> => {
-  const start = performance.now();
-  for (let i = 0; i < TIMES; i += 1) await work();
-  return (performance.now() - start) / TIMES;
+/**
+ * Medians of many times of each, in milliseconds, one after the other in turn: a difference of two of them is of the same minute and after the same work, and a
+ * collection of garbage or a neighbour that hits one time of one of them is not taken for its price.
+ */
+const inTurn = async (works: readonly (() => unknown)[]): Promise<readonly number[]> => {
+  const times = works.map((): number[] => []);
+  for (let i = 0; i < TIMES; i += 1)
+    for (const [at, work] of works.entries()) {
+      const start = performance.now();
+      await work();
+      times[at]?.push(performance.now() - start);
+    }
+  return times.map(median);
 };
 
 /**
@@ -109,12 +118,7 @@ export const verifying = async (count: number, say: (message: string) => void): 
   const verify: Round[] = [];
   const rest: Round[] = [];
   for (let round = 0; round <= count; round += 1) {
-    const [whole, content, floor, parsed] = [
-      await timed(() => verifyState(input)),
-      await timed(() => understand(bytes)),
-      await timed(bare),
-      await timed(parse),
-    ];
+    const [whole = 0, content = 0, floor = 0, parsed = 0] = await inTurn([() => verifyState(input), () => understand(bytes), bare, parse]);
     if (round === 0) continue;
     verify.push({ product: whole - content, floor });
     rest.push({ product: content, floor: parsed });

@@ -43,7 +43,6 @@ const FILES: Readonly<Record<string, readonly Literal[]>> = {
     { from: 'jwks.map(checkPublicKey).map(', to: 'jwks.map(' },
     { from: 'minus ^= zeros & ((nLow >> 1) ^ (nLow >> 2)) & 1;', to: '' },
     { from: 'minus ^= (low & nLow & 2) >> 1;', to: '' },
-    { from: 'low === 0 ? WINDOW : ', to: '' },
   ],
   'orders.ts': [
     { from: 'const closed = { additionalProperties: false }', to: 'const closed = { additionalProperties: true }' },

@@ -22,6 +22,8 @@ export type AdmittedKey = DeviceJwk & { readonly [admitted]: true };
 /** How many lower bits of a number are looked at at once. */
 const WINDOW = 30;
 const lowBits = (number: bigint): number => Number(BigInt.asUintN(WINDOW, number));
+/** How many zeros stand before the lowest bit that is set. */
+const zerosOf = (bits: number): number => 31 - Math.clz32(bits & -bits);
 
 /**
  * Whether a number is a square of the field, and not 0: its Jacobi symbol is 1, found by quadratic reciprocity (several times faster than a power). What the sign
@@ -33,7 +35,7 @@ const isSquare = (number: bigint): boolean => {
   let minus = 0;
   while (a !== 0n) {
     let low = lowBits(a);
-    const zeros = low === 0 ? WINDOW : 31 - Math.clz32(low & -low);
+    const zeros = zerosOf(low | (1 << WINDOW));
     if (zeros > 0) {
       a >>= BigInt(zeros);
       // (2/n) is -1 when n is 3 or 5 modulo 8
