@@ -40,6 +40,7 @@ type Outcome =
 const KINDS: Readonly<Record<Sent['kind'], true>> = {
   'run.started': true,
   'run.ended': true,
+  'run.finding': true,
   'launch.refused': true,
   'run.notice': true,
   egress: true,

@@ -141,6 +141,7 @@ describe('the rows of a batch', () => {
         count: 2,
       },
       { ...common, seq: 13, kind: 'flood', class: text, count: 2 },
+      { ...common, seq: 14, kind: 'run.finding', code: text, place: text },
     ];
     const batch = { boot: 'boot-1', seqFrom: 1, seqTo: events.length, prev: FIRST_BATCH, events };
     return {
@@ -169,18 +170,16 @@ describe('the rows of a batch', () => {
     for (const [i, { body, count, hash }] of archive.rows.entries()) {
       // The archive is what the device sent, to the byte: its hash can be computed again.
       const events = JSON.parse(zlib.zstdDecompressSync(body).toString('utf8')) as TelemetryEvent[];
-      expect([count, hash]).toEqual([13, all[i]?.frame.hash]);
-      expect(batchHash({ boot: 'boot-1', seqFrom: 1, seqTo: 13, prev: FIRST_BATCH, events })).toBe(hash);
+      expect([count, hash]).toEqual([14, all[i]?.frame.hash]);
+      expect(batchHash({ boot: 'boot-1', seqFrom: 1, seqTo: 14, prev: FIRST_BATCH, events })).toBe(hash);
     }
 
     const stored = await client.query<Record<string, unknown>>('SELECT * FROM telemetry_event');
-    expect(stored.rows).toHaveLength(13 * texts.length);
+    expect(stored.rows).toHaveLength(14 * texts.length);
     for (const [i, text] of texts.entries()) {
       const kept = text.replaceAll('\0', '\uFFFD');
-      const [started, egress, refused, ended, policy, dropped, tested, daemon, outside, notice, file, audited, flood] = stored.rows.slice(
-        13 * i,
-        13 * i + 13,
-      );
+      const [started, egress, refused, ended, policy, dropped, tested, daemon, outside, notice, file, audited, flood, finding] =
+        stored.rows.slice(14 * i, 14 * i + 14);
       expect(started).toMatchObject({ kind: 'run.started', agent: kept, os_user: kept, target: kept, verdict: null, rule: null });
       expect(egress).toMatchObject({ verdict: 'denied', rule: kept, target: `${kept}:443`, detail: { policy: kept, code: kept } });
       expect(refused).toMatchObject({ verdict: 'denied', target: kept, detail: { code: kept } });
@@ -204,6 +203,7 @@ describe('the rows of a batch', () => {
         target: kept,
         detail: { enforced: 'allowed', access: 'network', count: 2 },
       });
+      expect(finding).toMatchObject({ kind: 'run.finding', verdict: null, agent: kept, target: kept, detail: { code: kept } });
       expect(flood).toMatchObject({ verdict: null, target: kept, detail: { count: 2 } });
       expect(tested).toMatchObject({ verdict: 'failed', run: null, target: kept, detail: { failed: [kept], result: 'a'.repeat(64) } });
     }

@@ -57,6 +57,8 @@ const columnsOf = (event: TelemetryEvent): string => {
     }
     case 'run.ended':
       return columns(event.reason, undefined, undefined, { exitCode: event.exitCode, durationMs: event.durationMs });
+    case 'run.finding':
+      return columns(undefined, undefined, event.place, { code: event.code });
     case 'launch.refused':
       return columns('denied', undefined, event.program, { code: event.code });
     case 'egress':

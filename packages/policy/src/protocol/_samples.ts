@@ -16,6 +16,7 @@ export const EVENTS = {
     attested: true,
   },
   'run.ended': { seq: 1, at, kind: 'run.ended', ...run, reason: 'exited', exitCode: 0, durationMs: 12 },
+  'run.finding': { seq: 1, at, kind: 'run.finding', ...run, code: 'run.planted', place: '/srv/app/.git/hooks' },
   'launch.refused': { seq: 2, at, kind: 'launch.refused', ...run, code: 'launch.no-policy', program: 'node' },
   egress: {
     seq: 3,

@@ -16,7 +16,7 @@ describe('an event', () => {
       const { [name]: _, ...rest } = event as Record<string, unknown>;
       expect([name, Event.Check(rest)]).toEqual([
         name,
-        optional.has(name) && !(name === 'code' && ['launch.refused', 'dropped', 'file', 'run.notice'].includes(event.kind)),
+        optional.has(name) && !(name === 'code' && ['launch.refused', 'run.finding', 'dropped', 'file', 'run.notice'].includes(event.kind)),
       ]);
     }
   });

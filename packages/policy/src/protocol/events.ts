@@ -175,9 +175,13 @@ export const Audited = Type.Object(
 /** So many events of one class that one run caused beyond its quota, since the last of these. */
 export const Flood = Type.Object({ ...common, kind: Type.Literal('flood'), ...run, class: Text(16), count: Count }, closed);
 
+/** Something about a run that somebody should look at: a mask that fell, a socket within what it was given, a file left that programs of the host execute. */
+export const RunFinding = Type.Object({ ...common, kind: Type.Literal('run.finding'), ...run, code: Text(64), place: Text(4096) }, closed);
+
 export const TelemetryEvent = Type.Union([
   RunStarted,
   RunEnded,
+  RunFinding,
   RunNotice,
   LaunchRefused,
   Egress,
