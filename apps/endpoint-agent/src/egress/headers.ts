@@ -16,8 +16,11 @@ const OWN = new Set([
   'expect',
 ]);
 
-/** @returns names and values one after the other, without those that belong to the connection or that Connection names */
-export const forwardable = ({ rawHeaders, headers }: IncomingMessage): string[] => {
+/**
+ * @param without the name of one more field that does not go on
+ * @returns names and values one after the other, without those that belong to the connection or that Connection names
+ */
+export const forwardable = ({ rawHeaders, headers }: IncomingMessage, without?: string): string[] => {
   const named = new Set(
     (headers.connection ?? '')
       .toLowerCase()
@@ -26,7 +29,7 @@ export const forwardable = ({ rawHeaders, headers }: IncomingMessage): string[] 
   );
   return rawHeaders.filter((_, i) => {
     const name = (rawHeaders[i - (i % 2)] ?? '').toLowerCase();
-    return !OWN.has(name) && !named.has(name);
+    return !OWN.has(name) && !named.has(name) && name !== without?.toLowerCase();
   });
 };
 

@@ -3,20 +3,12 @@
  * the account it drops to may not be able to read this folder.
  */
 import dns from 'node:dns/promises';
-import fs from 'node:fs';
 import os from 'node:os';
-import type http from 'node:http';
-import type { Socket } from 'node:net';
-import { indexEgress, type EgressIndex } from '@cordon/policy/decide/egress.ts';
-import { NO_EGRESS } from '@cordon/policy/effective.ts';
-import type { FromEgress, ToEgress } from './messages.ts';
-import { createProxy } from './proxy.ts';
+import { LIMITS } from './limits.ts';
+import type { FromEgress, Start, ToEgress } from './messages.ts';
+import { openWay, type OpenWay, type Shared } from './open-way.ts';
+import { createReserved } from './reserved.ts';
 import type { Lookup } from './resolve-host.ts';
-
-interface Start {
-  readonly dropTo: { readonly uid: number; readonly gid: number } | null;
-  readonly hosts: Readonly<Record<string, string>>;
-}
 
 const start = JSON.parse(process.argv[2] ?? '{}') as Start;
 const say = (message: FromEgress): void => {
@@ -29,91 +21,68 @@ const lookup: Lookup = async (host) => {
     ? dns.lookup(host, { all: true, order: 'verbatim' })
     : [{ address: fixed, family: fixed.includes(':') ? 6 : 4 }];
 };
-const own = (): ReadonlySet<string> =>
-  new Set(Object.values(os.networkInterfaces()).flatMap((list) => (list ?? []).map((entry) => entry.address)));
 
-interface Open {
-  /** Whose way out it is. */
-  run: string;
-  readonly server: http.Server;
-  /** Every connection of the run, tunnels included: they leave the server's own list. */
-  readonly connections: Set<Socket>;
-  rules: EgressIndex;
-  readonly socket: string;
-}
-
-const runs = new Map<string, Open>();
-/** Nothing is allowed. */
-const NOTHING = indexEgress(NO_EGRESS);
-
-const open = async (message: Extract<ToEgress, { type: 'open' }>): Promise<void> => {
-  const { run, socket } = message;
-  const connections = new Set<Socket>();
-  const server = createProxy({
-    run,
-    rules: () => runs.get(opened.run)?.rules ?? NOTHING,
-    lookup,
-    own,
-    decided: (decision) => say({ type: 'decision', decision: { ...decision, run: opened.run } }),
-  });
-  const opened: Open = { run, server, connections, rules: indexEgress(message.rules), socket };
-  server.on('connection', (connection) => {
-    connections.add(connection);
-    connection.once('close', () => connections.delete(connection));
-  });
-  runs.set(run, opened);
-  await new Promise<void>((resolve, reject) => server.on('error', reject).listen(socket, resolve));
-  fs.chmodSync(socket, 0o600);
+/** Asking the kernel costs more than the rest of a decision. */
+const ownAddresses = (): (() => ReadonlySet<string>) => {
+  let known: { readonly addresses: ReadonlySet<string>; readonly until: number } | undefined;
+  return () => {
+    if (known === undefined || performance.now() > known.until) {
+      const addresses = Object.values(os.networkInterfaces()).flatMap((list) => (list ?? []).map((entry) => entry.address));
+      known = { addresses: new Set(addresses), until: performance.now() + LIMITS.ownMs };
+    }
+    return known.addresses;
+  };
 };
 
-/** @returns what went wrong */
-const assign = ({ name, run, rules }: Extract<ToEgress, { type: 'assign' }>): string | undefined => {
-  const found = runs.get(name);
-  if (found === undefined) return `nothing is open under ${name}`;
-  runs.delete(name);
-  found.run = run;
-  found.rules = indexEgress(rules);
-  runs.set(run, found);
-  return undefined;
+const ways = new Map<string, OpenWay>();
+let settings: Extract<ToEgress, { type: 'settings' }> = { type: 'settings', upstream: null, ca: [] };
+
+const shared: Shared = {
+  lookup,
+  own: ownAddresses(),
+  reserved: createReserved(start.reserved, lookup),
+  upstream: () => settings.upstream ?? undefined,
+  origination: () => undefined,
+  decided: (decision) => say({ type: 'decision', decision }),
+  budgetOf: (run) => ways.get(run)?.budget,
 };
 
-const cut = ({ connections }: Open): void => {
-  for (const connection of connections) connection.destroy();
+const open = async ({ run, socket, ...opening }: Extract<ToEgress, { type: 'open' }>): Promise<void> =>
+  void ways.set(run, await openWay(socket, { run, ...opening }, shared));
+
+const assign = ({ name, ...opening }: Extract<ToEgress, { type: 'assign' }>): void => {
+  const found = ways.get(name);
+  if (found === undefined) throw new Error(`nothing is open under ${name}`);
+  ways.delete(name);
+  found.assign(opening);
+  ways.set(opening.run, found);
 };
 
-const close = (run: string): void => {
-  const found = runs.get(run);
-  if (found === undefined) return;
-  runs.delete(run);
-  found.server.close();
-  cut(found);
-};
+const answer = (id: number, work: () => Promise<void> | void): void =>
+  void (async () => work())().then(
+    () => say({ type: 'done', id }),
+    (error: unknown) => say({ type: 'done', id, error: error instanceof Error ? error.message : String(error) }),
+  );
 
 process.on('message', (message: ToEgress) => {
   switch (message.type) {
+    case 'settings':
+      settings = message;
+      break;
     case 'open':
-      open(message).then(
-        () => say({ type: 'done', id: message.id }),
-        (error: unknown) => say({ type: 'done', id: message.id, error: error instanceof Error ? error.message : String(error) }),
-      );
+      answer(message.id, () => open(message));
       break;
-    case 'assign': {
-      const error = assign(message);
-      say({ type: 'done', id: message.id, ...(error !== undefined && { error }) });
+    case 'assign':
+      answer(message.id, () => assign(message));
       break;
-    }
-    case 'update': {
-      const found = runs.get(message.run);
-      if (found !== undefined) {
-        found.rules = indexEgress(message.rules);
-        // A tightened policy must not leave old connections open; what is still allowed connects again.
-        cut(found);
-      }
+    case 'update':
+      ways.get(message.run)?.update(message.rules);
       break;
-    }
     case 'close':
-      close(message.run);
-      say({ type: 'done', id: message.id });
+      answer(message.id, () => {
+        ways.get(message.run)?.close();
+        ways.delete(message.run);
+      });
       break;
   }
 });

@@ -1,11 +1,30 @@
 /** What the daemon and the egress process say to each other, over the process channel. */
 import type { EgressRules } from '@cordon/policy/effective.ts';
+import type { Target } from './target.ts';
+import type { Upstream } from './upstream.ts';
+
+/** On the command line, once; nothing in it is secret but what the company's proxy asks for, which comes by the channel. */
+export interface Start {
+  readonly dropTo: { readonly uid: number; readonly gid: number } | null;
+  /** Host → address, before DNS. */
+  readonly hosts: Readonly<Record<string, string>>;
+  /** Where Cordon itself answers. */
+  readonly reserved: readonly Target[];
+}
 
 export type ToEgress =
-  | { readonly type: 'open'; readonly id: number; readonly run: string; readonly socket: string; readonly rules: EgressRules }
-  | { readonly type: 'assign'; readonly id: number; readonly name: string; readonly run: string; readonly rules: EgressRules }
+  | { readonly type: 'settings'; readonly upstream: Upstream | null; readonly ca: readonly string[] }
+  | ({ readonly type: 'open'; readonly id: number; readonly socket: string } & Opening)
+  | ({ readonly type: 'assign'; readonly id: number; readonly name: string } & Opening)
   | { readonly type: 'update'; readonly run: string; readonly rules: EgressRules }
   | { readonly type: 'close'; readonly id: number; readonly run: string };
+
+export interface Opening {
+  readonly run: string;
+  readonly rules: EgressRules;
+  /** The run that it is a part of, and that pays for what it moves. */
+  readonly parent: string | null;
+}
 
 /** One decision about one request of one run. */
 export interface Decision {

@@ -1,4 +1,3 @@
-import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -8,9 +7,8 @@ import path from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import tls from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { indexEgress } from '@cordon/policy/decide/egress.ts';
-import { effectiveOf } from '../../tests/_policy.ts';
-import type { Decision } from './messages.ts';
+import type { EgressRules } from '@cordon/policy/effective.ts';
+import { egressOf, lookupIn, testWay, type SaidDecision } from './_way.ts';
 import { createProxy } from './proxy.ts';
 
 /** The hosts of this test, as the name servers of the world would tell them. */
@@ -36,8 +34,8 @@ let ports: { readonly web: number; readonly raw: number; readonly closed: number
 let onRequest: http.RequestListener;
 let onRaw: (socket: net.Socket) => void;
 let lookups: string[];
-let decisions: Decision[];
-let rules = indexEgress(effectiveOf('allow: { network: { hosts: [] } }'));
+let decisions: SaidDecision[];
+let rules: EgressRules;
 
 const listen = async (server: net.Server): Promise<number> => {
   server.listen(0, '127.0.0.1');
@@ -57,8 +55,8 @@ beforeAll(async () => {
   ports = { web: await listen(web), raw: await listen(raw), closed: await listen(gone) };
   gone.close();
   const all = `ports: [443, ${ports.web}, ${ports.raw}, ${ports.closed}]`;
-  rules = indexEgress(
-    effectiveOf(`allow:
+  rules = egressOf(
+    `allow:
   network:
     hosts:
       - { host: allowed.example, ${all}, private: true }
@@ -71,20 +69,10 @@ beforeAll(async () => {
       - { host: nat64.example, ${all} }
       - { host: 1.1.1.1 }
       - { host: reader.example, ${all}, private: true, methods: [GET, HEAD], paths: [/public] }
-deny: { network: { hosts: [{ host: denied.example }] } }`),
+deny: { network: { hosts: [{ host: denied.example }] } }`,
   );
-  proxy = createProxy({
-    run: 'run_1',
-    rules: () => rules,
-    lookup: async (host): Promise<LookupAddress[]> => {
-      lookups.push(host);
-      const addresses = NAMES[host];
-      if (addresses === undefined) throw new Error('ENOTFOUND');
-      return addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
-    },
-    own: () => new Set(['198.51.100.7']),
-    decided: (decision) => decisions.push(decision),
-  });
+  const lookup = lookupIn(NAMES, (host) => lookups.push(host));
+  proxy = createProxy(testWay(rules, lookup, (decision) => decisions.push(decision)).way);
   proxy.listen(socketPath);
   await once(proxy, 'listening');
 });
@@ -290,13 +278,13 @@ describe('a request in plain HTTP', () => {
     expect(lookups).toEqual([]);
   });
 
-  it('an upgrade is never passed on', async () => {
+  it('an upgrade to anything but WebSocket is never passed on', async () => {
     const seen: http.IncomingHttpHeaders[] = [];
     onRequest = (request, response) => {
       seen.push(request.headers);
       response.end('plain');
     };
-    for (const protocol of ['h2c', 'websocket', 'TLS/1.0']) {
+    for (const protocol of ['h2c', 'websocket, h2c', 'TLS/1.0']) {
       const answer = await say(
         get(at('allowed.example'), `Connection: Upgrade, HTTP2-Settings\r\nUpgrade: ${protocol}\r\nHTTP2-Settings: AAMAAABk\r\n`),
       );

@@ -12,11 +12,13 @@ export interface FirstBytes {
   /** What came with the CONNECT request itself. */
   readonly head: Buffer;
   readonly target: Target;
+  /** Lets both sides go on, beginning with what the client has said. */
+  readonly flow: (first: Buffer) => void;
   readonly refused: () => void;
 }
 
-/** Holds what the client says first until it is judged; then both sides flow with backpressure. */
-export const checkServerName = ({ client, upstream, head, target, refused }: FirstBytes): void => {
+/** Holds what the client says first until it is judged; then both sides flow. */
+export const checkServerName = ({ client, upstream, head, target, flow: goOn, refused }: FirstBytes): void => {
   let seen = Buffer.alloc(0);
   let flowing = false;
   const late = setTimeout(() => client.destroy(), LIMITS.helloMs);
@@ -24,15 +26,11 @@ export const checkServerName = ({ client, upstream, head, target, refused }: Fir
     clearTimeout(late);
     flowing = true;
     client.off('data', more);
-    if (seen.length > 0) upstream.write(seen);
-    client.pipe(upstream);
-    upstream.pipe(client);
+    goOn(seen);
   };
   const refuse = (): void => {
     clearTimeout(late);
     refused();
-    client.destroy();
-    upstream.destroy();
   };
   const more = (chunk: Buffer): void => {
     seen = Buffer.concat([seen, chunk]);
@@ -51,8 +49,10 @@ export const checkServerName = ({ client, upstream, head, target, refused }: Fir
   // A protocol in which the server speaks first has no hello to wait for; only other ports than 443 may carry one.
   if (target.port !== 443)
     upstream.once('data', (chunk: Buffer) => {
-      if (flowing || seen.length > 0) return;
-      client.write(chunk);
+      if (flowing) return;
+      // A server of TLS does not speak before it has heard the whole hello.
+      if (seen.length > 0) return refuse();
+      upstream.unshift(chunk);
       flow();
     });
   client.on('data', more);

@@ -1,58 +1,59 @@
 /** CONNECT: a tunnel to an address that was judged, for a host that its first bytes must name too. */
 import type { IncomingMessage } from 'node:http';
-import net from 'node:net';
+import type net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { LIMITS } from './limits.ts';
-import { problem, rule, type RulingOptions } from './ruling.ts';
+import { CordonError } from '@cordon/policy/errors.ts';
+import { problem } from './denial.ts';
+import { dial } from './dial.ts';
+import type { Cut } from './held.ts';
+import { join } from './join.ts';
+import { reply } from './reply.ts';
+import { rule } from './ruling.ts';
 import { checkServerName } from './server-name.ts';
 import { connectTarget, type Target } from './target.ts';
+import type { Way } from './way.ts';
 
-const REASONS = { 400: 'Bad Request', 403: 'Forbidden', 502: 'Bad Gateway' } as const;
-
-const reply = (client: Duplex, status: keyof typeof REASONS, body: string): void =>
-  void client.end(
-    `HTTP/1.1 ${status} ${REASONS[status]}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
-
-/** Each side's end is the other's, once what was sent before it has arrived. */
-const tie = (client: Duplex, upstream: net.Socket): void => {
-  upstream.on('error', () => client.destroy());
-  upstream.on('close', (broken) => {
-    if (broken || client.destroyed) return void client.destroy();
-    client.end();
-    client.resume(); // nobody takes what it still says
-    const linger = setTimeout(() => client.destroy(), LIMITS.lingerMs);
-    client.once('close', () => clearTimeout(linger));
-  });
-  client.on('close', () => (client.readableEnded ? upstream.destroySoon() : upstream.destroy()));
+const targetOf = (request: IncomingMessage): Target | string => {
+  try {
+    return connectTarget(request.url ?? '');
+  } catch (error) {
+    return problem('egress.request', error instanceof Error ? error.message : 'not understood');
+  }
 };
 
-export const tunnel = async (request: IncomingMessage, client: Duplex, head: Buffer, options: RulingOptions): Promise<void> => {
-  let target: Target;
-  try {
-    target = connectTarget(request.url ?? '');
-  } catch (error) {
-    return reply(client, 400, problem('egress.request', error instanceof Error ? error.message : 'not understood'));
-  }
-  const ruling = await rule(target, undefined, options);
-  if ('status' in ruling) return reply(client, ruling.status, ruling.body);
+/** @param head what came with the request: it is held until everything is judged */
+export const tunnel = async (request: IncomingMessage, client: Duplex, head: Buffer, way: Way): Promise<void> => {
+  const target = targetOf(request);
+  if (typeof target === 'string') return reply(client, 400, target);
+  const pass = await rule(target, undefined, way);
+  if ('status' in pass) return reply(client, pass.status, pass.body);
   if (client.destroyed) return;
   const { host, port } = target;
-  const upstream = net.connect({ host, port, lookup: ruling.lookup, allowHalfOpen: true, timeout: LIMITS.dialMs });
-  const abandon = (): void => void upstream.destroy();
-  const unreachable = (): void => reply(client, 502, problem('egress.upstream', `${host}:${port} cannot be reached`));
-  client.once('close', abandon);
-  upstream.once('error', unreachable);
-  upstream.on('timeout', () => upstream.destroy(upstream.connecting ? new Error('it took too long') : undefined));
-  upstream.once('connect', () => {
-    client.off('close', abandon);
-    upstream.off('error', unreachable);
-    upstream.setTimeout(LIMITS.idleMs);
-    tie(client, upstream);
-    client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-    const { run, decided } = options;
-    const refused = (): void =>
-      decided({ run, verdict: 'denied', host, port, rule: 'server-name', policy: 'builtin egress', code: 'egress.server-name' });
-    checkServerName({ client, upstream, head, target, refused });
+  const refuse = (why: Cut): void => {
+    way.decided({ verdict: 'denied', host, port, policy: 'builtin egress', ...why });
+    client.destroy();
+    socket?.destroy();
+  };
+  let socket: net.Socket | undefined;
+  const release = way.holding.hold({
+    stands: (rules) => pass.stands(rules, socket?.remoteAddress),
+    cut: refuse,
   });
+  client.once('close', () => {
+    release();
+    if (socket?.connecting !== false) socket?.destroy();
+  });
+  let upstream: net.Socket;
+  try {
+    upstream = await dial(target, pass, way.upstream, (opened) => (socket = opened));
+  } catch (error) {
+    if (!(error instanceof CordonError)) throw error;
+    return reply(client, 502, problem(error.code, error.message));
+  }
+  if (client.destroyed) return void upstream.destroy();
+  client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+  const flow = join(client, upstream, way.budget);
+  if (pass.raw) flow(head);
+  else
+    checkServerName({ client, upstream, head, target, flow, refused: () => refuse({ rule: 'server-name', code: 'egress.server-name' }) });
 };

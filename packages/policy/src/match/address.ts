@@ -73,11 +73,11 @@ export const SPECIAL_6: readonly string[] = [
 /** Where addresses carry others, private ones too: mapped, compatible, translated, NAT64, Teredo, 6to4. */
 export const CARRYING: readonly string[] = ['::/96', '::ffff:0:0:0/96', '64:ff9b::/96', '64:ff9b:1::/48', '2001::/32', '2002::/16'];
 
-const special = ((): BlockList => {
+const listOf = (four: readonly string[], six: readonly string[]): BlockList => {
   const list = new BlockList();
   for (const [family, nets] of [
-    ['ipv4', SPECIAL_4],
-    ['ipv6', SPECIAL_6],
+    ['ipv4', four],
+    ['ipv6', six],
   ] as const) {
     for (const net of nets) {
       const [base = '', bits = ''] = net.split('/');
@@ -85,7 +85,21 @@ const special = ((): BlockList => {
     }
   }
   return list;
-})();
+};
+const special = listOf(SPECIAL_4, SPECIAL_6);
+
+/** Where clouds answer a machine's questions about itself and hand it credentials; with the whole of link-local, where no name leads (RFC 3927, RFC 4291 §2.5.6). */
+const METADATA_4: readonly string[] = ['169.254.0.0/16', '168.63.129.16/32', '100.100.100.200/32', '192.0.0.192/32'];
+const METADATA_6: readonly string[] = ['fe80::/10', 'fd00:ec2::254/128', 'fd20:ce::254/128'];
+const metadata = listOf(METADATA_4, METADATA_6);
+
+/** Whether an address may only be reached by a rule that names it. */
+export const isMetadataAddress = (text: string): boolean => {
+  const address = canonicalAddress(text);
+  if (address === undefined) return true;
+  const inner = isIPv4(address) ? address : carried(hextetsOf(address));
+  return (inner !== undefined && metadata.check(inner, 'ipv4')) || (!isIPv4(address) && metadata.check(address, 'ipv6'));
+};
 
 /** Whether an address may only be reached by a rule that says `private: true`. What is no address counts as private. */
 export const isPrivateAddress = (text: string): boolean => {
