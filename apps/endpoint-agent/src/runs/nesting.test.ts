@@ -40,7 +40,7 @@ describe('a place for a run inside a run', () => {
   it('is there down to a depth', () => {
     const line: LiveRun[] = [];
     for (let i = 0; i < MAX_DEPTH; i += 1) line.push(live(line.at(-1)));
-    const nesting = createNesting({ all: () => line });
+    const nesting = createNesting({ all: () => line }, () => 0);
     expect(line.map(depthOf)).toEqual(line.map((_, i) => i + 1));
     expect(line.map((run) => code(() => nesting.enter(run)))).toEqual([...line.slice(1).map(() => 'done'), 'run.too-deep']);
   });
@@ -49,7 +49,7 @@ describe('a place for a run inside a run', () => {
     const top = live(undefined);
     const child = live(top);
     const other = live(undefined);
-    const nesting = createNesting({ all: () => [top, child, other] });
+    const nesting = createNesting({ all: () => [top, child, other] }, () => 0);
     const leave = Array.from({ length: MAX_BELOW }, (_, i) => nesting.enter(i % 2 === 0 ? top : child));
     expect(code(() => nesting.enter(child))).toBe('run.too-many');
     expect(code(() => nesting.enter(other))).toBe('done');
@@ -59,7 +59,7 @@ describe('a place for a run inside a run', () => {
   });
 
   it('is not there in a run that has ended', () => {
-    expect(code(() => createNesting({ all: () => [] }).enter(live(undefined)))).toBe('run.parent-ended');
+    expect(code(() => createNesting({ all: () => [] }, () => 0).enter(live(undefined)))).toBe('run.parent-ended');
   });
 });
 

@@ -4,6 +4,7 @@ import type { EffectivePolicy } from '@cordon/policy/effective.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
+import { createBucket } from '../bucket.ts';
 import { identityOf } from '../launch/preflight.ts';
 import { effectiveFor } from './decide.ts';
 import { requireNeeds, underManifest } from './manifest.ts';
@@ -52,6 +53,8 @@ export const requireWithin = ({ request: { filesystem } }: LaunchPlan, parent: L
 };
 
 const lineOf = (run: LiveRun): LiveRun[] => [run, ...(run.parent === undefined ? [] : lineOf(run.parent))];
+/** The run of this line that nobody inside started. */
+export const topOf = (run: LiveRun): LiveRun => (run.parent === undefined ? run : topOf(run.parent));
 export const depthOf = (run: LiveRun): number => lineOf(run).length;
 
 export interface Nesting {
@@ -59,13 +62,23 @@ export interface Nesting {
   enter(parent: LiveRun): () => void;
 }
 
-export const createNesting = (runs: Pick<RunTable, 'all'>): Nesting => {
-  const below = new Map<LiveRun | undefined, number>();
+/** Below one such run, in time: each leaves two events, for which there is always room. */
+const RATE = { burst: 600, perMinute: 120 };
+
+export const createNesting = (runs: Pick<RunTable, 'all'>, clock: () => number): Nesting => {
+  const rates = new WeakMap<LiveRun, () => boolean>();
+  const below = new Map<LiveRun, number>();
   return {
     enter: (parent) => {
       if (!runs.all().includes(parent)) throw new CordonError('run.parent-ended', 'the run that asked has ended');
       if (depthOf(parent) >= MAX_DEPTH) throw new CordonError('run.too-deep', `runs nest ${MAX_DEPTH} deep and no deeper`);
-      const top = lineOf(parent).at(-1);
+      const top = topOf(parent);
+      const may = rates.get(top) ?? createBucket(RATE, clock);
+      rates.set(top, may);
+      if (!may())
+        throw new CordonError('run.too-many', `more than ${RATE.perMinute} runs a minute were started inside this one`, {
+          retryable: true,
+        });
       const before = below.get(top) ?? 0;
       if (before >= MAX_BELOW)
         throw new CordonError('run.too-many', `there are ${MAX_BELOW} runs inside this one already`, { retryable: true });

@@ -231,6 +231,29 @@ describe('the bound of the spool', () => {
     expect(kept(all) + told(all)).toBe(101);
   });
 
+  it('keeps a quarter for what no run can cause at will', () => {
+    const spool = open('boot_a', 16_384);
+    for (let i = 0; i < 500; i += 1) spool.append(event(`host-${i}`));
+    const end: NewEvent = {
+      kind: 'run.ended',
+      run: 'run_1',
+      agent: 'codex',
+      osUser: 'dev',
+      reason: 'killed',
+      exitCode: 137,
+      durationMs: 1,
+    };
+    for (let i = 0; i < 10; i += 1) {
+      spool.append(end);
+      spool.append(event('more'));
+    }
+    const events = drain(spool);
+    spool.close();
+    expect(events.filter(({ kind }) => kind === 'run.ended')).toHaveLength(10);
+    const rest = drain(spool);
+    expect(told([...events, ...rest]) + kept([...events, ...rest])).toBe(510);
+  });
+
   it('a daemon that stops while it is full writes the count down', () => {
     const spool = open('boot_a', 8192);
     for (let i = 0; i < 100; i += 1) spool.append(event(`h${i}.example`));

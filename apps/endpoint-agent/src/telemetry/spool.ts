@@ -26,6 +26,8 @@ import { LOST_FILE, openLostCount } from './lost-count.ts';
 
 /** Kept free of ordinary events, so that the count of what did not fit always does. */
 const RESERVE = 1024;
+/** What runs can cause any number of: it gets three quarters, and the rest is for what tells of runs, policies, tests, tampering and the daemon. */
+const ORDINARY: ReadonlySet<NewEvent['kind']> = new Set(['egress', 'file', 'audit', 'launch.refused']);
 /** Acknowledged bytes that may lie in a file before it is written anew without them. */
 const STALE_BYTES = 1_048_576;
 /** Chains of which only the head waits, to be signed; there are more only when no control plane ever answers. */
@@ -164,8 +166,9 @@ export const openSpool = (folder: string, bootId: string, maxBytes: number, now:
   return {
     boot: bootId,
     append: (event) => {
-      tell(maxBytes - RESERVE);
-      if (lost.count() === 0 && write(event, maxBytes - RESERVE)) return;
+      const limit = ORDINARY.has(event.kind) ? Math.floor(maxBytes * 0.75) : maxBytes - RESERVE;
+      tell(limit);
+      if (lost.count() === 0 && write(event, limit)) return;
       lost.add();
       lostInAll += 1;
     },
