@@ -78,7 +78,9 @@ describe('a device', () => {
       [404, 'device.not-found'],
     );
     expect(await actionsOn(id)).toEqual(['device.rename', 'device.enroll']);
-    expect((await test.admin<{ items: { id: string }[] }>('GET', '/devices?name=Front')).body.items.map((one) => one.id)).toEqual([id]);
+    expect(
+      (await test.admin<{ items: { id: string }[] }>('GET', '/devices?filter=name%20startsWith%20Front')).body.items.map((one) => one.id),
+    ).toEqual([id]);
   });
 
   it('that moves to a policy which is older than it has its minute of grace from the move on', async () => {

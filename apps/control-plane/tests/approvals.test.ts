@@ -232,7 +232,7 @@ describe('a device', () => {
     expect(await waits(other)).toEqual([true, expect.stringContaining('server.example.com') as string]);
     expect(await waits(listed)).toEqual([false, null]);
     expect(hostsOf(other)).toEqual(['api.example.com', 'more.example.com']);
-    const waiting = await test.admin<{ items: { id: string }[] }>('GET', '/devices?awaitingApproval=yes');
+    const waiting = await test.admin<{ items: { id: string }[] }>('GET', '/devices?filter=awaitingApproval%3Dtrue');
     expect(waiting.body.items.map(({ id }) => id)).toEqual([other]);
 
     // A device without a place of its own: the renewal goes on, and so does what narrows.

@@ -3,6 +3,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CLOSE } from '@cordon/policy/protocol/channel.ts';
+import type { Field } from '@cordon/policy/filter/filter.ts';
+import { DEVICE_FIELDS } from '../src/devices/filter.ts';
 import { ENDINGS } from '../src/gateway/notices.ts';
 
 const root = path.join(import.meta.dirname, '../../..');
@@ -32,6 +34,16 @@ describe('the pages', () => {
       sources.includes(`\`${code}\``) ||
       sources.includes(`\`${code.slice(0, code.lastIndexOf('-') + 1)}\${`);
     expect(codes.filter((code) => !isKnown(code))).toEqual([]);
+  });
+
+  it('describe every field of a filter, and no other', () => {
+    const rows = [...text('docs/filters.md').matchAll(/^\| `(\w+)` \| (\w+) \| (.*) \|$/gm)].map(([, ...cells]) => cells);
+    const fields = Object.entries<Field>(DEVICE_FIELDS).map(([name, { kind, description, words, selfReported }]) => [
+      name,
+      kind,
+      `${description}${words === undefined ? '' : `: ${words.join(', ')}`}${selfReported === true ? '; it says so itself' : ''}`,
+    ]);
+    expect(rows).toEqual(fields);
   });
 
   it('say of every code that a channel closes with what to do', () => {

@@ -37,7 +37,7 @@ const join = async (
 };
 const view = async (id: string): Promise<View> => (await test.admin<View>('GET', `/devices/${id}`)).body;
 const inState = async (state: string): Promise<string[]> =>
-  (await test.admin<{ items: { id: string }[] }>('GET', `/devices?state=${state}&limit=500`)).body.items.map(({ id }) => id);
+  (await test.admin<{ items: { id: string }[] }>('GET', `/devices?filter=state%3D${state}&limit=500`)).body.items.map(({ id }) => id);
 const actions = async (id: string): Promise<string[]> =>
   (await test.admin<{ items: { action: string }[] }>('GET', `/audit?subject=${id}`)).body.items.map(({ action }) => action).toReversed();
 type Results = { results: { device: string; done: boolean; code: string | null }[] };

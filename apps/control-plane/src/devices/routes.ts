@@ -1,23 +1,25 @@
 /** Devices: list, look, rename. They come into being by enrollment. */
+import { parseFilter } from '@cordon/policy/filter/parse.ts';
+import { MAX_FILTER } from '@cordon/policy/filter/tokens.ts';
 import { Type } from 'typebox';
 import { appendAudit } from '../audit/audit.ts';
 import { actorOf } from '../auth/guard.ts';
-import { STATES } from '../compliance/compliance.ts';
 import type { Feature } from '../context.ts';
 import { notFound } from '../errors.ts';
-import { ById, etagOf, Page, pageOf, requireMatch } from '../paging.ts';
+import { ById, etagOf, Page, PageQuery, pageOf, requireMatch } from '../paging.ts';
 import { DeviceView, showDevice, type DeviceRow } from './device.ts';
-import { STANDINGS } from './standing.ts';
+import { DEVICE_FIELDS } from './filter.ts';
 import { findDevice, listDevices, renameDevice } from './store.ts';
 
 const Query = Type.Object(
   {
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
-    cursor: Type.Optional(Type.String({ maxLength: 256, pattern: '^[A-Za-z0-9_-]+$' })),
-    group: Type.Optional(Type.String({ maxLength: 64 })),
-    state: Type.Optional(Type.Enum([...STATES, ...STANDINGS], { description: 'Of compliance, or where it stands: pending, active, …' })),
-    name: Type.Optional(Type.String({ maxLength: 128, description: 'Begins with' })),
-    awaitingApproval: Type.Optional(Type.Enum(['yes', 'no'])),
+    ...PageQuery.properties,
+    filter: Type.Optional(
+      Type.String({
+        maxLength: MAX_FILTER,
+        description: `As \`os = linux and lastSeen < now-7d\`. Fields: ${Object.keys(DEVICE_FIELDS).join(', ')}`,
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -44,9 +46,9 @@ export const registerDevices: Feature = (app, { prisma, clock }) => {
       },
     },
     async (request) => {
-      const { limit = 50, cursor, group, state, name, awaitingApproval } = request.query;
-      const awaiting = awaitingApproval === undefined ? undefined : awaitingApproval === 'yes';
-      const rows = await listDevices(prisma, { group, state, name, awaiting }, limit, cursor);
+      const { limit = 50, cursor, filter } = request.query;
+      const asked = filter === undefined ? undefined : parseFilter(filter, DEVICE_FIELDS);
+      const rows = await listDevices(prisma, asked, limit, cursor, clock());
       return pageOf(rows, limit, ({ enrolledAt, id }) => ({ at: enrolledAt, id }), showDevice);
     },
   );

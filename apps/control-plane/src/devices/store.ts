@@ -1,9 +1,12 @@
 import type { DeviceFacts, DeviceJwk } from '@cordon/policy/protocol/enrollment.ts';
+import type { Filter } from '@cordon/policy/filter/filter.ts';
 import type { Tx } from '../context.ts';
-import type { PrismaClient } from '../db/generated/client.ts';
-import { after } from '../paging.ts';
+import { Prisma, type PrismaClient } from '../db/generated/client.ts';
+import { filterSql } from '../filtering/sql.ts';
+import { decodeCursor } from '../paging.ts';
 import type { DeviceRow } from './device.ts';
-import { isStanding, standingOf, type End, type Standing } from './standing.ts';
+import { DEVICE_COLUMNS, DEVICE_FIELDS } from './filter.ts';
+import { standingOf, type End, type Standing } from './standing.ts';
 
 const include = {
   status: { select: { state: true } },
@@ -14,43 +17,26 @@ const include = {
 export const findDevice = (prisma: Tx | PrismaClient, id: string): Promise<DeviceRow | null> =>
   prisma.device.findUnique({ where: { id }, include });
 
-export interface DeviceFilter {
-  readonly group: string | undefined;
-  /** A compliance state, or where the device stands. */
-  readonly state: string | undefined;
-  readonly name: string | undefined;
-  /** Whether it waits until somebody approves what its groups give. */
-  readonly awaiting: boolean | undefined;
-}
-
-const inState = (state: string | undefined): object => {
-  if (state === undefined) return {};
-  if (!isStanding(state)) return { status: { state } };
-  if (state === 'pending') return { approvedAt: null, revokedAt: null };
-  return state === 'active' ? { approvedAt: { not: null }, revokedAt: null } : { endedAs: state };
-};
-
-/** Newest first; one more than the limit. */
-export const listDevices = (
+/** Newest first; one more than the limit. @throws Refusal request.cursor */
+export const listDevices = async (
   prisma: PrismaClient,
-  { group, state, name, awaiting }: DeviceFilter,
+  filter: Filter | undefined,
   limit: number,
   cursor: string | undefined,
-): Promise<DeviceRow[]> =>
-  prisma.device.findMany({
-    where: {
-      AND: [
-        after(cursor, 'enrolledAt', 'dev'),
-        group === undefined ? {} : { memberships: { some: { groupId: group } } },
-        inState(state),
-        name === undefined ? {} : { name: { startsWith: name } },
-        awaiting === undefined ? {} : { awaiting: awaiting ? { not: null } : null },
-      ],
-    },
+  now: Date,
+): Promise<DeviceRow[]> => {
+  const { at, id } = cursor === undefined ? { at: null, id: null } : decodeCursor(cursor, 'dev');
+  const asked = filter === undefined ? Prisma.sql`true` : filterSql(filter, DEVICE_FIELDS, DEVICE_COLUMNS, now);
+  const page = await prisma.$queryRaw<{ id: string }[]>`
+    SELECT d.id FROM device d LEFT JOIN device_status s ON s.device_id = d.id
+    WHERE (${at}::timestamptz IS NULL OR (d.enrolled_at, d.id) < (${at}::timestamptz, ${id}::text)) AND ${asked}
+    ORDER BY d.enrolled_at DESC, d.id DESC LIMIT ${limit + 1}`;
+  return prisma.device.findMany({
+    where: { id: { in: page.map((row) => row.id) } },
     include,
     orderBy: [{ enrolledAt: 'desc' }, { id: 'desc' }],
-    take: limit + 1,
   });
+};
 
 export interface NewDevice {
   readonly id: string;
