@@ -1,25 +1,19 @@
 /** The daemon: holds the key, the connection, the last good state and the spool, and launches each run as the user who asks. */
 import { randomBytes } from 'node:crypto';
-import fs from 'node:fs';
 import path from 'node:path';
 import type { UpFrame } from '@cordon/policy/protocol/channel.ts';
 import type { AgentConfig } from './config.ts';
 import { startChannel, type Channel } from './control/channel.ts';
 import { createDispatcher } from './control/dispatch.ts';
 import { helloOf } from './control/hello.ts';
-import { startEgress } from './egress/egress.ts';
-import { readHosts } from './egress/hosts.ts';
 import { reportDecisions } from './egress/report.ts';
 import { enterState } from './enter.ts';
 import { openIdentity } from './identity/identity.ts';
 import { createWaiting } from './identity/waiting.ts';
 import { closeInherited } from './launch/descriptors.ts';
-import { installHelpers } from './launch/helpers.ts';
-import { createLauncher } from './launch/launcher.ts';
-import { openLimiter } from './launch/limiter.ts';
-import { accountNamed, servedAccounts } from './local-api/accounts.ts';
+import { openLaunching } from './launching.ts';
+import { servedAccounts } from './local-api/accounts.ts';
 import type { Status } from './local-api/protocol.ts';
-import { createDoors } from './local-api/doors.ts';
 import { createOrigin } from './local-api/origin.ts';
 import { answerInside, startLocalApi } from './local-api/server.ts';
 import { statusOf } from './local-api/status.ts';
@@ -27,7 +21,6 @@ import { wipe } from './orders/retire.ts';
 import { openStanding } from './orders/standing.ts';
 import { ownFolder } from './own-folder.ts';
 import { openHistory } from './policy-state/history.ts';
-import { INSTALLATION } from './place.ts';
 import { openPolicyState } from './policy-state/open.ts';
 import type { Outcome } from './policy-state/policy-state.ts';
 import { watchStateFolder } from './state-folder.ts';
@@ -37,8 +30,10 @@ import { createEnforcement } from './runs/enforcement.ts';
 import { createFollower } from './runs/follow.ts';
 import { launchable } from './runs/launchable.ts';
 import { createRunTable, endOrphans } from './runs/run-table.ts';
-import { runCanary } from './self-test/canary.ts';
-import { startTester } from './self-test/tester.ts';
+import { startSelfTest } from './self-test/self-test.ts';
+import type { Tester } from './self-test/tester.ts';
+import { openDaemonLog } from './run-log/daemon-log.ts';
+import { openMemory } from './run-log/memory.ts';
 import { startReporter } from './telemetry/reporter.ts';
 import { openSpool } from './telemetry/spool.ts';
 
@@ -47,47 +42,40 @@ const SPOOL_BYTES = 64 * 1024 * 1024;
 const TEND_MS = 5000;
 
 /** Runs until the signal is aborted. @throws CordonError `daemon.already-running`, `folder.unsafe`, `enroll.missing`, `identity.key`, `launch.*-missing`, `egress.*` */
-export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (message: string) => void): Promise<void> => {
+export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (message: string) => void): Promise<void> => {
   closeInherited();
   process.umask(0o077);
   const { stateDir, runtimeDir } = config;
   const root = process.getuid?.() === 0;
   const assurance = root ? 'system' : 'user';
-  const { enrollment, lock } = await enterState(stateDir);
-  ownFolder(runtimeDir);
-  const folder = (name: string, mode: number): string => {
-    const place = path.join(runtimeDir, name);
-    fs.rmSync(place, { recursive: true, force: true });
-    fs.mkdirSync(place, { mode });
-    fs.chmodSync(place, mode);
-    return place;
-  };
   const now = (): Date => new Date();
+  const { enrollment, lock } = await enterState(stateDir);
+  const daemonLog = openDaemonLog(stateDir, now, say);
+  const log = daemonLog.write;
+  ownFolder(runtimeDir);
   const identity = openIdentity({ stateDir, enrollment, keyDays: config.keyDays, now, log });
   const spool = openSpool(path.join(stateDir, 'spool'), `boot_${randomBytes(12).toString('base64url')}`, SPOOL_BYTES, now);
-  const orphans = endOrphans(path.join(stateDir, 'runs'), now());
-  for (const orphan of orphans) spool.append({ kind: 'run.ended', ...orphan, reason: 'killed', exitCode: 137 });
-  if (orphans.length > 0) log(`an earlier daemon left ${orphans.length} runs: they are ended`);
-  const helpers = installHelpers(path.join(runtimeDir, 'helpers'));
-  const limiter = await openLimiter();
-  const nobody = accountNamed('nobody');
   const runs = createRunTable(path.join(stateDir, 'runs'));
-  const egress = await startEgress({
+  const memory = openMemory({ stateDir, daemonLog, runs, state: () => policyState.current(now()), append: spool.append, now });
+  const orphans = endOrphans(path.join(stateDir, 'runs'), now());
+  for (const orphan of orphans) memory.report({ kind: 'run.ended', ...orphan, reason: 'killed', exitCode: 137 });
+  if (orphans.length > 0) log(`an earlier daemon left ${orphans.length} runs: they are ended`);
+  let tester: Tester | undefined;
+  const launching = await openLaunching({
     runtimeDir,
-    hosts: readHosts(config.hostsFile),
-    ...(root && { dropTo: { uid: nobody?.uid ?? 65_534, gid: nobody?.gid ?? 65_534 } }),
-    onDecision: reportDecisions(runs, spool.append),
-    onDeath: () => log('the egress process died; runs keep going without a way out, new runs get a new one'),
+    stateDir,
+    hostsFile: config.hostsFile,
+    onDecision: reportDecisions(runs, memory.report),
+    onDeath: () => {
+      log('the egress process died; runs keep going without a way out, new runs get a new one');
+      tester?.soon();
+    },
   });
-  const doors = createDoors(folder('inside', root ? 0o711 : 0o700));
-  const launcher = createLauncher({ runtimeDir: folder('launch', 0o700), helpers, egress, limiter, doors });
+  const { launcher, limiter, egress, doors, host } = launching;
   const policyState = openPolicyState(stateDir, enrollment, log);
   await policyState.load(now());
   for (const { code } of policyState.problems())
     spool.append({ kind: 'policy', state: 'rejected', digest: '', serial: 0, code: code.slice(0, 64) });
-  // Symbolic links on the way would hide the real place from the comparison.
-  const installation = [INSTALLATION, stateDir, runtimeDir].map((place) => fs.realpathSync(place));
-  const host = { installation, limits: limiter.means };
   let channel: Channel | undefined;
   const retirement = new AbortController();
   const send = (frame: UpFrame): boolean => channel?.send(frame) ?? false;
@@ -104,20 +92,22 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     },
     now(),
   );
-  const canaryFolder = folder('canary', 0o755);
   const accounts = servedAccounts(config.users);
-  const canaryAccount = root ? nobody : accounts[0];
-  const tester = startTester({
-    test: async (state) => canaryAccount && runCanary({ launcher, state, account: canaryAccount, folder: canaryFolder, host, now }),
+  const selfTest = startSelfTest({
+    launching,
+    runtimeDir,
+    account: root ? launching.nobody : accounts[0],
     state: () => policyState.current(now()),
     inMaintenance: () => standing.maintenance(now()) !== undefined,
     onResult: (result) => {
       send({ type: 'selftest', result });
       reporter.selfTested(result);
     },
+    now,
     log,
   });
-  const enforcement = createEnforcement({ runs, egress, host, report: spool.append, now, log });
+  tester = selfTest;
+  const enforcement = createEnforcement({ runs, egress, host, report: memory.report, now, log });
   const follow = createFollower({
     epoch: () => policyState.current(now())?.epoch ?? 0,
     applyToRuns: enforcement.apply,
@@ -125,7 +115,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     send,
     onReplaced: ({ digest, serial }) => {
       log(`enforces ${digest.slice(0, 12)}, serial ${serial}`);
-      tester.soon();
+      selfTest.soon();
     },
   });
   const seen = policyState.current(now())?.seen ?? [];
@@ -173,7 +163,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
       key: identity.key().kid,
       connected,
       state: policyState.current(now()),
-      selfTest: tester.last(),
+      selfTest: selfTest.last(),
       spool,
       blocked: (policyState.crashLoop() ?? waiting.why())?.message,
       maintenance: standing.maintenance(now()),
@@ -183,7 +173,23 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     });
   };
   const rotateKey = async (): Promise<string> => (await identity.rotate(signal)).kid;
-  const converse = createConversation({ launcher, runs, state: enforced, status, report: spool.append, rotateKey, host, clock, enforcement });
+  const converse = memory.answering(
+    createConversation({
+      launcher,
+      runs,
+      state: enforced,
+      status,
+      report: (event) => {
+        memory.report(event);
+        selfTest.heard(event);
+      },
+      refused: memory.refused,
+      rotateKey,
+      host,
+      clock,
+      enforcement,
+    }),
+  );
   const originOf = createOrigin(runs.all);
   doors.serve(answerInside(originOf, converse));
   const local = await startLocalApi(runtimeDir, accounts, originOf, converse);
@@ -202,8 +208,8 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
       const state = inForce();
       const stored = policyState.isPersisted() ? {} : { code: 'state.not-persisted' };
       if (state !== null) send({ type: 'ack', ...state, phase: 'enforced', ...stored });
-      const selfTest = tester.last();
-      if (selfTest !== undefined) send({ type: 'selftest', result: selfTest });
+      const result = selfTest.last();
+      if (result !== undefined) send({ type: 'selftest', result });
       reporter.onConnected();
       history.onConnected();
     },
@@ -212,7 +218,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
   const loaded = policyState.current(now());
   if (loaded !== undefined) {
     spool.append({ kind: 'policy', state: 'confirmed', digest: loaded.digest, epoch: loaded.epoch, serial: loaded.serial });
-    tester.soon();
+    selfTest.soon();
   }
   const watchFolder = watchStateFolder(stateDir, (code, message) => {
     log(`${code}: ${message}`);
@@ -224,20 +230,18 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, log: (
     const outcome = await policyState.tend(now());
     if (outcome !== undefined) take(outcome);
     enforcement.tend(policyState.current(now()));
+    selfTest.look();
   };
   const tender = setInterval(() => void tend().catch((error: unknown) => log(`the state could not be tended: ${String(error)}`)), TEND_MS);
   const stop = AbortSignal.any([signal, retirement.signal]);
   await new Promise<void>((resolve) => (stop.aborted ? resolve() : stop.addEventListener('abort', () => resolve(), { once: true })));
-  tester.stop();
   clearInterval(tender);
   await reporter.finish();
   leaving.abort();
   local.stop();
   await endAll(runs, channel.done);
-  await launcher.stop();
-  limiter.close();
+  await launching.stop();
   spool.close();
-  egress.stop();
   policyState.close();
   standing.close();
   if (standing.isRetired()) wipe(stateDir);

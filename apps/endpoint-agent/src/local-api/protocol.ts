@@ -4,6 +4,7 @@ import type { ResourceMeans } from '@cordon/policy/compile/bubblewrap-controls.t
 import type { Explanation } from '@cordon/policy/effective.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { HistoryStatus } from '../policy-state/history.ts';
+import type { MemoryReply, MemoryRequest } from '../run-log/requests.ts';
 
 export const KIND = { control: 0, stdin: 1, stdout: 2, stderr: 3 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
@@ -39,6 +40,7 @@ export type Request =
   | ({ readonly op: 'run'; readonly argv: readonly string[]; readonly terminal?: TerminalWish } & Who)
   | ({ readonly op: 'why'; readonly target: string; readonly access: 'read' | 'write' } & Who)
   | { readonly op: 'status' }
+  | MemoryRequest
   | { readonly op: 'rotate-key' }
   | { readonly op: 'environment'; readonly values: Readonly<Record<string, string>> }
   | { readonly op: 'resize'; readonly rows: number; readonly columns: number }
@@ -98,6 +100,7 @@ export type Reply =
   | { readonly type: 'ended'; readonly reason: string; readonly exitCode: number }
   | { readonly type: 'why'; readonly explanation: Explanation }
   | { readonly type: 'status'; readonly status: Status }
+  | MemoryReply
   | { readonly type: 'inside'; readonly status: InsideStatus }
   /** The thumbprint of the key that is in force now. */
   | { readonly type: 'rotated'; readonly key: string }

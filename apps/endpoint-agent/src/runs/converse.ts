@@ -7,6 +7,7 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import type { Launcher, Run } from '../launch/launcher.ts';
 import type { TerminalSize } from '../launch/terminal.ts';
 import { encode, KIND, type Reply, type Request, type RunNotice, type Status } from '../local-api/protocol.ts';
+import type { Account } from '../local-api/accounts.ts';
 import type { Caller, Conversation } from '../local-api/server.ts';
 import { planFor, type HostFacts } from './decide.ts';
 import { createInput } from './input.ts';
@@ -24,6 +25,8 @@ export interface Services {
   readonly state: () => VerifiedState | undefined;
   readonly status: () => Status;
   readonly report: (event: NewEvent) => void;
+  /** A run did not start, and why: for whoever asked; told before the event of it. */
+  readonly refused?: (run: string, account: Account, error: { readonly code: string; readonly message: string }) => void;
   readonly enforcement: Pick<Enforcement, 'judge' | 'noticeOf'>;
   /** Replaces the device's key. @returns the thumbprint of the one in force then */
   readonly rotateKey: () => Promise<string>;
@@ -152,6 +155,7 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
         const { code, message } = describe(error);
         run?.kill('killed');
         services.runs.remove(id);
+        services.refused?.(id, caller.account, { code, message });
         services.report({ kind: 'launch.refused', ...common, code, program });
         caller.reply({ type: 'error', code, message });
         caller.socket.end();

@@ -1,0 +1,73 @@
+/** All that a run needs on this machine, opened together: helpers, limits, the egress process, ways inside, and the launcher over them. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { startEgress, type Egress, type EgressOptions } from './egress/egress.ts';
+import { readHosts } from './egress/hosts.ts';
+import { installHelpers, type Helpers } from './launch/helpers.ts';
+import { createLauncher, type Launcher } from './launch/launcher.ts';
+import { openLimiter, type Limiter } from './launch/limiter.ts';
+import { accountNamed, type Account } from './local-api/accounts.ts';
+import { createDoors, type Doors } from './local-api/doors.ts';
+import { INSTALLATION } from './place.ts';
+import type { HostFacts } from './runs/decide.ts';
+
+export interface LaunchingOptions extends Pick<EgressOptions, 'onDecision' | 'onDeath'> {
+  /** Its own folder, which everybody may enter. */
+  readonly runtimeDir: string;
+  readonly stateDir: string;
+  readonly hostsFile: string | undefined;
+}
+
+export interface Launching {
+  readonly launcher: Launcher;
+  readonly limiter: Limiter;
+  readonly egress: Egress;
+  readonly doors: Doors;
+  readonly helpers: Helpers;
+  readonly host: HostFacts;
+  /** Whose rights nothing hangs on; of a root daemon, the egress process and the self-test have them. */
+  readonly nobody: Account | undefined;
+  stop(): Promise<void>;
+}
+
+/** A folder that was emptied, with this mode. */
+export const freshFolder = (runtimeDir: string, name: string, mode: number): string => {
+  const place = path.join(runtimeDir, name);
+  fs.rmSync(place, { recursive: true, force: true });
+  fs.mkdirSync(place, { mode });
+  fs.chmodSync(place, mode);
+  return place;
+};
+
+/** @throws CordonError `launch.*-missing`, `launch.helper-unsafe`, `launch.platform`, `egress.*` */
+export const openLaunching = async ({ runtimeDir, stateDir, hostsFile, onDecision, onDeath }: LaunchingOptions): Promise<Launching> => {
+  const root = process.getuid?.() === 0;
+  const nobody = accountNamed('nobody');
+  const helpers = installHelpers(path.join(runtimeDir, 'helpers'));
+  const limiter = await openLimiter();
+  const egress = await startEgress({
+    runtimeDir,
+    hosts: readHosts(hostsFile),
+    ...(root && { dropTo: { uid: nobody?.uid ?? 65_534, gid: nobody?.gid ?? 65_534 } }),
+    onDecision,
+    ...(onDeath !== undefined && { onDeath }),
+  });
+  const doors = createDoors(freshFolder(runtimeDir, 'inside', root ? 0o711 : 0o700));
+  const launcher = createLauncher({ runtimeDir: freshFolder(runtimeDir, 'launch', 0o700), helpers, egress, limiter, doors });
+  // Symbolic links on the way would hide the real place from the comparison.
+  const installation = [INSTALLATION, stateDir, runtimeDir].map((place) => fs.realpathSync(place));
+  return {
+    launcher,
+    limiter,
+    egress,
+    doors,
+    helpers,
+    host: { installation, limits: limiter.means },
+    nobody,
+    stop: async () => {
+      await launcher.stop();
+      limiter.close();
+      egress.stop();
+    },
+  };
+};
