@@ -28,6 +28,8 @@ import { registerOrders } from './orders/routes.ts';
 import { registerPublishing } from './publishing/routes.ts';
 import { registerReports } from './reports/routes.ts';
 import { enforceRouteRules, type KnownRoute } from './route-rules.ts';
+import { registerRunIdentity } from './run-identity/routes.ts';
+import { registerWellKnown } from './run-identity/well-known.ts';
 import { registerTampering } from './tampering/routes.ts';
 import { registerTelemetry } from './telemetry/routes.ts';
 import { registerWatch } from './watch/routes.ts';
@@ -51,6 +53,7 @@ const ADMIN_FEATURES: readonly Feature[] = [
   registerCompliance,
   registerAudit,
   registerHistory,
+  registerRunIdentity,
   registerWatch,
 ];
 
@@ -161,12 +164,14 @@ export const buildDevice = (context: Context): Promise<Listener> =>
     bodyLimit: 65_536,
     prefix: '/agent/v1',
     limit: { max: 120, timeWindow: 60_000, cache: 200_000, hook: 'preHandler', keyGenerator: deviceKey },
-    before: (app) =>
-      describeApi(app, {
+    before: async (app) => {
+      await describeApi(app, {
         prefix: '/agent/v1',
         title: 'Cordon for devices',
         description:
           'Enrollment and sessions. Devices prove themselves by signatures inside the messages. A session’s ticket opens the WebSocket channel at /agent/v1/channel (subprotocol cordon.v1).',
-      }),
+      });
+      await registerWellKnown(app, context);
+    },
     features: DEVICE_FEATURES,
   });

@@ -75,6 +75,22 @@ describe('the configuration', () => {
     ['CORDON_LOG', 'loud'],
   ])('names the variable that is wrong: %s=%s', (name, value) => expect(refused({ [name]: value })).toEqual(['config.invalid', name]));
 
+  it.each([
+    'https://cordon.example/',
+    'https://cordon.example/path',
+    'https://CORDON.example',
+    'http://cordon.example',
+    'https://me@cordon.example',
+    'cordon.example',
+    'https://cordon.example:443',
+  ])('does not name %s as who made tokens: it would be read differently somewhere, or in clear text', (CORDON_ISSUER) =>
+    expect(refused({ CORDON_ISSUER })).toEqual(['config.invalid', 'CORDON_ISSUER']),
+  );
+
+  it.each(['https://cordon.example:7401', 'http://127.0.0.1:7401'])('names %s as who made tokens', (CORDON_ISSUER) =>
+    expect(configFrom({ CORDON_ISSUER }).issuer).toBe(CORDON_ISSUER),
+  );
+
   it('wants certificate and key together, and names the missing one', () => {
     expect(refused({ CORDON_TLS_CERT: '/c' })).toEqual(['config.invalid', 'CORDON_TLS_KEY']);
     expect(refused({ CORDON_TLS_KEY: '/k' })).toEqual(['config.invalid', 'CORDON_TLS_CERT']);

@@ -18,6 +18,8 @@ export interface Config {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Addresses whose forwarded headers are believed; they end TLS. Empty means none. */
   readonly trustProxy: readonly string[];
+  /** What tokens of runs name as who made them: where others reach the device listener. Undefined: as it listens. */
+  readonly issuer: string | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 
@@ -34,6 +36,19 @@ const port = (env: Environment, name: string, fallback: number): number => {
   const value = Number(text);
   if (!/^\d{1,5}$/.test(text) || value > 65_535) throw wrong(name, 'a port number from 0 (any free one) to 65535');
   return value;
+};
+
+/** An origin that everyone reads alike: tokens are compared with it letter by letter. */
+const issuerFrom = (text: string | undefined): string | undefined => {
+  if (text === undefined) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const local = url?.protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
+  if (url === undefined || url.origin !== text || !(url.protocol === 'https:' || local))
+    throw wrong(
+      'CORDON_ISSUER',
+      'the origin of the device listener as others reach it, such as https://cordon.example:7401, with nothing after it',
+    );
+  return text;
 };
 
 /** @throws CordonError config.invalid, naming the variable and what it expects */
@@ -61,6 +76,7 @@ export const configFrom = (env: Environment): Config => {
       .split(',')
       .map((address) => address.trim())
       .filter(Boolean),
+    issuer: issuerFrom(optional('CORDON_ISSUER')),
     logLevel: level,
   };
 };

@@ -1,6 +1,6 @@
 /** Who may do what on the admin listener: one table, read by the guard and by the test over every route and role. */
 
-export const ROLES = ['owner', 'author', 'approver', 'operator', 'helpdesk', 'auditor', 'gitops'] as const;
+export const ROLES = ['owner', 'author', 'approver', 'operator', 'helpdesk', 'auditor', 'gitops', 'verifier'] as const;
 export type Role = (typeof ROLES)[number];
 
 const READ = [
@@ -26,6 +26,7 @@ const WRITE = [
   'audit.read',
   'tokens.read',
   'tokens.write',
+  'identity.introspect',
 ] as const;
 
 export const PERMISSIONS = [...READ, ...WRITE] as const;
@@ -38,6 +39,7 @@ export type DevicePermission = 'device' | 'public';
  * - author writes policies and where they apply, and proposes them; approver and owner put them in force; gitops does both for a repository. Who may bring
  *   an approval's signatures is here; whether they count is for the approver's key and the signer.
  * - operator runs the fleet (enrollment, groups, revocation); helpdesk looks and adds devices; auditor only looks, everywhere.
+ * - verifier is for programs of others that take tokens of runs: it asks whether one still counts, and nothing else.
  */
 const GRANTED: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   owner: new Set(PERMISSIONS),
@@ -66,6 +68,7 @@ const GRANTED: Readonly<Record<Role, ReadonlySet<Permission>>> = {
     'changes.publish',
     'compliance.read',
   ]),
+  verifier: new Set(['identity.introspect']),
 };
 
 export const isRole = (text: string): text is Role => (ROLES as readonly string[]).includes(text);

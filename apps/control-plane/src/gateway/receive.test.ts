@@ -51,6 +51,7 @@ describe('what a device says', () => {
       history: { walk: () => Promise.reject(new Error('nobody asks here')), report: () => Promise.resolve() },
       tampering: { hear: () => Promise.resolve() },
       orders: { deliver: () => Promise.resolve(), answer: () => Promise.resolve() },
+      tokens: { ask: () => undefined },
       clock: () => new Date(0),
       log,
       resync: () => Promise.resolve(),

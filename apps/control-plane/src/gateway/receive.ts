@@ -13,6 +13,7 @@ import {
 } from '@cordon/policy/protocol/channel.ts';
 import { FindingFrame, HistoryRequest } from '@cordon/policy/protocol/history.ts';
 import { OrderReply } from '@cordon/policy/protocol/orders.ts';
+import { TokenRequest } from '@cordon/policy/protocol/run-tokens.ts';
 import { bodyIn } from '@cordon/policy/protocol/batch.ts';
 import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { readStrictJson } from '@cordon/policy/trust/strict-json.ts';
@@ -24,6 +25,7 @@ import type { HeadBook } from '../reports/head-book.ts';
 import { faultOf } from '../telemetry/chain.ts';
 import type { Ingest } from '../telemetry/ingest.ts';
 import type { OrderDesk } from '../orders/desk.ts';
+import type { TokenDesk } from '../run-identity/desk.ts';
 import type { TamperingBook } from '../tampering/integrity.ts';
 import type { HistoryDesk } from '../witness/desk.ts';
 import type { ReportBook } from './acks.ts';
@@ -40,6 +42,7 @@ const head = Compile(HeadFrame);
 const history = Compile(HistoryRequest);
 const finding = Compile(FindingFrame);
 const orderReply = Compile(OrderReply);
+const token = Compile(TokenRequest);
 
 /** RFC 6455 §7.4.1: the server met something unexpected. */
 const INTERNAL = 1011;
@@ -81,12 +84,6 @@ const frameOf = (value: unknown): UpFrame => {
     case 'order.reply':
       if (orderReply.Check(value) && !value.code?.includes('\0') && !value.proof?.includes('\0')) return value;
       break;
-    case 'history':
-      if (history.Check(value)) return value;
-      break;
-    case 'finding':
-      if (finding.Check(value)) return value;
-      break;
     case 'hello':
       if (
         hello.Check(value) &&
@@ -96,6 +93,7 @@ const frameOf = (value: unknown): UpFrame => {
         return value;
       break;
     default:
+      for (const kind of [token, history, finding]) if (kind.Check(value)) return value;
   }
   throw new CordonError('channel.frame', 'the message is not one of those that devices send, or does not fit its schema');
 };
@@ -115,6 +113,7 @@ interface Parts {
   readonly history: HistoryDesk;
   readonly tampering: TamperingBook;
   readonly orders: OrderDesk;
+  readonly tokens: TokenDesk;
   readonly clock: () => Date;
   readonly log: FastifyBaseLogger;
   /** Called when trees and checkpoint do not agree with the database. */
@@ -122,7 +121,7 @@ interface Parts {
 }
 
 export const createReceiver = (parts: Parts): Receiver => {
-  const { published, push, reports, ingest, facts, heads, trust, history: desk, tampering, orders, clock, log, resync } = parts;
+  const { published, push, reports, ingest, facts, heads, trust, history: desk, tampering, orders, tokens, clock, log, resync } = parts;
   const judged = new Map<string, UpFrame>();
 
   /** @throws CordonError channel.frame, json.* */
@@ -157,6 +156,7 @@ export const createReceiver = (parts: Parts): Receiver => {
       if (frame.protocol !== PROTOCOL) return refuse(session, 'channel.protocol', `this server speaks protocol ${PROTOCOL}`);
       session.greeted = true;
       session.held = frame.enforcing?.digest;
+      session.boot = frame.boot;
       if (frame.facts !== undefined) facts.hear(session.device, frame.facts);
       // Held against what it acknowledged before, so before that is overwritten.
       reports.after(
@@ -200,6 +200,9 @@ export const createReceiver = (parts: Parts): Receiver => {
           .catch((error: unknown) =>
             log.error({ err: error, device: session.device }, 'an answer could not be stored; the order is sent again'),
           );
+        return;
+      case 'token':
+        tokens.ask(session, frame);
         return;
       case 'history':
         desk.walk(frame).then(

@@ -23,6 +23,8 @@ import { createReportStore, sessionFacts, writeSeen } from './store.ts';
 import { takeCosignatures, tellLate } from '../witness/cosigning.ts';
 import { createHistoryDesk } from '../witness/desk.ts';
 import { createHold } from '../witness/hold.ts';
+import { createTokenDesk } from '../run-identity/desk.ts';
+import { issuerOf } from '../run-identity/issuer.ts';
 import { createTrustFrames } from './trust-frames.ts';
 import { createUpgrade } from './upgrade.ts';
 
@@ -71,6 +73,7 @@ export const registerGateway: Feature = (app, context) => {
     history: createHistoryDesk(context),
     tampering: createTamperingBook(context),
     orders,
+    tokens: createTokenDesk(context, issuerOf(context, app)),
     clock,
     log,
     resync: () => sync([]),

@@ -1,5 +1,6 @@
 /** One connected device. Small on purpose: ten thousand of them lie in memory. */
 import type { Buffer } from 'node:buffer';
+import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { DownFrame } from '@cordon/policy/protocol/channel.ts';
@@ -24,6 +25,10 @@ export class Session {
   readonly inflates: boolean;
   /** Its number in the line of the device's sessions: one with a higher number, here or at another replica, ends it. */
   readonly joins: number;
+  /** What this session is called towards the device: statements that it signs for this session name it. */
+  readonly nonce = randomBytes(16).toString('base64url');
+  /** The start of its daemon, as hello said. */
+  boot: string | undefined = undefined;
   /** Hello was received; until then it gets no state. */
   greeted = false;
   cohort: string | undefined = undefined;

@@ -127,7 +127,7 @@ export const createUpgrade = ({
     session.send({
       type: 'welcome',
       session: randomBytes(12).toString('base64url'),
-      nonce: randomBytes(16).toString('base64url'),
+      nonce: session.nonce,
       time: clock().toISOString(),
       heartbeatSeconds: HEARTBEAT_SECONDS,
     });

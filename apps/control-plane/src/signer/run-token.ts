@@ -17,9 +17,11 @@ export interface TokenWorld {
   readonly now: Date;
 }
 
-const refuse = (code: string, message: string): never => {
-  throw new CordonError(code, message);
+const refuse = (code: string, message: string, retryable = false): never => {
+  throw new CordonError(code, message, { retryable });
 };
+/** A publish was signed in between, or another replica's signer was faster. */
+const behind = (message: string): never => refuse('signer.token', message, true);
 
 /** Whether an enforced allow names it; whether it reaches this run is for the device, which resolves. */
 const names = (held: Held, audience: string, now: Date): boolean => {
@@ -39,10 +41,10 @@ export const checkRunToken = (claims: unknown, { root, leaves, heldOf, now }: To
     refuse('signer.clock', `it would be issued at ${iat}, and for the signer it is ${now.toISOString()}: set the clock`);
   const cohort = leaves.memberOf(verified.device);
   if (cohort === undefined || cohort === '' || cohort !== verified.cohort)
-    refuse('signer.token', 'the device does not stand in that cohort under what was signed last');
+    behind('the device does not stand in that cohort under what was signed last');
   if (leaves.cohortOf(verified.cohort)?.digest !== verified.bundle)
-    refuse('signer.token', 'the cohort of the device has another bundle under what was signed last');
-  const held = heldOf(verified.bundle) ?? refuse('signer.token', 'the signer does not have that bundle');
+    behind('the cohort of the device has another bundle under what was signed last');
+  const held = heldOf(verified.bundle) ?? behind('the signer does not have that bundle');
   if (!names(held, aud, now)) refuse('signer.token', `no policy of the device lets ${aud} receive the identity of runs`);
   return claims;
 };

@@ -22,7 +22,7 @@ const STATEMENT: RunStatement = {
   audience: 'https://api.example.com',
   delivery: 'workload',
 };
-const CONTEXT = { org: 'org_a', device: STATEMENT.device, nonce: STATEMENT.nonce, after: 2, now: NOW };
+const CONTEXT = { org: 'org_a', device: STATEMENT.device, nonce: STATEMENT.nonce, number: 3, now: NOW };
 
 describe('a statement about a run', () => {
   it('is opened in the session that it was made for', async () => {
@@ -41,8 +41,8 @@ describe('a statement about a run', () => {
     ['of another device, stolen and replayed', { device: 'dev_0000000000000002' }, 'run-statement.device'],
     ['in another organisation', { org: 'org_b' }, 'run-statement.org'],
     ['in a later session of the same device', { nonce: 'm'.repeat(22) }, 'run-statement.nonce'],
-    ['a second time in its session', { after: 3 }, 'run-statement.used'],
-    ['after one with a higher number', { after: 9 }, 'run-statement.used'],
+    ['a second time in its session, with the next question', { number: 4 }, 'run-statement.number'],
+    ['with a question before its own', { number: 2 }, 'run-statement.number'],
     ['long after it was made', { now: new Date(NOW.getTime() + STATEMENT_SKEW_MS + 1) }, 'run-statement.time'],
     ['long before it was made', { now: new Date(NOW.getTime() - STATEMENT_SKEW_MS - 1) }, 'run-statement.time'],
   ])('is refused %s', async (_what, context, code) => {

@@ -22,7 +22,7 @@ export const RunStatement = Type.Object(
     boot: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),
     /** Of the session in which it is exchanged, given by the control plane. */
     nonce: Base64Url(64),
-    /** Grows with each statement of a session: none counts twice. */
+    /** Grows with each question of a session: no statement counts twice. */
     number: Type.Integer({ minimum: 1, maximum: 2_147_483_647 }),
     at: Time,
     run: RunId,
@@ -46,19 +46,19 @@ export interface StatementContext {
   readonly org: string;
   readonly device: string;
   readonly nonce: string;
-  /** The highest number that was taken in this session. */
-  readonly after: number;
+  /** Of the question that it came with: each is asked once in a session. */
+  readonly number: number;
   readonly now: Date;
 }
 
 /**
  * @param key the device's current one
- * @throws CordonError `jws.*`, `json.*`, `key.refused`; `run-statement.schema|org|device|nonce|used|time`
+ * @throws CordonError `jws.*`, `json.*`, `key.refused`; `run-statement.schema|org|device|nonce|number|time`
  */
 export const openRunStatement = async (
   jws: string,
   key: DeviceJwk,
-  { org, device, nonce, after, now }: StatementContext,
+  { org, device, nonce, number, now }: StatementContext,
 ): Promise<RunStatement> => {
   const { payload } = await openCompact(jws, { typ: 'cordon-run+jws', keys: admit(key), maxBytes: MAX_STATEMENT });
   const demand = (held: boolean, what: string, message: string): void => {
@@ -68,7 +68,7 @@ export const openRunStatement = async (
   demand(payload.org === org, 'org', 'it is of another organisation');
   demand(payload.device === device, 'device', `it is of device ${payload.device}, and this session is that of ${device}`);
   demand(payload.nonce === nonce, 'nonce', 'it was made for another session');
-  demand(payload.number > after, 'used', `number ${payload.number} of this session was used`);
+  demand(payload.number === number, 'number', `it has number ${payload.number}, and the question ${number}`);
   demand(
     Math.abs(Date.parse(payload.at) - now.getTime()) <= STATEMENT_SKEW_MS,
     'time',
