@@ -30,9 +30,18 @@ describe('a process by pid and start time', () => {
   });
 });
 
+const expected = (uid: number, bubblewrap = '/bin/sleep') => ({
+  plan: { readonly: [], readwrite: [], denied: [], hostFacts: [], shared: [] },
+  identities: new Map<string, string>(),
+  uid,
+  network: undefined,
+  bubblewrap,
+  etc: '/etc',
+});
+
 describe('the gate', () => {
   it('refuses a process that is gone', async () => {
-    await expect(attest(NOBODY, { readonly: [], readwrite: [], denied: [] }, new Map(), 1000, undefined)).rejects.toMatchObject({
+    await expect(attest(NOBODY, expected(1000))).rejects.toMatchObject({
       code: 'launch.gate-refused',
     });
   });
@@ -45,8 +54,9 @@ describe('the gate', () => {
       : ['--no-new-privs', 'sleep', '60'];
     const child = spawn('setpriv', args, { stdio: 'ignore' });
     try {
-      const plan = { readonly: [], readwrite: [], denied: [] };
-      await expect(attest(child.pid ?? 0, plan, new Map(), 65_534, undefined)).rejects.toMatchObject({ code: 'launch.gate-refused' });
+      const refusal = { code: 'launch.gate-refused' };
+      await expect(attest(child.pid ?? 0, expected(65_534))).rejects.toMatchObject(refusal);
+      await expect(attest(child.pid ?? 0, expected(65_534, '/bin/true'))).rejects.toMatchObject(refusal);
     } finally {
       child.kill('SIGKILL');
     }

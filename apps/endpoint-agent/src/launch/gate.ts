@@ -5,8 +5,9 @@
 import fs from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CordonError } from '@cordon/policy/errors.ts';
-import { compareMounts, parseMountinfo, type Planned } from './mounts.ts';
+import { BASELINE, compareMounts, DEVICES, parseMountinfo, type Mount, type Planned } from './mounts.ts';
 import { identityOf, type Identity } from './preflight.ts';
+import { HARDENING } from './wrapper.ts';
 
 export interface Attestation {
   readonly pid: number;
@@ -47,7 +48,9 @@ export const endProcess = (pid: number, startTime: string): boolean => {
 };
 
 const READY_MS = 10_000;
-const NAMESPACES = ['user', 'mnt', 'pid', 'net', 'ipc', 'uts'] as const;
+const NAMESPACES = ['user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'] as const;
+/** The end of the only call of bubblewrap that there is: it has taken in the filter when it waits at the gate, and applies it with the exec. */
+const CALL = [...HARDENING.split(' '), '--', 'sh', '-c', '. /proc/self/fd/8'].join('\0');
 
 const refuse = (message: string): never => {
   throw new CordonError('launch.gate-refused', `the sandbox is not what was planned, so the workload was not started: ${message}`);
@@ -71,15 +74,41 @@ const whenReady = async (pid: number): Promise<string> => {
   }
 };
 
+export interface Expected {
+  readonly plan: Planned;
+  /** Of every granted path. */
+  readonly identities: ReadonlyMap<string, Identity>;
+  readonly uid: number;
+  /** Its network namespace, where the daemon has made it. */
+  readonly network: string | undefined;
+  readonly bubblewrap: string;
+  /** What is shown as /etc. */
+  readonly etc: string;
+}
+
+/** What comes from the host beside the grants: by name and by what it truly is. @returns the first that is something else */
+const foreign = (pid: number, mounts: readonly Mount[], { plan, etc }: Expected): string | undefined => {
+  const granted = new Set([...plan.readonly, ...plan.readwrite, ...plan.denied]);
+  const sourceOf = (target: string): string | undefined => {
+    if (granted.has(target)) return undefined;
+    if (plan.hostFacts.includes(target)) return '/dev/null';
+    if (target === '/etc') return etc;
+    return BASELINE.has(target) || DEVICES.has(target) || plan.shared.includes(target) ? target : undefined;
+  };
+  return mounts
+    .map(({ target }) => target)
+    .find((target) => {
+      const source = sourceOf(target);
+      return source !== undefined && identityOf(`/proc/${pid}/root${target}`) !== identityOf(source);
+    });
+};
+
 /** @throws CordonError `launch.gate-refused` */
-export const attest = async (
-  pid: number,
-  plan: Planned,
-  identities: ReadonlyMap<string, Identity>,
-  uid: number,
-  network: string | undefined,
-): Promise<Attestation> => {
+export const attest = async (pid: number, expected: Expected): Promise<Attestation> => {
+  const { plan, identities, uid, network, bubblewrap } = expected;
   const status = await whenReady(pid);
+  if (identityOf(`/proc/${pid}/exe`) !== identityOf(bubblewrap)) refuse('it is not held by the bubblewrap of this machine');
+  if (!fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').endsWith(`\0${CALL}\0`)) refuse('it is not called as it must be');
   for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) if (!/^0+$/.test(field(status, set))) refuse(`${set} is not empty`);
   if (field(status, 'NoNewPrivs') !== '1') refuse('it could gain privileges');
   if (
@@ -89,13 +118,15 @@ export const attest = async (
   )
     refuse(`it runs as ${field(status, 'Uid')}, not as ${uid}`);
   for (const name of NAMESPACES)
-    if (fs.readlinkSync(`/proc/self/ns/${name}`) === fs.readlinkSync(`/proc/${pid}/ns/${name}`))
+    if (fs.existsSync(`/proc/self/ns/${name}`) && fs.readlinkSync(`/proc/self/ns/${name}`) === fs.readlinkSync(`/proc/${pid}/ns/${name}`))
       refuse(`it shares the ${name} namespace with the host`);
   if (network !== undefined && fs.readlinkSync(`/proc/${pid}/ns/net`) !== network)
     refuse('it is not in the network namespace of its way out');
   const mounts = parseMountinfo(fs.readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
   const wrong = compareMounts(mounts, plan);
   if (wrong.length > 0) refuse(wrong.slice(0, 4).join('; '));
+  const strange = foreign(pid, mounts, expected);
+  if (strange !== undefined) refuse(`${strange} is not what this machine has there`);
   for (const [path, identity] of identities)
     if (identityOf(`/proc/${pid}/root${path}`) !== identity) refuse(`${path} is not the file or folder that was checked`);
   for (const path of plan.denied) {

@@ -38,7 +38,7 @@ describe('installHelpers', () => {
     const modes = Object.fromEntries(
       fs.readdirSync(helpers.folder).map((name) => [name, fs.statSync(path.join(helpers.folder, name)).mode & 0o777]),
     );
-    expect(modes).toEqual({ bwrap: 0o755, filter: 0o644, 'lxc-exec': 0o755 });
+    expect(modes).toEqual({ bwrap: 0o755, etc: 0o755, filter: 0o644, 'lxc-exec': 0o755 });
     expect(fs.statSync(helpers.folder).mode & 0o777).toBe(0o755);
     expect(fs.readFileSync(helpers.filter)).toEqual(seccompFilter(process.arch === 'arm64' ? 'arm64' : 'x64'));
     expect(spawnSync(path.join(helpers.folder, 'bwrap'), ['--help'], { encoding: 'utf8', env: {} }).stderr).toMatch(
@@ -78,6 +78,23 @@ describe('installHelpers', () => {
     fs.copyFileSync('/bin/true', path.join(system, 'bwrap'));
     fs.chmodSync(path.join(system, 'bwrap'), 0o777);
     expect(thrown().code).toBe('launch.helper-unsafe');
+  });
+
+  it('refuses a program in a folder in which others could replace it', () => {
+    fs.chmodSync(system, 0o777);
+    expect(thrown().code).toBe('launch.helper-unsafe');
+  });
+
+  it.each(['executor', 'filter', 'wrapper'] as const)('sees before each use that the %s is not the one that was installed', (which) => {
+    const helpers = install();
+    helpers.check();
+    const file = which === 'wrapper' ? path.join(helpers.folder, 'bwrap') : helpers[which];
+    const content = fs.readFileSync(file);
+    const { mode, atime, mtime } = fs.statSync(file);
+    fs.writeFileSync(`${file}.other`, content, { mode });
+    fs.utimesSync(`${file}.other`, atime, mtime);
+    fs.renameSync(`${file}.other`, file);
+    expect(() => helpers.check()).toThrow(/is not what this daemon installed/);
   });
 
   it('says where an executor is missing', () => {

@@ -3,10 +3,13 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
+import { createEtc, type Etc } from './etc.ts';
 import { seccompFilter } from './seccomp.ts';
-import { wrapperScript } from './wrapper.ts';
+import { HOST_FACTS, wrapperScript } from './wrapper.ts';
 
 const TMP_BYTES = 1024 ** 3;
+/** What changed in /etc meanwhile is in the copy no later. */
+const RENEW_MS = 60_000;
 const SYSTEM_FOLDERS = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 
 export interface Helpers {
@@ -22,6 +25,11 @@ export interface Helpers {
   readonly bubblewrap: string;
   /** PATH of the executor: the wrapper's folder, then the system's. */
   readonly path: string;
+  readonly etc: Etc;
+  /** Files of /proc that the wrapper masks. */
+  readonly hostFacts: readonly string[];
+  /** Before they are used again: that they still are what was installed, and /etc what it is now. @throws CordonError `launch.helper-unsafe` */
+  check(): void;
 }
 
 /**
@@ -41,14 +49,36 @@ const versionOf = (bubblewrap: string): string => {
   throw new CordonError('launch.bubblewrap-missing', `${bubblewrap} does not tell its version: install the package bubblewrap again`);
 };
 
+const unsafe = (place: string, why: string): never => {
+  throw new CordonError('launch.helper-unsafe', `${place} ${why}; repair its owner and mode`, { place });
+};
+
+const STICKY = 0o1000;
+
+/** Whoever may write to a folder on the way could put something else in place of what lies below. */
+const requireSafeAbove = (file: string): void => {
+  const mine = process.getuid?.();
+  for (let at = path.dirname(file); ; at = path.dirname(at)) {
+    const { uid, mode } = fs.statSync(at);
+    if (uid !== 0 && uid !== mine) unsafe(at, 'belongs to somebody else');
+    // A user's private group, which many systems let write, is that user.
+    if ((mode & (mine === 0 ? 0o022 : 0o002)) !== 0 && (mode & STICKY) === 0) unsafe(at, 'can be written to by others');
+    if (at === '/') return;
+  }
+};
+
+/** As named, and as it really lies. */
+const requireSystems = (file: string): void => {
+  const { uid, mode } = fs.statSync(file);
+  if (uid !== 0 || (mode & 0o022) !== 0) unsafe(file, 'is not owned by root alone');
+  for (const place of new Set([file, fs.realpathSync.native(file)])) requireSafeAbove(place);
+};
+
 /** A program of the system, owned by root and not writable by others. */
 const systemProgram = (folders: readonly string[], name: string, code: string, packageName: string): string => {
-  for (const folder of folders) {
-    const file = path.join(folder, name);
-    const stat = fs.statSync(file, { throwIfNoEntry: false });
-    if (stat === undefined) continue;
-    if (stat.uid !== 0 || (stat.mode & 0o022) !== 0)
-      throw new CordonError('launch.helper-unsafe', `${file} is not owned by root alone; repair its owner and mode`, { place: file });
+  const file = folders.map((folder) => path.join(folder, name)).find((place) => fs.existsSync(place));
+  if (file !== undefined) {
+    requireSystems(file);
     return file;
   }
   throw new CordonError(
@@ -64,6 +94,12 @@ export const findExecutor = (): string => {
   let folder = path.dirname(import.meta.resolve('@microsoft/mxc-sdk').replace('file://', ''));
   while (folder !== '/' && !fs.existsSync(path.join(folder, 'bin', arch))) folder = path.dirname(folder);
   return path.join(folder, 'bin', arch, 'lxc-exec');
+};
+
+/** What changes when a file is written to, or replaced. */
+const markOf = (file: string): string => {
+  const { dev, ino, size, mode, uid, mtimeMs, ctimeMs } = fs.statSync(file);
+  return [dev, ino, size, mode, uid, mtimeMs, ctimeMs].join(':');
 };
 
 const replace = (file: string, content: string | Buffer, mode: number): void => {
@@ -95,28 +131,37 @@ export const installHelpers = (
   fs.mkdirSync(folder, { recursive: true, mode: 0o755 });
   fs.chmodSync(folder, 0o755);
   const copy = path.join(folder, 'lxc-exec');
-  const own = fs.statSync(copy, { throwIfNoEntry: false });
-  const origin = fs.statSync(executor, { throwIfNoEntry: false });
-  if (origin === undefined)
+  if (!fs.existsSync(executor))
     throw new CordonError('launch.executor-missing', `the MXC executor is not at ${executor}: install the packages again`, {
       place: executor,
     });
-  if (own?.size !== origin.size || own.mtimeMs < origin.mtimeMs) replace(copy, fs.readFileSync(executor), 0o755);
+  const etc = createEtc(path.join(folder, 'etc'));
+  const hostFacts = HOST_FACTS.filter((place) => fs.existsSync(place));
+  const [wrapper, filter] = [path.join(folder, 'bwrap'), path.join(folder, 'filter')];
+  const program = fs.readFileSync(executor);
+  if (!fs.existsSync(copy) || !fs.readFileSync(copy).equals(program)) replace(copy, program, 0o755);
+  fs.chmodSync(copy, 0o755);
   replace(
-    path.join(folder, 'bwrap'),
+    wrapper,
     wrapperScript({
       bubblewrap: [...unblocking(env), bubblewrap],
       version: versionOf(bubblewrap),
       tmpBytes: TMP_BYTES,
       seated: process.getuid?.() === 0,
+      etc,
+      hostFacts,
     }),
     0o755,
   );
-  replace(path.join(folder, 'filter'), seccompFilter(architecture), 0o644);
+  replace(filter, seccompFilter(architecture), 0o644);
+  const installed = [copy, wrapper, filter];
+  const marks = new Map(installed.map((file) => [file, markOf(file)]));
+  let renewedAt = performance.now();
+  const systems = [bubblewrap, socat, nsenter, setpriv, mkfifo, stty, env];
   return {
     folder,
     executor: copy,
-    filter: path.join(folder, 'filter'),
+    filter,
     socat,
     nsenter,
     setpriv,
@@ -124,5 +169,17 @@ export const installHelpers = (
     mkfifo,
     stty,
     path: `${folder}:/usr/bin:/bin`,
+    etc,
+    hostFacts,
+    check: () => {
+      if (performance.now() - renewedAt > RENEW_MS) {
+        renewedAt = performance.now();
+        etc.renew();
+      }
+      for (const file of installed)
+        if (!fs.existsSync(file) || markOf(file) !== marks.get(file))
+          unsafe(file, 'is not what this daemon installed: start the daemon again');
+      for (const file of systems) requireSystems(file);
+    },
   };
 };

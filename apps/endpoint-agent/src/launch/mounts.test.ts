@@ -8,6 +8,7 @@ const TABLE = `88 64 0:40 /newroot / ro,nosuid,nodev,relatime - tmpfs tmpfs rw,u
 89 88 254:0 /usr/bin /bin ro,nosuid,nodev,relatime - ext4 /dev/vda rw,discard
 93 88 254:0 /usr/bin /usr/bin ro,nosuid,nodev,relatime - ext4 /dev/vda rw,discard
 99 88 254:0 /etc /etc ro,nosuid,nodev,relatime - ext4 /dev/vda rw,discard
+117 99 254:0 /etc/ssl/certs /etc/ssl/certs ro,nosuid,nodev,relatime - ext4 /dev/vda rw,discard
 100 88 0:41 / /dev ro,nosuid,nodev,relatime - tmpfs tmpfs rw,mode=755
 101 100 0:6 /null /dev/null rw,nosuid,relatime - devtmpfs devtmpfs rw,mode=755
 107 100 0:42 / /dev/pts rw,nosuid,noexec,relatime - devpts devpts rw,mode=620
@@ -15,6 +16,7 @@ const TABLE = `88 64 0:40 /newroot / ro,nosuid,nodev,relatime - tmpfs tmpfs rw,u
 109 88 0:43 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
 110 88 0:44 / /tmp rw,nosuid,nodev,relatime - tmpfs tmpfs rw,size=1048576k
 111 109 0:45 / /proc/1 ro,nosuid,nodev,relatime - tmpfs tmpfs rw,size=4k
+116 109 0:6 /null /proc/cmdline ro,nosuid,nodev,relatime - devtmpfs devtmpfs rw
 112 88 254:0 /proj/app /proj/app rw,nosuid,nodev,relatime shared:7 master:3 - ext4 /dev/vda rw
 113 88 254:0 /srv/my\\040notes /srv/my\\040notes ro,nosuid,nodev,relatime - ext4 /dev/vda rw
 114 113 0:47 / /srv/my\\040notes/private ro,nosuid,nodev,relatime - tmpfs tmpfs rw,size=4k
@@ -24,6 +26,8 @@ const PLAN: Planned = {
   readonly: ['/srv/my notes'],
   readwrite: ['/proj/app'],
   denied: ['/proc/1', '/srv/my notes/private', '/srv/my notes/token'],
+  hostFacts: ['/proc/cmdline'],
+  shared: ['/etc/ssl/certs'],
 };
 const mounts = parseMountinfo(TABLE);
 const change = (target: string, part: Partial<Mount>): Mount[] =>
@@ -63,7 +67,7 @@ describe('compareMounts', () => {
   });
 
   it('finds a planned mount that is not there', () => {
-    for (const target of [...PLAN.readonly, ...PLAN.readwrite, ...PLAN.denied])
+    for (const target of [...PLAN.readonly, ...PLAN.readwrite, ...PLAN.denied, ...PLAN.hostFacts])
       expect(
         compareMounts(
           mounts.filter((mount) => mount.target !== target),
@@ -74,7 +78,7 @@ describe('compareMounts', () => {
   });
 
   it('finds what is writable and should not be', () => {
-    for (const target of ['/bin', '/etc', '/srv/my notes'])
+    for (const target of ['/bin', '/etc', '/etc/ssl/certs', '/srv/my notes'])
       expect(compareMounts(change(target, { writable: true }), PLAN)).toEqual([`${target} is writable`]);
     expect(compareMounts(change('/', { writable: true }), PLAN)).toEqual(['/ is not a read-only tmpfs']);
     expect(compareMounts(change('/dev', { writable: true }), PLAN)).toEqual(['/dev is not a read-only tmpfs']);
@@ -92,6 +96,8 @@ describe('compareMounts', () => {
     expect(compareMounts(change('/tmp', { type: 'ext4' }), PLAN)).toEqual(['/tmp is not private']);
     expect(compareMounts(change('/dev/shm', { type: 'ext4' }), PLAN)).toEqual(['/dev/shm is not private']);
     expect(compareMounts(change('/proc', { type: 'ext4' }), PLAN)).toEqual(['/proc is not a proc of its own']);
+    expect(compareMounts(change('/dev/pts', { type: 'ext4' }), PLAN)).toEqual(['/dev/pts is not a devpts of its own']);
+    expect(compareMounts(change('/proc/cmdline', { type: 'proc' }), PLAN)).toEqual(['/proc/cmdline is not masked']);
   });
 
   it('judges what is on top where mounts are stacked', () => {

@@ -39,3 +39,20 @@ export const preflight = (paths: readonly string[]): ReadonlyMap<string, Identit
   }
   return identities;
 };
+
+/**
+ * A mask hides a name. What has a second name may lie under that in a grant, and nobody can tell where.
+ * @param hidden places that the run must not see
+ * @throws CordonError `launch.path-hard-link`
+ */
+export const requireOneName = (hidden: readonly string[]): void => {
+  for (const path of hidden) {
+    const stat = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (stat?.isFile() === true && stat.nlink > 1)
+      throw new CordonError(
+        'launch.path-hard-link',
+        `${path} is denied, but is one file with ${stat.nlink} names (hard links), of which a mask hides one. Make it a file of its own, or deny the folders that hold the others and this one`,
+        { place: path },
+      );
+  }
+};

@@ -100,6 +100,7 @@ const bridgeOf = async (child: ChildProcess, told: Readable): Promise<{ readonly
 /** @throws CordonError `launch.executor-missing`, `launch.bridge`, `launch.pipes`, `egress.*` */
 export const prepareSeat = async ({ folder, helpers, pipes, egress, doors }: SeatOptions): Promise<Seat> => {
   const { executor, nsenter, bubblewrap, setpriv, socat } = helpers;
+  helpers.check();
   if (!fs.existsSync(executor))
     throw new CordonError('launch.executor-missing', `there is no executor at ${executor}`, { place: executor });
   const root = process.getuid?.() === 0;

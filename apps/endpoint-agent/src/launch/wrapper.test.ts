@@ -7,6 +7,7 @@ import { closeInherited } from './descriptors.ts';
 import { wrapperScript } from './wrapper.ts';
 
 const VERSION = 'bubblewrap 0.8.0';
+const ETC = "/srv/cordon's/etc";
 
 let folder: string;
 beforeAll(() => {
@@ -20,9 +21,20 @@ beforeAll(() => {
     ['bwrap', false],
     ['seated', true],
   ] as const)
-    fs.writeFileSync(path.join(folder, name), wrapperScript({ bubblewrap: [fake], version: VERSION, tmpBytes: 1_000_000, seated }), {
-      mode: 0o755,
-    });
+    fs.writeFileSync(
+      path.join(folder, name),
+      wrapperScript({
+        bubblewrap: [fake],
+        version: VERSION,
+        tmpBytes: 1_000_000,
+        seated,
+        etc: { folder: ETC, shared: ['/etc/ssl/certs'] },
+        hostFacts: ['/proc/cmdline', '/proc/keys'],
+      }),
+      {
+        mode: 0o755,
+      },
+    );
   fs.writeFileSync(path.join(folder, 'empty'), '');
 });
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
@@ -52,7 +64,9 @@ const descriptors = (stdout: string): string[] => stdout.slice(stdout.lastIndexO
 const START = ['--', 'sh', '-c', '. /proc/self/fd/8'];
 const NAMESPACES = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--die-with-parent', '--unshare-net'];
 const HARDENING =
-  '--new-session --cap-drop ALL --disable-userns --hostname cordon --remount-ro / --seccomp 5 --json-status-fd 6 --block-fd 7'.split(' ');
+  '--unshare-cgroup-try --new-session --cap-drop ALL --disable-userns --hostname cordon --remount-ro / --seccomp 5 --json-status-fd 6 --block-fd 7'.split(
+    ' ',
+  );
 
 describe('a call that is known', () => {
   it('passes on with exactly the hardening, and nothing of it lost', () => {
@@ -69,12 +83,34 @@ describe('a call that is known', () => {
       '--symlink',
       '/run',
       '/var/run',
-      '--proc',
-      '/proc',
     ];
     const result = call([...NAMESPACES, ...mounts, '--clearenv', '--setenv', 'PATH', '/usr/bin:/bin', ...START]);
     expect(result.stderr).toBe('');
     expect(passed(result)).toEqual([...NAMESPACES, ...mounts, '--clearenv', '--setenv', 'PATH', '/usr/bin:/bin', ...HARDENING, ...START]);
+  });
+
+  it('shows its own /etc, but a granted one as it is, and hides what /proc tells of the host', () => {
+    const masks = ['/proc/cmdline', '/proc/keys'].flatMap((place) => ['--ro-bind', '/dev/null', place]);
+    expect(passed(call(['--ro-bind-try', '/etc', '/etc', '--proc', '/proc', '--ro-bind', '/etc', '/etc', ...START]))).toEqual(
+      [
+        [
+          '--ro-bind',
+          ETC,
+          '/etc',
+          '--ro-bind',
+          '/etc/ssl/certs',
+          '/etc/ssl/certs',
+          '--proc',
+          '/proc',
+          ...masks,
+          '--ro-bind',
+          '/etc',
+          '/etc',
+        ],
+        HARDENING,
+        START,
+      ].flat(),
+    );
   });
 
   it('leaves the resolver folders of the host out', () => {
@@ -143,6 +179,7 @@ describe('a call that is not known is refused', () => {
     ['a variable that is not PATH', ['--setenv', 'LD_PRELOAD', '/srv/evil.so', ...START]],
     ['a variable whose value looks like the separator', ['--setenv', 'EVIL', '--', 'sh', '-c', 'evil', ...START]],
     ['devices elsewhere', ['--dev', '/work', ...START]],
+    ['processes elsewhere', ['--proc', '/work', ...START]],
   ])('%s', (_name, args) => {
     const result = call(args);
     expect(result.stdout).toBe('');
