@@ -1,4 +1,5 @@
 /** What the daemon and the egress process say to each other, over the process channel. */
+import type { HttpRequest } from '@cordon/policy/decide/egress.ts';
 import type { EgressRules } from '@cordon/policy/effective.ts';
 import type { Target } from './target.ts';
 import type { Upstream } from './upstream.ts';
@@ -35,6 +36,10 @@ export interface Decision {
   readonly rule: string;
   readonly policy: string;
   readonly code?: string;
+  /** Of a request in plain HTTP. */
+  readonly http?: HttpRequest;
+  /** Where the name led to, of what is allowed. */
+  readonly addresses?: readonly string[];
 }
 
 export type FromEgress =

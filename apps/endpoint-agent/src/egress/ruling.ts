@@ -35,7 +35,13 @@ export const rule = async (target: Target, http: HttpRequest | undefined, way: W
   const rules = way.rules();
   const { host, port } = target;
   const explained = explainEgress(rules.index, host, port, http);
-  const said = { host, port, rule: explained.rule?.rule ?? 'default-deny', policy: explained.rule?.policy ?? '' };
+  const said = {
+    host,
+    port,
+    ...(http !== undefined && { http }),
+    rule: explained.rule?.rule ?? 'default-deny',
+    policy: explained.rule?.policy ?? '',
+  };
   const deny = (status: Denied['status'], code: string, reason: string): Denied => {
     way.decided({ ...said, verdict: 'denied', code });
     return denial(status, code, reason, target, explained.rule, rules);
@@ -63,7 +69,7 @@ export const rule = async (target: Target, http: HttpRequest | undefined, way: W
       const { address, stop } = stopped;
       return deny(403, 'egress.network', `${host} leads to ${address.address}, which rule ${stop?.rule} of ${stop?.policy} stops`);
     }
-    way.decided({ ...said, verdict: 'allowed' });
+    way.decided({ ...said, verdict: 'allowed', addresses: addresses.map(({ address }) => address) });
     return { addresses, raw: explained.raw, stands: standsFor(target, http, addresses, way) };
   } catch (error) {
     if (!(error instanceof CordonError)) throw error;

@@ -28,6 +28,9 @@ export interface Services {
   /** A run did not start, and why: for whoever asked; told before the event of it. */
   readonly refused?: (run: string, account: Account, error: { readonly code: string; readonly message: string }) => void;
   readonly enforcement: Pick<Enforcement, 'judge' | 'noticeOf'>;
+  /** A run has begun, and is about to be told as ended. */
+  readonly onBegun?: (live: LiveRun) => void;
+  readonly onEnding?: (live: LiveRun) => void;
   /** Replaces the device's key. @returns the thumbprint of the one in force then */
   readonly rotateKey: () => Promise<string>;
   readonly host: HostFacts;
@@ -69,7 +72,7 @@ const endBelow = async (runs: RunTable, parent: LiveRun): Promise<void> => {
 };
 
 export const createConversation = (services: Services): ((caller: Caller) => Conversation) => {
-  const nesting = createNesting(services.runs);
+  const nesting = createNesting(services.runs, services.clock);
   return (caller) => {
     let run: Run | undefined;
     const input = createInput((cost) => caller.reply({ type: 'taken', cost }));
@@ -130,6 +133,7 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
           controls: plan.controls.map(({ control, state: how }) => ({ control, state: how })),
           attested: true,
         });
+        services.onBegun?.(live);
         caller.reply({ type: 'started', run: id });
         relay(caller, begun);
         if (size !== undefined) begun.resize(size);
@@ -142,6 +146,7 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
         const end = await begun.ended;
         services.runs.remove(id);
         await endBelow(services.runs, live);
+        services.onEnding?.(live);
         services.report({
           kind: 'run.ended',
           ...common,

@@ -7,7 +7,7 @@ import type { EffectivePolicy, Subject } from '@cordon/policy/effective.ts';
 import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { explainPath } from '@cordon/policy/explain.ts';
-import { resolve } from '@cordon/policy/resolve.ts';
+import { resolve, resolveAudit, type ResolveInput } from '@cordon/policy/resolve.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Account } from '../local-api/accounts.ts';
 import { variablesOf } from './subject.ts';
@@ -20,8 +20,7 @@ export interface HostFacts {
   readonly limits?: ResourceMeans;
 }
 
-/** @throws CordonError `launch.no-bundle`: nothing valid is in force, so nothing launches and nothing is allowed */
-export const effectiveFor = (state: VerifiedState | undefined, subject: Subject, cwd: string, account: Account): EffectivePolicy => {
+const inputOf = (state: VerifiedState | undefined, subject: Subject, cwd: string, account: Account): ResolveInput => {
   if (state === undefined)
     throw new CordonError(
       'launch.no-bundle',
@@ -30,7 +29,19 @@ export const effectiveFor = (state: VerifiedState | undefined, subject: Subject,
     );
   // By the time that the state was judged by: a clock that is set back gives no exception a second life.
   const policies = withExceptions(state.prepared, state.exceptions, state.judgedAt);
-  return resolve({ policies, floor: state.preparedFloor, subject, variables: variablesOf(cwd, account, subject.agent.id) });
+  return { policies, floor: state.preparedFloor, subject, variables: variablesOf(cwd, account, subject.agent.id) };
+};
+
+/** One policy of a subject at a place, by this state. */
+export type PolicyFor = (state: VerifiedState | undefined, subject: Subject, cwd: string, account: Account) => EffectivePolicy;
+
+/** @throws CordonError `launch.no-bundle`: nothing valid is in force, so nothing launches and nothing is allowed */
+export const effectiveFor: PolicyFor = (...asked) => resolve(inputOf(...asked));
+
+/** What would be enforced if policies in audit mode were. @throws CordonError `launch.no-bundle` */
+export const auditFor: PolicyFor = (...asked) => {
+  const input = inputOf(...asked);
+  return resolveAudit(input) ?? resolve(input);
 };
 
 /** The policy in the sandbox's terms on this machine, whether or not anything may start under it. */

@@ -7,6 +7,7 @@ import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Egress } from '../egress/egress.ts';
 import { createDeadline, type Deadline } from '../launch/deadline.ts';
 import type { RunNotice } from '../local-api/protocol.ts';
+import { ageOf } from './age.ts';
 import { consequenceOf } from './consequence.ts';
 import type { HostFacts } from './decide.ts';
 import { noticeLine, writeNotice } from './notice.ts';
@@ -37,16 +38,6 @@ interface Warning {
   readonly endsAt: number;
   readonly deadline: Deadline;
 }
-
-/** What a state says of runs beside its content: an exception that has ended, and an expiry. */
-const ageOf = ({ digest, epoch, cohort, freshness, exceptions, judgedAt }: VerifiedState): string =>
-  [
-    digest,
-    epoch,
-    cohort,
-    freshness === 'expired',
-    ...exceptions.filter(({ expiresAt }) => expiresAt > judgedAt.getTime()).map(({ id }) => id),
-  ].join(' ');
 
 export const createEnforcement = ({ runs, egress, host, report, now, log }: EnforcementOptions): Enforcement => {
   const warnings = new Map<LiveRun, Warning>();

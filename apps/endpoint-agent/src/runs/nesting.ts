@@ -6,7 +6,7 @@ import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { createBucket } from '../bucket.ts';
 import { identityOf } from '../launch/preflight.ts';
-import { effectiveFor } from './decide.ts';
+import { effectiveFor, type PolicyFor } from './decide.ts';
 import { requireNeeds, underManifest } from './manifest.ts';
 import type { LiveRun, RunTable } from './run-table.ts';
 import { widerAt } from './wider.ts';
@@ -18,10 +18,11 @@ export const MAX_BELOW = 64;
 /** What decides about a run: who and what, where, and inside which other run. */
 export type Asked = Pick<LiveRun, 'subject' | 'manifest' | 'cwd' | 'account' | 'parent'>;
 
-/** As below, whether or not manifests get what they require. @throws CordonError `launch.no-bundle` */
-export const enclosedOf = (state: VerifiedState | undefined, { subject, manifest, cwd, account, parent }: Asked): EffectivePolicy => {
-  const own = underManifest(effectiveFor(state, subject, cwd, account), manifest, cwd, account);
-  return parent === undefined ? own : enclose(own, enclosedOf(state, parent));
+/** As below, whether or not manifests get what they require. @param policyFor which of the policies count. @throws CordonError `launch.no-bundle` */
+export const enclosedOf = (state: VerifiedState | undefined, asked: Asked, policyFor: PolicyFor = effectiveFor): EffectivePolicy => {
+  const { subject, manifest, cwd, account, parent } = asked;
+  const own = underManifest(policyFor(state, subject, cwd, account), manifest, cwd, account);
+  return parent === undefined ? own : enclose(own, enclosedOf(state, parent, policyFor));
 };
 
 /**
