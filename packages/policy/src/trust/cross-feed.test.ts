@@ -25,6 +25,7 @@ const TYPES: Readonly<Record<ObjectType, true>> = {
   'cordon-head+jws': true,
   'cordon-run+jws': true,
   'cordon-run-token+jwt': true,
+  'cordon-package+jws': true,
 };
 const types = Object.keys(TYPES) as ObjectType[];
 const pairs = types.flatMap((offered) => types.map((wanted) => [offered, wanted] as const));
