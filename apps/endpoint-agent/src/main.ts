@@ -1,5 +1,6 @@
 /** The `cordon` command. Each subcommand is loaded when it is asked for, so that `cordon run` starts fast. */
 import { findCommand } from './cli/table.ts';
+import { AGENT_VERSION } from './version.ts';
 
 /** As shells tell of a program that was ended by SIGPIPE. */
 const NOBODY_READS = 141;
@@ -25,7 +26,7 @@ const answerHelp = async (words: readonly string[]): Promise<number> => {
 const main = async (): Promise<number> => {
   const words = process.argv.slice(2);
   if (words[0] === '--version') {
-    process.stdout.write('cordon 0.1.0\n');
+    process.stdout.write(`cordon ${AGENT_VERSION}\n`);
     return 0;
   }
   const end = words.indexOf('--');

@@ -1,11 +1,7 @@
 /** `cordon leave FILE`: obeys a retirement that came by other means than the channel, on a device that does not reach its control plane or has no session there any more. */
 import { MAX_ORDER } from '@cordon/policy/protocol/orders.ts';
 import { readConfig } from '../config.ts';
-import { enterState } from '../enter.ts';
-import { machineElapsed } from '../machine.ts';
-import { obey, wipe } from '../orders/retire.ts';
-import { contextOf } from '../orders/standing.ts';
-import { openPolicyState } from '../policy-state/open.ts';
+import { leave } from '../orders/leave.ts';
 import { readDocumentFile } from './documents.ts';
 import { printResult } from './output.ts';
 import { argumentsOf, commandNamed } from './table.ts';
@@ -17,22 +13,10 @@ export const leaveCommand = async (args: readonly string[]): Promise<number> => 
   const [file, ...more] = given.words;
   if (file === undefined || more.length > 0) throw misused(commandNamed('leave'), 'Name the retirement that cordonctl retire --out wrote');
   const text = readDocumentFile(file, MAX_ORDER, 'followed');
-  const { stateDir } = readConfig();
-  const { enrollment, key, lock } = await enterState(stateDir);
-  try {
-    // What time it is for this device, whatever its clock says.
-    const state = openPolicyState(stateDir, enrollment, () => undefined, machineElapsed());
-    const now = new Date();
-    await state.load(now);
-    state.close();
-    const word = await obey(stateDir, text, await contextOf(state.trusted(), state.time(now)), key);
-    wipe(stateDir);
-    printResult(given, word, () => [
-      `${word.device} has left ${word.org}: nothing is enforced here any more. Its last word, for the administrator:`,
-      word.proof,
-    ]);
-    return 0;
-  } finally {
-    lock.release();
-  }
+  const word = await leave(readConfig().stateDir, text);
+  printResult(given, word, () => [
+    `${word.device} has left ${word.org}: nothing is enforced here any more. Its last word, for the administrator:`,
+    word.proof,
+  ]);
+  return 0;
 };

@@ -1,8 +1,9 @@
 /** What this device says of itself. */
 import os from 'node:os';
 import type { DeviceFacts } from '@cordon/policy/protocol/enrollment.ts';
+import { AGENT_VERSION } from '../version.ts';
 
-export const AGENT_VERSION = '0.1.0';
+export { AGENT_VERSION };
 
 const systems: Readonly<Record<string, DeviceFacts['os']>> = { linux: 'linux', darwin: 'macos', win32: 'windows' };
 
