@@ -6,7 +6,9 @@ import type { AgentConfig } from './config.ts';
 import { startChannel, type Channel } from './control/channel.ts';
 import { createDispatcher } from './control/dispatch.ts';
 import { helloOf } from './control/hello.ts';
+import { restate } from './control/restate.ts';
 import { reportDecisions } from './egress/report.ts';
+import { createDiscovery } from './discovery/discovery.ts';
 import { enterState } from './enter.ts';
 import { openIdentity } from './identity/identity.ts';
 import { createWaiting } from './identity/waiting.ts';
@@ -23,7 +25,7 @@ import { ownFolder } from './own-folder.ts';
 import { openHistory } from './policy-state/history.ts';
 import { openPolicyState } from './policy-state/open.ts';
 import type { Outcome } from './policy-state/policy-state.ts';
-import { watchStateFolder } from './state-folder.ts';
+import { startTending } from './tending.ts';
 import { createConversation } from './runs/converse.ts';
 import { endAll } from './runs/end-all.ts';
 import { createEnforcement } from './runs/enforcement.ts';
@@ -38,8 +40,6 @@ import { startReporter } from './telemetry/reporter.ts';
 import { openSpool } from './telemetry/spool.ts';
 
 const SPOOL_BYTES = 64 * 1024 * 1024;
-/** What could not be stored is tried again, and ends of trials and grants are seen. */
-const TEND_MS = 5000;
 
 /** Runs until the signal is aborted. @throws CordonError `daemon.already-running`, `folder.unsafe`, `enroll.missing`, `identity.key`, `launch.*-missing`, `egress.*` */
 export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (message: string) => void): Promise<void> => {
@@ -118,8 +118,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
       selfTest.soon();
     },
   });
-  const seen = policyState.current(now())?.seen ?? [];
-  const history = openHistory({ stateDir, trusted: policyState.trusted, send, now, log, seen });
+  const history = openHistory({ stateDir, trusted: policyState.trusted, send, now, log, seen: policyState.current(now())?.seen ?? [] });
   if (history.damaged) spool.append({ kind: 'policy', state: 'rejected', digest: '', serial: 0, code: 'history.damaged' });
   const take = (outcome: Outcome): void => {
     follow(outcome);
@@ -127,6 +126,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     if (outcome.kind === 'accepted') history.observe(outcome.state.seen);
   };
   const clock = (): number => performance.now();
+  const wire = { send, now, clock, log };
   const inForce = (): { epoch: number; serial: number; digest: string } | null => {
     const state = policyState.current(now());
     return state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.digest };
@@ -136,10 +136,17 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     device: { org: enrollment.org, device: enrollment.device, assurance },
     key: identity.key,
     enforced: inForce,
-    send,
-    now,
-    clock,
-    log,
+    ...wire,
+  });
+  const discovery = createDiscovery({
+    device: enrollment.device,
+    root,
+    accounts,
+    nobody: launching.nobody,
+    runs,
+    state: () => policyState.current(now()),
+    report: memory.report,
+    ...wire,
   });
   const waiting = createWaiting(enrollment.pending === true && policyState.accepted().serial === 0);
   const onFrame = createDispatcher({
@@ -150,18 +157,16 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     standing,
     onRetired: () => retirement.abort(),
     reporter,
+    discovery,
     report: spool.append,
-    send,
-    now,
-    log,
+    ...wire,
   });
   const enforced = launchable(policyState, waiting, now);
-  const status = (): Status => {
-    const connected = channel?.connected() ?? false;
-    return statusOf({
+  const status = (): Status =>
+    statusOf({
       enrollment,
       key: identity.key().kid,
-      connected,
+      connected: channel?.connected() ?? false,
       state: policyState.current(now()),
       selfTest: selfTest.last(),
       spool,
@@ -171,9 +176,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
       limits: limiter,
       runs: runs.all().length,
     });
-  };
-  const rotateKey = async (): Promise<string> => (await identity.rotate(signal)).kid;
-  const converse = memory.answering(
+  const answering = memory.answering(
     createConversation({
       launcher,
       runs,
@@ -184,12 +187,13 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
         selfTest.heard(event);
       },
       refused: memory.refused,
-      rotateKey,
+      rotateKey: async () => (await identity.rotate(signal)).kid,
       host,
       clock,
       enforcement,
     }),
   );
+  const converse = discovery.answering(answering);
   const originOf = createOrigin(runs.all);
   doors.serve(answerInside(originOf, converse));
   const local = await startLocalApi(runtimeDir, accounts, originOf, converse);
@@ -205,37 +209,33 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     hello: () =>
       helloOf({ boot: spool.boot, trusted: policyState.trusted(), state: policyState.current(now()), integrity: standing.hello() }),
     onConnected: () => {
-      const state = inForce();
-      const stored = policyState.isPersisted() ? {} : { code: 'state.not-persisted' };
-      if (state !== null) send({ type: 'ack', ...state, phase: 'enforced', ...stored });
-      const result = selfTest.last();
-      if (result !== undefined) send({ type: 'selftest', result });
+      restate(send, inForce(), policyState.isPersisted(), selfTest.last());
       reporter.onConnected();
       history.onConnected();
+      discovery.onConnected();
     },
   });
+  discovery.start(leaving.signal);
   log(`serves ${accounts.map(({ name }) => name).join(', ')}; device ${enrollment.device}`);
   const loaded = policyState.current(now());
   if (loaded !== undefined) {
     spool.append({ kind: 'policy', state: 'confirmed', digest: loaded.digest, epoch: loaded.epoch, serial: loaded.serial });
     selfTest.soon();
   }
-  const watchFolder = watchStateFolder(stateDir, (code, message) => {
-    log(`${code}: ${message}`);
-    spool.append({ kind: 'daemon', state: 'problem', assurance, code });
+  const endTending = startTending({
+    stateDir,
+    assurance,
+    standing,
+    policyState,
+    enforcement,
+    selfTest,
+    take,
+    report: spool.append,
+    ...wire,
   });
-  const tend = async (): Promise<void> => {
-    standing.tend(now());
-    watchFolder();
-    const outcome = await policyState.tend(now());
-    if (outcome !== undefined) take(outcome);
-    enforcement.tend(policyState.current(now()));
-    selfTest.look();
-  };
-  const tender = setInterval(() => void tend().catch((error: unknown) => log(`the state could not be tended: ${String(error)}`)), TEND_MS);
   const stop = AbortSignal.any([signal, retirement.signal]);
   await new Promise<void>((resolve) => (stop.aborted ? resolve() : stop.addEventListener('abort', () => resolve(), { once: true })));
-  clearInterval(tender);
+  endTending();
   await reporter.finish();
   leaving.abort();
   local.stop();

@@ -1,6 +1,7 @@
 /** Who handles which frame of the control plane. */
 import type { DownFrame, UpFrame } from '@cordon/policy/protocol/channel.ts';
 import type { NewEvent } from '@cordon/policy/protocol/events.ts';
+import type { Discovery } from '../discovery/discovery.ts';
 import type { Waiting } from '../identity/waiting.ts';
 import type { Standing } from '../orders/standing.ts';
 import type { History } from '../policy-state/history.ts';
@@ -17,6 +18,7 @@ export interface Handlers {
   /** The last word has been said. */
   readonly onRetired: () => void;
   readonly reporter: Pick<Reporter, 'onFrame' | 'onProblem'>;
+  readonly discovery: Pick<Discovery, 'onProblem'>;
   readonly report: (event: NewEvent) => void;
   readonly send: (frame: UpFrame) => boolean;
   readonly now: () => Date;
@@ -48,6 +50,7 @@ export const createDispatcher =
         return to.reporter.onFrame(frame);
       case 'problem':
         to.log(`the control plane says ${frame.code}: ${frame.detail}`);
+        to.discovery.onProblem(frame.code);
         return to.reporter.onProblem(frame.code);
       case 'welcome':
         return;

@@ -17,6 +17,9 @@ const parse = (line: string): Account[] => {
 
 const ofThisMachine = (): Account[] => fs.readFileSync('/etc/passwd', 'utf8').split('\n').flatMap(parse);
 
+/** Whoever has the number, on this machine; its directory services are not asked, for that may take long. */
+export const localAccount = (uid: number): Account | undefined => ofThisMachine().find((account) => account.uid === uid);
+
 const FIRST_PERSON = 1000;
 const LAST_PERSON = 60_000;
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { ResourceMeans } from '@cordon/policy/compile/bubblewrap-controls.ts';
 import type { Explanation } from '@cordon/policy/effective.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
+import type { AgentsReply, AgentsRequest } from '../discovery/requests.ts';
 import type { HistoryStatus } from '../policy-state/history.ts';
 import type { MemoryReply, MemoryRequest } from '../run-log/requests.ts';
 
@@ -41,6 +42,7 @@ export type Request =
   | ({ readonly op: 'why'; readonly target: string; readonly access: 'read' | 'write' } & Who)
   | { readonly op: 'status' }
   | MemoryRequest
+  | AgentsRequest
   | { readonly op: 'rotate-key' }
   | { readonly op: 'environment'; readonly values: Readonly<Record<string, string>> }
   | { readonly op: 'resize'; readonly rows: number; readonly columns: number }
@@ -101,6 +103,7 @@ export type Reply =
   | { readonly type: 'why'; readonly explanation: Explanation }
   | { readonly type: 'status'; readonly status: Status }
   | MemoryReply
+  | AgentsReply
   | { readonly type: 'inside'; readonly status: InsideStatus }
   /** The thumbprint of the key that is in force now. */
   | { readonly type: 'rotated'; readonly key: string }

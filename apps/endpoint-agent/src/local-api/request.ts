@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { MAX_MANIFEST } from '@cordon/policy/manifest/limits.ts';
+import { AGENTS_REQUEST } from '../discovery/requests.ts';
 import { MEMORY_REQUESTS } from '../run-log/requests.ts';
 import type { Request } from './protocol.ts';
 
@@ -40,6 +41,7 @@ const validator = Compile(
     Type.Object({ op: Type.Literal('status') }, closed),
     Type.Object({ op: Type.Literal('rotate-key') }, closed),
     ...MEMORY_REQUESTS,
+    AGENTS_REQUEST,
     Type.Object(
       {
         op: Type.Literal('environment'),
