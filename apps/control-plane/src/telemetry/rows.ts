@@ -100,8 +100,19 @@ const eventLines = ({ device, frame, receivedAt }: Received): string => {
   return lines;
 };
 
-/** The fastest level is also the smallest on batches of similar events. */
-const COMPRESSION = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } };
+/**
+ * The fastest level is also the smallest on batches of similar events. The window and tables are for texts of this size: those that zstd takes by itself are a megabyte
+ * from the system for each batch, and given back.
+ */
+const COMPRESSION = {
+  chunkSize: 4096,
+  params: {
+    [zlib.constants.ZSTD_c_compressionLevel]: 1,
+    [zlib.constants.ZSTD_c_windowLog]: 15,
+    [zlib.constants.ZSTD_c_hashLog]: 13,
+    [zlib.constants.ZSTD_c_chainLog]: 13,
+  },
+};
 
 const batchLine = ({ device, frame, receivedAt, body: text }: Received): string => {
   const body = zlib.zstdCompressSync(text, COMPRESSION).toString('hex');
