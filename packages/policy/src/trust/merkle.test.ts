@@ -205,6 +205,16 @@ describe('the Merkle tree (RFC 9162 §2.1)', { timeout: LAW_TIMEOUT_MS }, () => 
     },
   );
 
+  it.each([-1, 0.5, 2, Number.NaN, 2 ** 53])(
+    'refuses to set index %s in a tree of one among others, or to cut it to that size',
+    async (at) => {
+      const tree = treeOf(leavesOf(1));
+      expect(await codeOf(() => tree.setAll([[at, Buffer.from('x')]]))).toBe('merkle.index');
+      expect(await codeOf(() => tree.truncate(at))).toBe('merkle.index');
+      expect(tree.root()).toBe(rootOf(leavesOf(1)).toString('hex'));
+    },
+  );
+
   it.each([-1, 1, 0.5, Number.NaN, Number.NEGATIVE_INFINITY, 2 ** 32, 2 ** 53])(
     'has no proof for index %s in a tree of one',
     async (index) => {
