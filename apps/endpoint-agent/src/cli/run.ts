@@ -47,10 +47,12 @@ export const runCommand = async (args: readonly string[]): Promise<number> => {
   let isTold = false;
   let onTaken: (cost: number) => void = () => undefined;
   let held: HeldTerminal | undefined;
+  const findings: CordonError[] = [];
   const resize = (): void => client.send({ op: 'resize', ...sizeOf(process.stdout) });
   const end = (exitStatus: number): void => {
     isTold = true;
     held?.giveBack();
+    for (const finding of findings.splice(0)) printError(finding);
     settle(exitStatus);
     // Whatever still comes on standard input is nobody's.
     process.stdin.destroy();
@@ -67,6 +69,8 @@ export const runCommand = async (args: readonly string[]): Promise<number> => {
       if (terminal !== undefined) process.stdout.on('resize', resize);
       onTaken = sendInput(process.stdin, client.socket);
     }
+    // Told when the run is over: its terminal is its own until then.
+    if (reply.type === 'finding') findings.push(new CordonError(reply.code, reply.message));
     if (reply.type === 'taken') onTaken(reply.cost);
     if (reply.type === 'environment') client.send({ op: 'environment', values: callerValues(reply.names) });
     if (reply.type === 'notice') void import('./notice.ts').then(({ printNotice }) => printNotice(reply, held !== undefined));

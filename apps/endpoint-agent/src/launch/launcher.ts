@@ -33,6 +33,8 @@ export interface LaunchRequest {
   readonly parent?: Pick<Run, 'run' | 'group'> | undefined;
   /** Pipes when undefined. */
   readonly terminal?: TerminalRequest | undefined;
+  /** Something that somebody should look at, while it lives or when it has just ended. */
+  readonly onFinding?: ((finding: Finding) => void) | undefined;
 }
 
 export interface RunEnd {
@@ -65,8 +67,6 @@ export interface LauncherOptions {
   readonly limiter: Pick<Limiter, 'group' | 'renew' | 'carried'>;
   /** Ways from inside the runs to the daemon; a run gets none without. */
   readonly doors?: Pick<Doors, 'open'>;
-  /** Something that somebody should look at, of a run that lives or has just ended. */
-  readonly onFinding?: ((run: string, finding: Finding) => void) | undefined;
 }
 
 export interface Launcher {
@@ -77,7 +77,7 @@ export interface Launcher {
 }
 
 export const createLauncher = (options: LauncherOptions): Launcher => {
-  const { runtimeDir: folder, helpers, egress, limiter, doors, onFinding } = options;
+  const { runtimeDir: folder, helpers, egress, limiter, doors } = options;
   const root = process.getuid?.() === 0;
   const seats = createSeats({ folder, helpers, egress, doors, pipes: createPipes(folder, helpers.mkfifo) });
   const launch = async (request: LaunchRequest): Promise<Run> => {
@@ -149,7 +149,7 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
           held?.remove();
           await egress.close(run);
         },
-        onFinding: (finding) => onFinding?.(run, finding),
+        onFinding: (finding) => request.onFinding?.(finding),
       });
       seat.outputs.stderr.read(); // what the set-up said is not the workload's
       seat.gate.end('1');

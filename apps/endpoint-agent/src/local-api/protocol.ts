@@ -5,6 +5,7 @@ import type { Explanation } from '@cordon/policy/effective.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { AgentsReply, AgentsRequest } from '../discovery/requests.ts';
 import type { HistoryStatus } from '../policy-state/history.ts';
+import type { TokenAsked, TokenGiven } from '../run-identity/requests.ts';
 import type { MemoryReply, MemoryRequest } from '../run-log/requests.ts';
 
 export const KIND = { control: 0, stdin: 1, stdout: 2, stderr: 3 } as const;
@@ -42,6 +43,7 @@ export type Request =
   | ({ readonly op: 'why'; readonly target: string; readonly access: 'read' | 'write' } & Who)
   | { readonly op: 'status' }
   | MemoryRequest
+  | TokenAsked
   | AgentsRequest
   | { readonly op: 'rotate-key' }
   | { readonly op: 'environment'; readonly values: Readonly<Record<string, string>> }
@@ -99,10 +101,13 @@ export type Reply =
   /** So much of the input's window is free again. */
   | { readonly type: 'taken'; readonly cost: number }
   | ({ readonly type: 'notice' } & RunNotice)
+  /** Something about the run that whoever started it should look at. */
+  | { readonly type: 'finding'; readonly code: string; readonly place: string; readonly message: string }
   | { readonly type: 'ended'; readonly reason: string; readonly exitCode: number }
   | { readonly type: 'why'; readonly explanation: Explanation }
   | { readonly type: 'status'; readonly status: Status }
   | MemoryReply
+  | TokenGiven
   | AgentsReply
   | { readonly type: 'inside'; readonly status: InsideStatus }
   /** The thumbprint of the key that is in force now. */

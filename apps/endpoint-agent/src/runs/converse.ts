@@ -1,6 +1,7 @@
 /** One local conversation: a run with its bytes, a why, or a status. */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
+import type { RunReports } from '../audit/run-reports.ts';
 import type { NewEvent } from '@cordon/policy/protocol/events.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
@@ -10,6 +11,7 @@ import { encode, KIND, type Reply, type Request, type RunNotice, type Status } f
 import type { Account } from '../local-api/accounts.ts';
 import type { Caller, Conversation } from '../local-api/server.ts';
 import { planFor, type HostFacts } from './decide.ts';
+import { tellFinding } from './findings.ts';
 import { createInput } from './input.ts';
 import { claimedBy, readManifest } from './manifest.ts';
 import { createNesting, depthOf, effectiveOf, MAX_DEPTH, requireSeen, requireWithin } from './nesting.ts';
@@ -28,9 +30,7 @@ export interface Services {
   /** A run did not start, and why: for whoever asked; told before the event of it. */
   readonly refused?: (run: string, account: Account, error: { readonly code: string; readonly message: string }) => void;
   readonly enforcement: Pick<Enforcement, 'judge' | 'noticeOf'>;
-  /** A run has begun, and is about to be told as ended. */
-  readonly onBegun?: (live: LiveRun) => void;
-  readonly onEnding?: (live: LiveRun) => void;
+  readonly reports?: Pick<RunReports, 'onBegun' | 'onEnding'>;
   /** Replaces the device's key. @returns the thumbprint of the one in force then */
   readonly rotateKey: () => Promise<string>;
   readonly host: HostFacts;
@@ -117,6 +117,7 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
           user: account,
           parent: parent?.run,
           terminal,
+          onFinding: tellFinding(common, services.report, caller.reply),
         });
         run = begun;
         const startedAt = services.clock();
@@ -133,7 +134,7 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
           controls: plan.controls.map(({ control, state: how }) => ({ control, state: how })),
           attested: true,
         });
-        services.onBegun?.(live);
+        services.reports?.onBegun(live);
         caller.reply({ type: 'started', run: id });
         relay(caller, begun);
         if (size !== undefined) begun.resize(size);
@@ -146,7 +147,7 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
         const end = await begun.ended;
         services.runs.remove(id);
         await endBelow(services.runs, live);
-        services.onEnding?.(live);
+        services.reports?.onEnding(live);
         services.report({
           kind: 'run.ended',
           ...common,
