@@ -29,7 +29,6 @@ const stateOf = (...specs: readonly string[]): VerifiedState =>
         because: [],
       }),
     ),
-    preparedFloor: undefined,
     exceptions: [],
     judgedAt: NOW,
     freshness: 'current',

@@ -14,7 +14,9 @@ export interface RunReports extends Pick<Auditor, 'file'> {
   append(event: NewEvent): void;
   readonly counted: Pick<Counted, 'add'>;
   onDecision(decision: Decision): void;
+  /** A run has begun. */
   onBegun(live: LiveRun): void;
+  /** It is about to be told as ended. */
   onEnding(live: LiveRun): void;
   tend(): void;
 }

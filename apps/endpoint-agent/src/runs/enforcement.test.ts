@@ -39,7 +39,6 @@ const stateOf = (spec: string, more: Partial<VerifiedState> = {}): VerifiedState
     serial,
     cohort: 'coh_1',
     prepared: [preparePolicy({ policy: 'pol_a', name: 'a', revision: 1, document: parsePolicy(policyText(spec)).document, because: [] })],
-    preparedFloor: undefined,
     exceptions: [],
     judgedAt: START,
     freshness: 'current',
