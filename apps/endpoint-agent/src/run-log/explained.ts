@@ -32,6 +32,8 @@ export interface Explained {
   readonly allowed: readonly { readonly target: string; readonly times: number }[];
   /** What it was told while it lived. */
   readonly notices: readonly { readonly at: string; readonly code: string; readonly endsAt: string | null }[];
+  /** What somebody should look at. */
+  readonly findings: readonly { readonly at: string; readonly code: string; readonly place: string }[];
   readonly refused: { readonly code: string; readonly message: string } | null;
   readonly ended: { readonly at: string; readonly reason: string; readonly exitCode: number; readonly durationMs: number } | null;
   /** Events that were not kept for want of room. */
@@ -116,6 +118,7 @@ export const explainRun = (entries: readonly RunEntry[], isLive: boolean): Expla
       times: Math.max(...events.map(({ count = 1 }) => count)),
     })),
     notices: of('run.notice').map(({ at, code, endsAt }) => ({ at, code, endsAt })),
+    findings: of('run.finding').map(({ at, code, place }) => ({ at, code, place })),
     refused: beginning.kind === 'refused' ? { code: beginning.code, message: beginning.message } : null,
     ended: ended === undefined ? null : { at: ended.at, reason: ended.reason, exitCode: ended.exitCode, durationMs: ended.durationMs },
     unrecorded: of('more').reduce((sum, { count }) => sum + count, 0),

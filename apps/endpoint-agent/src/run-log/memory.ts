@@ -41,6 +41,7 @@ export const openMemory = ({ stateDir, daemonLog, runs, state, append, now }: Me
     },
     refused: (run, { uid, name }, { code, message }) =>
       runLog.begin({ kind: 'refused', at: now().toISOString(), run, uid, user: name, code, message: message.slice(0, 4096) }),
-    answering: (converse) => remembering({ stateDir, runLog, daemonLog, runs }, converse),
+    answering: (converse) =>
+      remembering({ stateDir, runLog, daemonLog, isLive: (id) => runs.all().some(({ run }) => run.run === id) }, converse),
   };
 };

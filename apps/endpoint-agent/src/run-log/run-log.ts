@@ -98,6 +98,7 @@ export const openRunLog = (folder: string, now: () => Date): RunLog => {
 
   return {
     begin: (entry) => {
+      if (open.has(entry.run)) return;
       const account = path.join(folder, `${entry.uid}`);
       try {
         fs.mkdirSync(account, { recursive: true, mode: 0o700 });
