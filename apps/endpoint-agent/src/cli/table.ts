@@ -2,13 +2,14 @@
 import { CordonError } from '@cordon/policy/errors.ts';
 import { argumentsFor, type Command } from './table/command.ts';
 import { DEVICE } from './table/device.ts';
+import { DISCOVERY } from './table/discovery.ts';
 import { DOCUMENTS } from './table/documents.ts';
 import { EVERYDAY } from './table/everyday.ts';
 import { INSTALL } from './table/install.ts';
 import { VERIFIER } from './table/verifier.ts';
 import type { Arguments } from './arguments.ts';
 
-export const COMMANDS: readonly Command[] = [...EVERYDAY, ...DEVICE, ...INSTALL, ...DOCUMENTS, ...VERIFIER];
+export const COMMANDS: readonly Command[] = [...EVERYDAY, ...DEVICE, ...DISCOVERY, ...INSTALL, ...DOCUMENTS, ...VERIFIER];
 
 /** @throws CordonError `cli.command` */
 export const commandNamed = (name: string): Command => {
