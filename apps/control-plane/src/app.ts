@@ -18,7 +18,9 @@ import { registerEnrollmentTokens } from './enrollment/routes.ts';
 import { registerEnroll } from './enrollment/device-routes.ts';
 import { Refusal, registerErrors } from './errors.ts';
 import { registerGateway } from './gateway/routes.ts';
+import { registerGroupMembers } from './groups/member-routes.ts';
 import { registerGroups } from './groups/routes.ts';
+import { registerGroupRules } from './groups/rule-routes.ts';
 import { registerHealth } from './health.ts';
 import { createServer } from './http-server.ts';
 import { describeApi } from './openapi.ts';
@@ -42,6 +44,8 @@ const ADMIN_FEATURES: readonly Feature[] = [
   registerDevices,
   registerDeviceLifecycle,
   registerGroups,
+  registerGroupMembers,
+  registerGroupRules,
   registerPolicies,
   registerAssignments,
   registerProposals,

@@ -6,6 +6,7 @@ import { appendAudit } from '../audit/audit.ts';
 import { actorOf } from '../auth/guard.ts';
 import type { Feature } from '../context.ts';
 import { notFound } from '../errors.ts';
+import { refreshMembers } from '../groups/dynamic.ts';
 import { ById, etagOf, Page, PageQuery, pageOf, requireMatch } from '../paging.ts';
 import { DeviceView, showDevice, type DeviceRow } from './device.ts';
 import { DEVICE_FIELDS } from './filter.ts';
@@ -31,7 +32,8 @@ const requireDevice = async (prisma: Parameters<typeof findDevice>[0], id: strin
   return device;
 };
 
-export const registerDevices: Feature = (app, { prisma, clock }) => {
+export const registerDevices: Feature = (app, context) => {
+  const { prisma, clock } = context;
   const tags = ['devices'];
 
   app.get(
@@ -88,6 +90,7 @@ export const registerDevices: Feature = (app, { prisma, clock }) => {
         await appendAudit(tx, { actor: actorOf(request).name, action: 'device.rename', subject: id, detail, at: clock() });
         return requireDevice(tx, id);
       });
+      await refreshMembers(context, { devices: [id] });
       return reply.header('etag', etagOf(device.version)).send(showDevice(device));
     },
   );

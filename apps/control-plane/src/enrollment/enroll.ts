@@ -5,6 +5,7 @@ import { appendAudit } from '../audit/audit.ts';
 import type { Context, Tx } from '../context.ts';
 import { findByKey, insertDevice } from '../devices/devices.ts';
 import { conflict, Refusal } from '../errors.ts';
+import { followRules } from '../groups/dynamic.ts';
 import { addMember } from '../groups/groups.ts';
 import { newId } from '../ids.ts';
 import { whyUnusable, type EnrollStatement } from './enrollment.ts';
@@ -85,6 +86,7 @@ export const enroll = async (
       approvedAt: approval ? null : at,
     });
     if (groupId !== null) await addMember(tx, groupId, id, at);
+    await followRules(tx, at, { devices: [id] });
     await appendAudit(tx, {
       actor: `enrollment-token:${token}`,
       action: 'device.enroll',

@@ -11,6 +11,7 @@ import { createTamperingBook } from '../tampering/integrity.ts';
 import { createIngest } from '../telemetry/telemetry.ts';
 import { ReportBook } from './acks.ts';
 import { createArrivals } from './arrivals.ts';
+import { refreshMembers } from '../groups/dynamic.ts';
 import { createFactsBook } from './device-facts.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { SessionHub } from './hub.ts';
@@ -26,6 +27,8 @@ import { createHold } from '../witness/hold.ts';
 import { createTokenDesk } from '../run-identity/desk.ts';
 import { issuerOf } from '../run-identity/issuer.ts';
 import { createTrustFrames } from './trust-frames.ts';
+import { createTunnels } from './tunnels.ts';
+import { registerTunnel } from './tunnel-routes.ts';
 import { createUpgrade } from './upgrade.ts';
 
 /** Who came or went is written down this often; who stays connected, every tenth time. */
@@ -67,7 +70,12 @@ export const registerGateway: Feature = (app, context) => {
     push,
     reports,
     ingest,
-    facts: createFactsBook(pool, log, (devices) => stored.emit(devices)),
+    facts: createFactsBook(pool, log, (devices) => {
+      stored.emit(devices);
+      refreshMembers(context, { devices }).catch((error: unknown) =>
+        log.error({ err: error }, 'groups with a rule could not follow changed facts'),
+      );
+    }),
     heads,
     trust: createTrustFrames(context.organisation),
     history: createHistoryDesk(context),
@@ -120,7 +128,10 @@ export const registerGateway: Feature = (app, context) => {
   );
   seen.unref();
 
-  app.server.on('upgrade', createUpgrade({ context, hub, arrivals, receiver }));
+  const upgrade = createUpgrade({ context, hub, arrivals, receiver });
+  app.server.on('upgrade', upgrade);
+  const tunnels = createTunnels(upgrade);
+  registerTunnel(app, context, tunnels);
   app.addHook('preClose', async () => {
     for (const session of hub.sessions()) session.close(CLOSE.restart, 'service.restarts');
     clearInterval(seen);
@@ -135,5 +146,6 @@ export const registerGateway: Feature = (app, context) => {
     await evaluator.close();
     await writeSeenDevices().catch((error: unknown) => log.warn({ err: error }, 'presence could not be written'));
     for (const session of hub.sessions()) session.channel.terminate();
+    tunnels.close();
   });
 };

@@ -21,7 +21,8 @@ export const GroupView = Type.Object(
   {
     id: Type.String(),
     name: Type.String(),
-    kind: Type.Union([Type.Literal('all'), Type.Literal('static')]),
+    kind: Type.Union([Type.Literal('all'), Type.Literal('static'), Type.Literal('dynamic')]),
+    rule: Type.Union([Type.String(), Type.Null()], { description: 'Of a dynamic group: the filter whose devices are its members' }),
     membership: Type.Union([Type.Literal('all'), Membership]),
     description: Type.String(),
     version: Type.Integer(),
@@ -36,6 +37,7 @@ export interface GroupRow {
   readonly id: string;
   readonly name: string;
   readonly kind: string;
+  readonly rule: string | null;
   readonly membership: string;
   readonly description: string;
   readonly version: number;
@@ -47,7 +49,8 @@ export interface GroupRow {
 export const showGroup = ({ _count, createdAt, kind, membership, ...row }: GroupRow, everyone: number): GroupView => ({
   id: row.id,
   name: row.name,
-  kind: kind === 'all' ? 'all' : 'static',
+  kind: kind === 'all' ? 'all' : row.rule === null ? 'static' : 'dynamic',
+  rule: row.rule,
   membership: kind === 'all' ? 'all' : membership === 'open' ? 'open' : 'listed',
   description: row.description,
   version: row.version,

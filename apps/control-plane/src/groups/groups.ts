@@ -11,11 +11,19 @@ export const requireGroup = async (tx: Tx, id: string): Promise<GroupRow> => {
   return group;
 };
 
-/** A group whose members an admin chooses. @throws Refusal group.not-found, group.built-in */
-export const requireStaticGroup = async (tx: Tx, id: string): Promise<GroupRow> => {
+/** A group that an admin made. @throws Refusal group.not-found, group.built-in */
+export const requireOwnGroup = async (tx: Tx, id: string): Promise<GroupRow> => {
   const group = await requireGroup(tx, id);
-  if (group.kind !== 'static')
-    throw conflict('group.built-in', `"${group.name}" holds every device by itself; its members cannot be chosen`);
+  if (group.kind === 'all')
+    throw conflict('group.built-in', `"${group.name}" is built in: it holds every device by itself, and stays as it is`);
+  return group;
+};
+
+/** A group whose members an admin chooses. @throws Refusal group.not-found, group.built-in, group.dynamic */
+export const requireStaticGroup = async (tx: Tx, id: string): Promise<GroupRow> => {
+  const group = await requireOwnGroup(tx, id);
+  if (group.rule !== null)
+    throw conflict('group.dynamic', `the rule of "${group.name}" says who is in it (${group.rule}): change the rule, or use another group`);
   return group;
 };
 

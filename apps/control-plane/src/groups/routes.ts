@@ -1,4 +1,5 @@
-/** Groups and their members. */
+/** Groups. */
+import { writeFilter } from '@cordon/policy/filter/write.ts';
 import { Type } from 'typebox';
 import { appendAudit } from '../audit/audit.ts';
 import { actorOf } from '../auth/guard.ts';
@@ -8,25 +9,16 @@ import { newId } from '../ids.ts';
 import { ById, checkMatch, etagOf, Page, PageQuery, pageOf, requireMatch } from '../paging.ts';
 import { isInForce } from '../publishing/in-force.ts';
 import { onMembershipChanged } from '../publishing/publish.ts';
-import { ALL_DEVICES, GroupView, Membership, showGroup } from './group.ts';
-import { requireGroup, requireStaticGroup } from './groups.ts';
-import {
-  countDevices,
-  countUses,
-  deleteGroup,
-  deleteMember,
-  deviceExists,
-  findGroup,
-  insertGroup,
-  insertMember,
-  listGroups,
-  updateGroup,
-} from './store.ts';
+import { follow } from './dynamic.ts';
+import { GroupView, Membership, showGroup } from './group.ts';
+import { requireGroup, requireOwnGroup } from './groups.ts';
+import { askWhetherEveryone, Confirm, Rule, ruleIsOpen } from './rule-routes.ts';
+import { parseRule } from './rule.ts';
+import { countDevices, countUses, deleteGroup, findGroup, insertGroup, listGroups, updateGroup } from './store.ts';
 
 const closed = { additionalProperties: false } as const;
 const Name = Type.String({ minLength: 1, maxLength: 128 });
 const Description = Type.String({ maxLength: 1000 });
-const Member = Type.Object({ id: Type.String({ maxLength: 64 }), deviceId: Type.String({ maxLength: 64 }) }, closed);
 const exists = conflict('group.exists', 'a group with this name exists already; choose another name');
 
 export const registerGroups: Feature = (app, context) => {
@@ -40,23 +32,38 @@ export const registerGroups: Feature = (app, context) => {
       schema: {
         tags,
         summary:
-          'Make a group whose members you choose: listed (approved with what it gets) unless said to be open (as tokens need it; any device may then get what it gets)',
-        body: Type.Object({ name: Name, description: Type.Optional(Description), membership: Type.Optional(Membership) }, closed),
+          'Make a group. Its members are chosen by you: listed (approved with what it gets) unless said to be open (as tokens need it; any device may then get what it gets); or by a rule, and then it is open',
+        body: Type.Object(
+          {
+            name: Name,
+            description: Type.Optional(Description),
+            membership: Type.Optional(Membership),
+            rule: Type.Optional(Rule),
+            confirm: Type.Optional(Confirm),
+          },
+          closed,
+        ),
         response: { 201: GroupView },
       },
     },
     async (request, reply) => {
-      const { name, description = '', membership = 'listed' } = request.body;
+      const { name, description = '', confirm } = request.body;
+      const rule = request.body.rule === undefined ? null : writeFilter(parseRule(request.body.rule));
+      const membership = request.body.membership ?? (rule === null ? 'listed' : 'open');
+      if (rule !== null && membership === 'listed') throw ruleIsOpen;
       const at = clock();
       const id = newId('grp');
-      const group = await prisma
+      const { group, moved } = await prisma
         .$transaction(async (tx) => {
-          const made = await insertGroup(tx, { id, name, kind: 'static', membership, description, createdAt: at });
-          const detail = { name, description, membership };
+          if (rule !== null) await askWhetherEveryone(tx, rule, at, confirm);
+          await insertGroup(tx, { id, name, kind: rule === null ? 'static' : 'dynamic', membership, rule, description, createdAt: at });
+          const detail = { name, description, membership, ...(rule !== null && { rule }) };
           await appendAudit(tx, { actor: actorOf(request).name, action: 'group.create', subject: id, detail, at });
-          return made;
+          const joined = rule === null ? [] : await follow(tx, { id, name, rule }, at);
+          return { group: await requireGroup(tx, id), moved: joined };
         })
         .catch(onDuplicate(exists));
+      if (moved.length > 0) await onMembershipChanged(context, moved);
       return reply.code(201).header('etag', etagOf(group.version)).send(showGroup(group, 0));
     },
   );
@@ -98,10 +105,17 @@ export const registerGroups: Feature = (app, context) => {
       config: { permission: 'groups.write' },
       schema: {
         tags,
-        summary: 'Change name, description or membership; needs If-Match. Another membership counts from the next approved proposal on',
+        summary:
+          'Change name, description, membership or rule; needs If-Match. Another membership counts from the next approved proposal on, another rule at once',
         params: ById,
         body: Type.Object(
-          { name: Type.Optional(Name), description: Type.Optional(Description), membership: Type.Optional(Membership) },
+          {
+            name: Type.Optional(Name),
+            description: Type.Optional(Description),
+            membership: Type.Optional(Membership),
+            rule: Type.Optional(Rule),
+            confirm: Type.Optional(Confirm),
+          },
           { ...closed, minProperties: 1 },
         ),
         response: { 200: GroupView },
@@ -109,26 +123,42 @@ export const registerGroups: Feature = (app, context) => {
     },
     async (request, reply) => {
       const { id } = request.params;
+      const { confirm, ...body } = request.body;
+      const rule = body.rule === undefined ? undefined : writeFilter(parseRule(body.rule));
+      const data = { ...body, ...(rule !== undefined && { rule }) };
       const at = clock();
-      const changed = await prisma
+      const { changed, moved } = await prisma
         .$transaction(async (tx) => {
-          const group = await requireGroup(tx, id);
-          if (id === ALL_DEVICES.id) throw conflict('group.built-in', `"${group.name}" is built in and cannot be changed`);
+          const group = await requireOwnGroup(tx, id);
           requireMatch(request.headers['if-match'], group.version);
-          const { tokens } = request.body.membership === 'listed' ? await countUses(tx, id, at) : { tokens: 0 };
+          if (group.rule !== null && data.membership === 'listed') throw ruleIsOpen;
+          if (rule !== undefined && group.rule === null)
+            throw conflict('group.static', `the members of "${group.name}" were chosen by hand: make a new group for the rule`);
+          if (rule !== undefined) await askWhetherEveryone(tx, rule, at, confirm);
+          const { tokens } = data.membership === 'listed' ? await countUses(tx, id, at) : { tokens: 0 };
           if (tokens > 0)
             throw conflict('group.in-use', `${tokens} enrollment tokens put devices into "${group.name}" unseen: revoke them first`);
-          if (!(await updateGroup(tx, id, group.version, request.body))) requireMatch('"0"', group.version + 1);
+          if (!(await updateGroup(tx, id, group.version, data))) requireMatch('"0"', group.version + 1);
           await appendAudit(tx, {
             actor: actorOf(request).name,
             action: 'group.update',
             subject: id,
-            detail: { from: { name: group.name, description: group.description, membership: group.membership }, to: request.body },
+            detail: {
+              from: {
+                name: group.name,
+                description: group.description,
+                membership: group.membership,
+                ...(group.rule !== null && { rule: group.rule }),
+              },
+              to: data,
+            },
             at,
           });
-          return requireGroup(tx, id);
+          const followed = rule === undefined ? [] : await follow(tx, { id, name: data.name ?? group.name, rule }, at);
+          return { changed: await requireGroup(tx, id), moved: followed };
         })
         .catch(onDuplicate(exists));
+      if (moved.length > 0) await onMembershipChanged(context, moved);
       return reply.header('etag', etagOf(changed.version)).send(showGroup(changed, 0));
     },
   );
@@ -149,7 +179,7 @@ export const registerGroups: Feature = (app, context) => {
       const at = clock();
       await prisma.$transaction(async (tx) => {
         const inForce = await isInForce(tx, { groupId: id });
-        const group = await requireStaticGroup(tx, id);
+        const group = await requireOwnGroup(tx, id);
         checkMatch(request.headers['if-match'], group.version);
         const { assignments, tokens } = await countUses(tx, id, at);
         if (assignments > 0 || inForce)
@@ -164,69 +194,6 @@ export const registerGroups: Feature = (app, context) => {
           at,
         });
       });
-      return reply.code(204).send(null);
-    },
-  );
-
-  app.put(
-    '/groups/:id/members/:deviceId',
-    {
-      config: { permission: 'groups.write' },
-      schema: {
-        tags,
-        summary: 'Add a device; it gets what the group has at once, or when that is approved',
-        params: Member,
-        response: { 204: Type.Null() },
-      },
-    },
-    async (request, reply) => {
-      const { id, deviceId } = request.params;
-      const at = clock();
-      const added = await prisma.$transaction(async (tx) => {
-        const group = await requireStaticGroup(tx, id);
-        if (!(await deviceExists(tx, deviceId))) throw notFound('device', deviceId);
-        if (!(await insertMember(tx, id, deviceId, at))) return false;
-        await appendAudit(tx, {
-          actor: actorOf(request).name,
-          action: 'group.add-member',
-          subject: id,
-          detail: { group: group.name, device: deviceId },
-          at,
-        });
-        return true;
-      });
-      if (added) await onMembershipChanged(context, [deviceId]);
-      return reply.code(204).send(null);
-    },
-  );
-
-  app.delete(
-    '/groups/:id/members/:deviceId',
-    {
-      config: { permission: 'groups.write' },
-      schema: {
-        tags,
-        summary: 'Take a device out; it loses what only this group gave it at once',
-        params: Member,
-        response: { 204: Type.Null() },
-      },
-    },
-    async (request, reply) => {
-      const { id, deviceId } = request.params;
-      const at = clock();
-      const removed = await prisma.$transaction(async (tx) => {
-        const group = await requireStaticGroup(tx, id);
-        if (!(await deleteMember(tx, id, deviceId))) return false;
-        await appendAudit(tx, {
-          actor: actorOf(request).name,
-          action: 'group.remove-member',
-          subject: id,
-          detail: { group: group.name, device: deviceId },
-          at,
-        });
-        return true;
-      });
-      if (removed) await onMembershipChanged(context, [deviceId]);
       return reply.code(204).send(null);
     },
   );

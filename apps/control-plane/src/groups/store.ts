@@ -12,6 +12,7 @@ export const insertGroup = (
     readonly name: string;
     readonly kind: string;
     readonly membership: Membership;
+    readonly rule: string | null;
     readonly description: string;
     readonly createdAt: Date;
   },
@@ -35,7 +36,7 @@ export const updateGroup = async (
   tx: Tx,
   id: string,
   version: number,
-  data: { readonly name?: string; readonly description?: string; readonly membership?: Membership },
+  data: { readonly name?: string; readonly description?: string; readonly membership?: Membership; readonly rule?: string },
 ): Promise<boolean> => (await tx.group.updateMany({ where: { id, version }, data: { ...data, version: { increment: 1 } } })).count === 1;
 
 /** @returns whether it was not a member before */

@@ -3,6 +3,7 @@ import { createPostgresBackend, Queue, Worker, type PgPool } from 'bullmq';
 import { evaluateAll } from '../compliance/evaluator.ts';
 import type { Context } from '../context.ts';
 import { createPool, poolConfig } from '../db/client.ts';
+import { refreshMembers } from '../groups/dynamic.ts';
 import { RENEW_EVERY_MS, renewCheckpoint } from '../publishing/publish.ts';
 import { verifyHeads } from '../reports/verify-job.ts';
 import { dropSuperseded, keepPartitions } from './retention.ts';
@@ -14,6 +15,9 @@ const RENEW_LOOK_MS = 30_000;
 const JOBS: readonly { readonly name: string; readonly everyMs: number; readonly run: (context: Context) => Promise<unknown> }[] = [
   // Time alone makes devices late (grace) and stale.
   { name: 'compliance', everyMs: 15_000, run: evaluateAll },
+  // Rules that look at the clock; and all rules, for what a crash has left.
+  { name: 'groups', everyMs: 60_000, run: (context) => refreshMembers(context, { moving: true }) },
+  { name: 'groups-all', everyMs: 3_600_000, run: (context) => refreshMembers(context) },
   { name: 'heads', everyMs: 15_000, run: verifyHeads },
   { name: 'retention', everyMs: 3_600_000, run: keepPartitions },
   { name: 'superseded', everyMs: 3_600_000, run: dropSuperseded },
