@@ -46,7 +46,7 @@ it('a run is for its owner and for root; for others there is none of that name',
   for (const op of ['explain', 'run-log'] as const) {
     const said = [{ run: 'run_a' }, { run: 'run_b' }].map(({ run }) => {
       try {
-        return ask({ op, run, follow: false } as MemoryRequest, eve);
+        return ask(op === 'explain' ? { op, run } : { op, run, follow: false }, eve);
       } catch (error) {
         return String(error).replace(run, '');
       }
