@@ -16,8 +16,7 @@ import { closeInherited } from './launch/descriptors.ts';
 import { openLaunching } from './launching.ts';
 import { servedAccounts } from './local-api/accounts.ts';
 import type { Status } from './local-api/protocol.ts';
-import { createOrigin } from './local-api/origin.ts';
-import { answerInside, startLocalApi } from './local-api/server.ts';
+import { serveLocally } from './local-api/everywhere.ts';
 import { statusOf } from './local-api/status.ts';
 import { wipe } from './orders/retire.ts';
 import { openStanding } from './orders/standing.ts';
@@ -26,6 +25,7 @@ import { openHistory } from './policy-state/history.ts';
 import { openPolicyState } from './policy-state/open.ts';
 import type { Outcome } from './policy-state/policy-state.ts';
 import { startTending } from './tending.ts';
+import { createRunIdentity } from './run-identity/run-identity.ts';
 import { createConversation } from './runs/converse.ts';
 import { endAll } from './runs/end-all.ts';
 import { createEnforcement } from './runs/enforcement.ts';
@@ -148,6 +148,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     report: memory.report,
     ...wire,
   });
+  const runIdentity = createRunIdentity({ enrollment, spool, key: identity.key, runs, state: () => policyState.current(now()), ...wire });
   const waiting = createWaiting(enrollment.pending === true && policyState.accepted().serial === 0);
   const onFrame = createDispatcher({
     policyState,
@@ -157,6 +158,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     standing,
     onRetired: () => retirement.abort(),
     reporter,
+    runIdentity,
     discovery,
     report: spool.append,
     ...wire,
@@ -193,10 +195,8 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
       enforcement,
     }),
   );
-  const converse = discovery.answering(answering);
-  const originOf = createOrigin(runs.all);
-  doors.serve(answerInside(originOf, converse));
-  const local = await startLocalApi(runtimeDir, accounts, originOf, converse);
+  const converse = runIdentity.answering(discovery.answering(answering));
+  const local = await serveLocally(runtimeDir, accounts, runs, doors, converse);
   const leaving = new AbortController();
   identity.keepFresh(leaving.signal);
   channel = startChannel({

@@ -6,6 +6,7 @@ import type { Waiting } from '../identity/waiting.ts';
 import type { Standing } from '../orders/standing.ts';
 import type { History } from '../policy-state/history.ts';
 import type { Outcome, PolicyState } from '../policy-state/policy-state.ts';
+import type { RunIdentity } from '../run-identity/run-identity.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
 
 export interface Handlers {
@@ -19,6 +20,7 @@ export interface Handlers {
   readonly onRetired: () => void;
   readonly reporter: Pick<Reporter, 'onFrame' | 'onProblem'>;
   readonly discovery: Pick<Discovery, 'onProblem'>;
+  readonly runIdentity: Pick<RunIdentity, 'onFrame'>;
   readonly report: (event: NewEvent) => void;
   readonly send: (frame: UpFrame) => boolean;
   readonly now: () => Date;
@@ -53,6 +55,7 @@ export const createDispatcher =
         to.discovery.onProblem(frame.code);
         return to.reporter.onProblem(frame.code);
       case 'welcome':
-        return;
+      case 'token.reply':
+        return to.runIdentity.onFrame(frame);
     }
   };

@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { MAX_MANIFEST } from '@cordon/policy/manifest/limits.ts';
 import { AGENTS_REQUEST } from '../discovery/requests.ts';
+import { TOKEN_REQUEST } from '../run-identity/requests.ts';
 import { MEMORY_REQUESTS } from '../run-log/requests.ts';
 import type { Request } from './protocol.ts';
 
@@ -41,6 +42,7 @@ const validator = Compile(
     Type.Object({ op: Type.Literal('status') }, closed),
     Type.Object({ op: Type.Literal('rotate-key') }, closed),
     ...MEMORY_REQUESTS,
+    TOKEN_REQUEST,
     AGENTS_REQUEST,
     Type.Object(
       {

@@ -39,6 +39,15 @@ export const EVERYDAY: readonly Command[] = [
     load: async () => (await import('../status.ts')).statusCommand,
   },
   {
+    name: 'token',
+    summary: 'inside a run: its own identity, for one audience',
+    about: [
+      'Prints a token that whoever it is for can verify, for at most five minutes: which device and which policy, as the control plane verified them, and which user, agent and run, as this device says. Only for hosts that a policy of this run lets receive its identity, and only while the run lives.',
+    ],
+    options: [{ name: 'audience', value: 'HOST', help: 'whom it is for', required: true }, JSON_OPTION],
+    load: async () => (await import('../token.ts')).tokenCommand,
+  },
+  {
     name: 'runs',
     summary: 'your runs, newest first',
     about: ["Root sees everybody's. This device remembers the newest of each account."],
