@@ -48,6 +48,18 @@ export const EVERYDAY: readonly Command[] = [
     load: async () => (await import('../token.ts')).tokenCommand,
   },
   {
+    name: 'why',
+    words: "PATH|HOST[:PORT]|CONTROL|'$NAME'",
+    completes: 'file',
+    summary: 'whether something is allowed, and by which rule',
+    about: [
+      'Decides as it would for a run of this account, also while the control plane is away. A path holds a slash or begins with a dot or a tilde; everything else is a host, the name of a control such as ui.clipboard.read, or a variable with $ before it.',
+    ],
+    options: [{ name: 'write', help: 'ask about writing' }, AGENT, USER, MANIFEST, JSON_OPTION],
+    statuses: [['3', 'it is denied']],
+    load: async () => (await import('../why.ts')).whyCommand,
+  },
+  {
     name: 'runs',
     summary: 'your runs, newest first',
     about: ["Root sees everybody's. This device remembers the newest of each account."],
