@@ -15,6 +15,7 @@ import { poolConfig, type DatabaseAccess } from '../apps/control-plane/src/db/cl
 import { createControlPlane, type ControlPlane } from '../apps/control-plane/src/start.ts';
 import { startChannel, type Channel } from '../apps/endpoint-agent/src/control/channel.ts';
 import { openIdentity } from '../apps/endpoint-agent/src/identity/identity.ts';
+import { STRAIGHT } from '../apps/endpoint-agent/src/network/network.ts';
 import { enroll } from '../apps/endpoint-agent/src/identity/enroll.ts';
 import { requireEnrollment } from '../apps/endpoint-agent/src/identity/enrollment.ts';
 import { openPolicyState } from '../apps/endpoint-agent/src/policy-state/open.ts';
@@ -167,7 +168,7 @@ export const wake = async (stateDir: string): Promise<Fleeting> => {
   };
   const channel: Channel = startChannel({
     org: enrollment.org,
-    open: openIdentity({ stateDir, enrollment, keyDays: 0, now: () => new Date(), log }).open,
+    open: openIdentity({ stateDir, enrollment, keyDays: 0, network: STRAIGHT, now: () => new Date(), log }).open,
     signal: stop.signal,
     log,
     // Of a window that doubles up to five minutes: at most 0.6 seconds.

@@ -8,6 +8,7 @@ import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { startChannel, type Channel } from '../apps/endpoint-agent/src/control/channel.ts';
 import { requireEnrollment } from '../apps/endpoint-agent/src/identity/enrollment.ts';
 import { openIdentity } from '../apps/endpoint-agent/src/identity/identity.ts';
+import { STRAIGHT } from '../apps/endpoint-agent/src/network/network.ts';
 import { startReporter } from '../apps/endpoint-agent/src/telemetry/reporter.ts';
 import { openSpool } from '../apps/endpoint-agent/src/telemetry/spool.ts';
 
@@ -19,7 +20,7 @@ const log = (message: string): void => void (said = message);
 const now = (): Date => new Date();
 
 const enrollment = requireEnrollment(stateDir);
-const identity = openIdentity({ stateDir, enrollment, keyDays: 0, now, log });
+const identity = openIdentity({ stateDir, enrollment, keyDays: 0, network: STRAIGHT, now, log });
 const spool = openSpool(path.join(stateDir, 'spool'), `boot_${randomBytes(12).toString('hex')}`, 64 * 1024 * 1024, now);
 const channel: Channel = startChannel({
   org: enrollment.org,

@@ -10,6 +10,7 @@ import { entryHash, GENESIS } from '@cordon/policy/trust/audit-chain.ts';
 import { poolConfig, type DatabaseAccess } from '../apps/control-plane/src/db/client.ts';
 import { verifyHeads } from '../apps/control-plane/src/reports/verify-job.ts';
 import { openIdentity } from '../apps/endpoint-agent/src/identity/identity.ts';
+import { STRAIGHT } from '../apps/endpoint-agent/src/network/network.ts';
 import { requireEnrollment } from '../apps/endpoint-agent/src/identity/enrollment.ts';
 import { createSlots } from '../apps/endpoint-agent/src/policy-state/slots.ts';
 import { startReporter } from '../apps/endpoint-agent/src/telemetry/reporter.ts';
@@ -107,6 +108,7 @@ describe('the reports of a device', () => {
       stateDir: device.stateDir,
       enrollment: requireEnrollment(device.stateDir),
       keyDays: 0,
+      network: STRAIGHT,
       now,
       log: () => undefined,
     });

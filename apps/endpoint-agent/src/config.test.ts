@@ -24,6 +24,10 @@ describe('readConfig', () => {
         CORDON_AGENT_USERS: 'a,,b',
         CORDON_AGENT_HOSTS_FILE: '/h',
         CORDON_AGENT_KEY_DAYS: '30',
+        CORDON_CA_FILE: '/ca',
+        HTTPS_PROXY: 'http://p:1',
+        no_proxy: '.x',
+        CORDON_PROXY_AUTH_FILE: '/auth',
       }),
     ).toEqual({
       stateDir: '/s',
@@ -31,6 +35,7 @@ describe('readConfig', () => {
       users: ['a', 'b'],
       hostsFile: '/h',
       keyDays: 30,
+      network: { caFile: '/ca', proxy: 'http://p:1', straight: '.x', proxyAuthFile: '/auth' },
     });
   });
 

@@ -2,6 +2,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
+import type { NetworkSettings } from './network/network.ts';
 
 export interface AgentConfig {
   /** Key, enrollment, last good state, spool. Only the daemon's account may enter. */
@@ -14,6 +15,8 @@ export interface AgentConfig {
   readonly keyDays: number;
   /** File of host → address, used before DNS. */
   readonly hostsFile: string | undefined;
+  /** The way to the control plane. */
+  readonly network: NetworkSettings;
   /** Inside a run: its way to the daemon. */
   readonly runSocket: string | undefined;
 }
@@ -27,6 +30,17 @@ const daysOf = (text: string): number => {
   return Number(text);
 };
 
+const readNetwork = (env: Readonly<Record<string, string | undefined>>): NetworkSettings => {
+  const said = (...names: readonly string[]): string | undefined =>
+    names.map((name) => env[name]).find((value) => value !== undefined && value !== '');
+  return {
+    caFile: said('CORDON_CA_FILE'),
+    proxy: said('HTTPS_PROXY', 'https_proxy'),
+    straight: said('NO_PROXY', 'no_proxy'),
+    proxyAuthFile: said('CORDON_PROXY_AUTH_FILE'),
+  };
+};
+
 export const readConfig = (env: Readonly<Record<string, string | undefined>> = process.env): AgentConfig => {
   const root = process.getuid?.() === 0;
   const runtime = env['XDG_RUNTIME_DIR'];
@@ -38,6 +52,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     users: (env['CORDON_AGENT_USERS'] ?? '').split(',').filter((name) => name !== ''),
     keyDays: daysOf(env['CORDON_AGENT_KEY_DAYS'] ?? '90'),
     hostsFile: env['CORDON_AGENT_HOSTS_FILE'],
+    network: readNetwork(env),
     runSocket: env['CORDON_RUN_SOCKET'],
   };
 };

@@ -4,6 +4,7 @@ import { readConfig, takeJoinVariables } from '../config.ts';
 import { runDaemon } from '../daemon.ts';
 import { loadEnrollment } from '../identity/enrollment.ts';
 import { refuseTokenArguments } from '../identity/join-request.ts';
+import { openNetwork } from '../network/network.ts';
 import { argumentsOf } from './table.ts';
 import { enrollmentLine, join, unattendedRequest } from './enroll.ts';
 
@@ -18,7 +19,15 @@ export const daemonCommand = async (args: readonly string[]): Promise<number> =>
     const { server, token } = unattendedRequest();
     if (server !== undefined && token !== undefined)
       log(
-        enrollmentLine(await join({ stateDir: config.stateDir, server, token, retry: { signal: stop.signal, random: Math.random, log } })),
+        enrollmentLine(
+          await join({
+            stateDir: config.stateDir,
+            server,
+            token,
+            network: openNetwork(config.network),
+            retry: { signal: stop.signal, random: Math.random, log },
+          }),
+        ),
       );
   } else takeJoinVariables(); // nothing that this process starts shall have the token
   await runDaemon(config, stop.signal, log);

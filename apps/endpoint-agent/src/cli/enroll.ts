@@ -9,6 +9,7 @@ import type { Enrollment } from '../identity/enrollment.ts';
 import { deviceFacts } from '../identity/facts.ts';
 import { readEnrollConfig, readTokenFile, refuseTokenArguments, type JoinRequest } from '../identity/join-request.ts';
 import { persist, type PersistOptions } from '../identity/persist.ts';
+import { openNetwork, type Network } from '../network/network.ts';
 import { printResult } from './output.ts';
 import { argumentsOf, commandNamed } from './table.ts';
 import { misused } from './table/command.ts';
@@ -26,16 +27,18 @@ export const unattendedRequest = (): Partial<JoinRequest> => {
 
 export interface Joining extends JoinRequest {
   readonly stateDir: string;
+  readonly network: Network;
   /** As many attempts as it takes; one when absent. */
   readonly retry?: PersistOptions | undefined;
   /** Once more, as a new device of the same organisation (identity/rejoin.ts). */
   readonly again?: boolean;
 }
 
-export const join = ({ stateDir, server, token, retry, again = false }: Joining): Promise<Enrollment> => {
+export const join = ({ stateDir, server, token, network, retry, again = false }: Joining): Promise<Enrollment> => {
   fs.mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   fs.chmodSync(stateDir, 0o700);
-  const attempt = (): Promise<Enrollment> => enroll({ stateDir, server, token, facts: deviceFacts(), now: new Date(), again });
+  const attempt = (): Promise<Enrollment> =>
+    enroll({ stateDir, server, token, facts: deviceFacts(), now: new Date(), again, means: { network } });
   return retry === undefined ? attempt() : persist(attempt, retry);
 };
 
@@ -57,7 +60,9 @@ export const enrollCommand = async (args: readonly string[]): Promise<number> =>
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const log = (message: string): void => void process.stderr.write(`${visible(message)}\n`);
   const retry = flags.has('retry') ? { signal: stop.signal, random: Math.random, log } : undefined;
-  const enrollment = await join({ stateDir: readConfig().stateDir, server, token, retry, again: flags.has('again') });
+  const config = readConfig();
+  const network = openNetwork(config.network);
+  const enrollment = await join({ stateDir: config.stateDir, server, token, network, retry, again: flags.has('again') });
   const { device, org, pending = false } = enrollment;
   printResult(said, { device, organisation: org, pending }, () => [enrollmentLine(enrollment)]);
   return 0;

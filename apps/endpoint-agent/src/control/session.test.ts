@@ -7,7 +7,9 @@ import { MAX_FRAME_DOWN } from '@cordon/policy/protocol/channel.ts';
 import { SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { expect, it, onTestFinished } from 'vitest';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { STRAIGHT } from '../network/network.ts';
 import { openSession } from './session.ts';
+import { createWays } from './ways.ts';
 
 /** A server that gives every device a session, and what it does with one. */
 const serve = async (onConnection: (channel: WebSocket, request: http.IncomingMessage) => void): Promise<string> => {
@@ -33,12 +35,17 @@ const serve = async (onConnection: (channel: WebSocket, request: http.IncomingMe
 };
 
 const connect = (server: string): ReturnType<typeof openSession> =>
-  openSession(
-    { server, org: 'org_1', device: `dev_${'d'.repeat(20)}`, memberIndex: 0 } as Parameters<typeof openSession>[0],
-    keyPairFromSeed(randomBytes(32)),
-    { attempt: () => ({ count: 1, last: 'a', next: 'b' }), raise: () => false, confirmed: () => undefined },
-    new AbortController().signal,
-  );
+  openSession({
+    enrollment: { server, org: 'org_1', device: `dev_${'d'.repeat(20)}` },
+    key: keyPairFromSeed(randomBytes(32)),
+    joins: { attempt: () => ({ count: 1, last: 'a', next: 'b' }), raise: () => false, confirmed: () => undefined },
+    network: STRAIGHT,
+    ways: createWays(),
+    clock: () => 0,
+    random: () => 0,
+    log: () => undefined,
+    signal: new AbortController().signal,
+  });
 
 it('a message that inflates beyond the limit ends the channel before it is whole', async () => {
   const socket = await connect(await serve((channel) => channel.send('x'.repeat(50 * MAX_FRAME_DOWN))));

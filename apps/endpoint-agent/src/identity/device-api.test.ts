@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { STRAIGHT } from '../network/network.ts';
 import { call, checkServer } from './device-api.ts';
 
 const Reply = Compile(Type.Object({ ok: Type.Boolean() }, { additionalProperties: false }));
@@ -95,7 +96,7 @@ describe('call', () => {
     await expect(asked()).rejects.toMatchObject({ code: 'server.unreachable' });
     answer = () => undefined;
     const stop = new AbortController();
-    const waiting = call(url, '/x', undefined, Reply, stop.signal);
+    const waiting = call(url, '/x', undefined, Reply, { network: STRAIGHT, signal: stop.signal });
     stop.abort();
     await expect(waiting).rejects.toMatchObject({ code: 'server.unreachable' });
   });

@@ -1,6 +1,8 @@
 /** The device API over HTTP(S): strict replies, limits, and errors that say what to do. */
 import { CordonError } from '@cordon/policy/errors.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
+import { STRAIGHT, type Network } from '../network/network.ts';
+import type { Answer } from '../network/request.ts';
 
 const MAX_REPLY = 1_048_576;
 const TIMEOUT_MS = 15_000;
@@ -20,50 +22,56 @@ export const checkServer = (server: string): URL => {
   return url;
 };
 
-/** The body, as long as it is one that a server of ours would send: whoever answers is not proved yet. @throws CordonError `server.reply` */
-const readText = async (response: Response): Promise<string> => {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    const bytes = chunk as Uint8Array;
-    size += bytes.length;
-    if (size > MAX_REPLY)
-      throw new CordonError('server.reply', `${new URL(response.url).pathname} answered with more than ${MAX_REPLY} bytes`);
-    chunks.push(bytes);
-  }
-  return new TextDecoder().decode(Buffer.concat(chunks));
-};
+/** By whom and how a control plane is asked. */
+export interface Means {
+  readonly network: Network;
+  readonly signal?: AbortSignal | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 /** @throws CordonError with the server's code for a refusal, `server.unreachable` or `server.reply` otherwise */
-export const call = async <T>(server: string, path: string, body: unknown, reply: Check<T>, signal?: AbortSignal): Promise<T> => {
+export const call = async <T>(
+  server: string,
+  path: string,
+  body: unknown,
+  reply: Check<T>,
+  { network, signal, headers }: Means = { network: STRAIGHT },
+): Promise<T> => {
   const url = new URL(path, checkServer(server));
-  let response: Response;
-  let text: string;
+  let answer: Answer;
   try {
-    response = await fetch(url, {
-      ...(body !== undefined && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-      redirect: 'error',
+    answer = await network.request(url, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { ...headers, accept: 'application/json', ...(body !== undefined && { 'content-type': 'application/json' }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      maxBytes: MAX_REPLY,
       signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(signal === undefined ? [] : [signal])]),
     });
-    text = await readText(response);
   } catch (cause) {
     if (cause instanceof CordonError) throw cause;
-    throw new CordonError('server.unreachable', `${url.origin} does not answer`, { retryable: true, cause });
+    const why = cause instanceof Error ? `: ${cause.message}` : '';
+    const through = network.through === undefined ? '' : ` through ${network.through}`;
+    throw new CordonError('server.unreachable', `${url.origin} does not answer${through}${why}`, { retryable: true, cause });
   }
+  const { status } = answer;
+  if (status >= 300 && status < 400)
+    throw new CordonError('server.unreachable', `${url.origin} sends elsewhere, and is not followed: name the control plane itself`, {
+      retryable: true,
+    });
   let value: unknown;
   try {
-    value = parseStrictJson(text, { maxBytes: MAX_REPLY, maxDepth: 16 });
+    value = parseStrictJson(answer.body, { maxBytes: MAX_REPLY, maxDepth: 16 });
   } catch (cause) {
-    throw new CordonError('server.reply', `${url.pathname} answered ${response.status} with something that is not JSON`, {
-      retryable: response.status >= 500,
+    throw new CordonError('server.reply', `${url.pathname} answered ${status} with something that is not JSON`, {
+      retryable: status >= 500,
       cause,
     });
   }
-  if (!response.ok) {
+  if (status < 200 || status > 299) {
     const { code, detail, title } = value as { code?: unknown; detail?: unknown; title?: unknown };
-    const said = [detail, title].find((text) => typeof text === 'string') ?? `${url.pathname} answered ${response.status}`;
+    const said = [detail, title].find((text) => typeof text === 'string') ?? `${url.pathname} answered ${status}`;
     throw new CordonError(typeof code === 'string' && /^[a-z0-9.-]{1,64}$/.test(code) ? code : 'server.refused', said.slice(0, 500), {
-      retryable: response.status >= 500 || response.status === 429,
+      retryable: status >= 500 || status === 429,
     });
   }
   if (!reply.Check(value))

@@ -10,6 +10,7 @@ import { openGeneral } from '@cordon/policy/trust/envelope.ts';
 import { admit, keyPairFromSeed, thumbprint } from '@cordon/policy/trust/keys.ts';
 import { formatToken } from '@cordon/policy/trust/token.ts';
 import { cutAt, LOSSES } from '../_power-cut.ts';
+import { STRAIGHT, type Network } from '../network/network.ts';
 import { loadDeviceKey } from './device-key.ts';
 import { enroll } from './enroll.ts';
 import { loadEnrollment } from './enrollment.ts';
@@ -28,6 +29,16 @@ afterEach(() => {
   fs.rmSync(folder, { recursive: true, force: true });
 });
 
+/** What the control plane answers. */
+let answering: (url: URL, body: string | undefined) => Promise<Response>;
+const network: Network = {
+  ...STRAIGHT,
+  request: async (url, { body }) => {
+    const answer = await answering(url, typeof body === 'string' ? body : undefined);
+    return { status: answer.status, headers: {}, body: Buffer.from(await answer.arrayBuffer()) };
+  },
+};
+
 /** A control plane that lets one key in with the token. `lose`: what is lost on the way of the next calls. */
 class Server {
   readonly devices = new Map<string, string>();
@@ -36,14 +47,14 @@ class Server {
   root: object = {};
   readonly asked: string[] = [];
   constructor() {
-    vi.spyOn(globalThis, 'fetch').mockImplementation(async (url, init) => {
+    answering = async (url, body) => {
       const lost = this.lose.shift();
-      this.asked.push((url as URL).pathname);
+      this.asked.push(url.pathname);
       if (lost === 'request') throw new TypeError('fetch failed');
-      const answer = await this.answer((url as URL).pathname, JSON.parse((init?.body as string | undefined) ?? '{}') as object);
+      const answer = await this.answer(url.pathname, JSON.parse(body ?? '{}') as object);
       if (lost === 'answer') throw new TypeError('fetch failed');
       return answer;
-    });
+    };
   }
   async answer(place: string, { jwk, statement = '' }: { jwk?: DeviceJwk; statement?: string }): Promise<Response> {
     if (place.endsWith('/root')) return Response.json({ org: 'org_1', roots: world.roots, floor: world.floor, ...this.root });
@@ -60,7 +71,7 @@ class Server {
   }
 }
 const join = (): ReturnType<typeof enroll> =>
-  enroll({ stateDir: folder, server: 'https://cordon.example', token, facts: deviceFacts(), now });
+  enroll({ stateDir: folder, server: 'https://cordon.example', token, facts: deviceFacts(), now, means: { network } });
 const isUnreachable = (error: unknown): void => {
   if (!(error instanceof CordonError && error.code === 'server.unreachable')) throw error;
 };

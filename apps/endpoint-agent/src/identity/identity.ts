@@ -1,6 +1,8 @@
 /** Who this device is to its control plane: its key, also while that is being replaced, and its sessions. One thing at a time. */
 import type WebSocket from 'ws';
 import { openSession } from '../control/session.ts';
+import { createWays } from '../control/ways.ts';
+import type { Network } from '../network/network.ts';
 import { hasNextKey, loadDeviceKey, type DeviceKey } from './device-key.ts';
 import type { Enrollment } from './enrollment.ts';
 import { openJoinFile } from './join-file.ts';
@@ -13,6 +15,7 @@ export interface IdentityOptions {
   readonly enrollment: Enrollment;
   /** A key of this age is replaced; 0: by command only. */
   readonly keyDays: number;
+  readonly network: Network;
   readonly now: () => Date;
   readonly log: (message: string) => void;
 }
@@ -28,9 +31,11 @@ export interface Identity {
 }
 
 /** @throws CordonError `identity.key` */
-export const openIdentity = ({ stateDir, enrollment, keyDays, now, log }: IdentityOptions): Identity => {
+export const openIdentity = ({ stateDir, enrollment, keyDays, network, now, log }: IdentityOptions): Identity => {
   let key = loadDeviceKey(stateDir);
   const joins = openJoinFile(stateDir, log);
+  const ways = createWays();
+  const clock = (): number => performance.now();
   let turn: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const mine = turn.then(work, work);
@@ -40,7 +45,7 @@ export const openIdentity = ({ stateDir, enrollment, keyDays, now, log }: Identi
   const isDue = (): boolean => keyDays > 0 && now().getTime() - key.madeAt.getTime() > keyDays * DAY_MS;
   const replace = async (how: typeof rotate, signal: AbortSignal): Promise<void> => {
     const before = key.kid;
-    key = await how({ stateDir, enrollment, now, signal });
+    key = await how({ stateDir, enrollment, network, now, signal });
     if (key.kid !== before) log(`the key of this device was replaced: ${before} by ${key.kid}`);
   };
   /** A refusal costs nothing but the new key: the old one may still be the one that is known. */
@@ -60,7 +65,7 @@ export const openIdentity = ({ stateDir, enrollment, keyDays, now, log }: Identi
     open: (signal) =>
       inTurn(async () => {
         await replaceIfDue(signal);
-        return openSession(enrollment, key, joins, signal);
+        return openSession({ enrollment, key, joins, network, ways, clock, random: Math.random, log, signal });
       }),
     rotate: (signal) =>
       inTurn(async () => {

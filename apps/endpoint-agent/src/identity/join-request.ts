@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { parseStrictJson } from '@cordon/policy/trust/strict-json.ts';
+import { ownedFile } from '../owned-file.ts';
 
 export interface JoinRequest {
   readonly server: string;
@@ -17,44 +18,11 @@ const Config = Compile(
   Type.Union([Type.Object({ server: Text, token: Text }, closed), Type.Object({ server: Text, tokenFile: Text }, closed)]),
 );
 
-/**
- * A file that decides whom this device belongs to: a regular one, of root or of this account, that nobody else can write to.
- * @param secret nobody else may read it either. @throws CordonError `file.unreadable`, `file.unsafe`, `file.too-large`
- */
-export const readOwnFile = (file: string, secret: boolean): string => {
-  let fd: number;
-  try {
-    fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
-  } catch (cause) {
-    const { code = '' } = cause as NodeJS.ErrnoException;
-    const why = { ENOENT: 'it is not there', EACCES: 'this user may not read it' }[code] ?? code;
-    throw new CordonError('file.unreadable', `${file} cannot be read (${why})`, { place: file, cause });
-  }
-  try {
-    const stat = fs.fstatSync(fd);
-    if (!stat.isFile()) throw new CordonError('file.unreadable', `${file} is not a regular file`, { place: file });
-    if (stat.size > MAX_BYTES) throw new CordonError('file.too-large', `${file} has more than ${MAX_BYTES} bytes`, { place: file });
-    if (process.platform !== 'win32') {
-      if (stat.uid !== 0 && stat.uid !== process.getuid?.())
-        throw new CordonError(
-          'file.unsafe',
-          `${file} must belong to root or to this account: whoever writes it decides whom this device belongs to`,
-          {
-            place: file,
-          },
-        );
-      if ((stat.mode & (secret ? 0o077 : 0o022)) !== 0)
-        throw new CordonError(
-          'file.unsafe',
-          `${file} must not be ${secret ? 'readable or ' : ''}writable by others: set its mode to 0600`,
-          { place: file },
-        );
-    }
-    return fs.readFileSync(fd, 'utf8');
-  } finally {
-    fs.closeSync(fd);
-  }
-};
+/** A file that decides whom this device belongs to. @param secret nobody else may read it either. @throws CordonError `file.unreadable`, `file.unsafe`, `file.too-large` */
+export const readOwnFile = (file: string, secret: boolean): string =>
+  ownedFile(file, { maxBytes: MAX_BYTES, secret, because: 'whoever writes it decides whom this device belongs to' }, (fd) =>
+    fs.readFileSync(fd, 'utf8'),
+  );
 
 /** The token in a file. Who can read it can join as long as it is good; who can write it decides whom this device belongs to. @throws as `readOwnFile` */
 export const readTokenFile = (file: string): string => readOwnFile(file, false).trim();

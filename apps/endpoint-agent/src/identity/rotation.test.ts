@@ -8,6 +8,7 @@ import type { DeviceJwk } from '@cordon/policy/protocol/enrollment.ts';
 import { openGeneral } from '@cordon/policy/trust/envelope.ts';
 import { admit, thumbprint } from '@cordon/policy/trust/keys.ts';
 import { cutAt, LOSSES } from '../_power-cut.ts';
+import { STRAIGHT, type Network } from '../network/network.ts';
 import { ensureDeviceKey, hasNextKey, loadDeviceKey } from './device-key.ts';
 import type { Enrollment } from './enrollment.ts';
 import { finishRotation, rotate, type RotationParts } from './rotation.ts';
@@ -30,6 +31,16 @@ afterEach(() => {
   fs.rmSync(folder, { recursive: true, force: true });
 });
 
+/** What the control plane answers. */
+let answering: (url: URL, body: string | undefined) => Promise<Response>;
+const network: Network = {
+  ...STRAIGHT,
+  request: async (url, { body }) => {
+    const answer = await answering(url, typeof body === 'string' ? body : undefined);
+    return { status: answer.status, headers: {}, body: Buffer.from(await answer.arrayBuffer()) };
+  },
+};
+
 /** The control plane's side of it: which key is in force, and which were. `lose`: what is lost on the way, request or answer, of how many next calls. */
 class Server {
   current: string;
@@ -40,14 +51,14 @@ class Server {
 
   constructor(current: string) {
     this.current = current;
-    vi.spyOn(globalThis, 'fetch').mockImplementation(async (url, init) => {
+    answering = async (url, sent) => {
       const lost = this.lose.shift();
       if (lost === 'request') throw new TypeError('fetch failed');
-      const body = JSON.parse(init?.body as string) as { from: DeviceJwk; to: DeviceJwk; statement: string };
-      const answer = (url as URL).pathname.endsWith('/challenge') ? this.challenge() : await this.rekey(body);
+      const body = JSON.parse(sent ?? '') as { from: DeviceJwk; to: DeviceJwk; statement: string };
+      const answer = url.pathname.endsWith('/challenge') ? this.challenge() : await this.rekey(body);
       if (lost === 'answer') throw new TypeError('fetch failed');
       return answer;
-    });
+    };
   }
   challenge(): Response {
     this.#nonce = randomBytes(16).toString('base64url');
@@ -70,7 +81,7 @@ class Server {
   }
 }
 
-const parts = (): RotationParts => ({ stateDir: folder, enrollment, now, signal: new AbortController().signal });
+const parts = (): RotationParts => ({ stateDir: folder, enrollment, now, network, signal: new AbortController().signal });
 
 describe('the rotation of the device key', () => {
   it('ends with a new key on both sides, and nothing left of it', async () => {
