@@ -76,6 +76,9 @@ export interface Endpoint {
   /** Where its daemon keeps its state, and where its sockets are. */
   readonly stateDir: string;
   readonly runtimeDir: string;
+  /** How the `cordon` command is started, and in which environment. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
   /** Runs `cordon …` as an administrator of this machine would, and gives back what it printed. This process goes on meanwhile. */
   cordon(args: readonly string[], options?: CallOptions): Promise<Outcome>;
 }
@@ -123,15 +126,16 @@ export const startEndpoint = async (
     HOME: process.env['HOME'] ?? '/',
     NODE_COMPILE_CACHE: path.join(repository, '.cache/compile'),
   };
+  const command = program('apps/endpoint-agent/src/main.ts');
   const cordon: Endpoint['cordon'] = (args, options = {}) =>
-    runProgram([...program('apps/endpoint-agent/src/main.ts'), ...args], options.cwd ?? world.workspace, { ...env, ...options.env });
+    runProgram([...command, ...args], options.cwd ?? world.workspace, { ...env, ...options.env });
   const tokenFile = path.join(world.root, 'enrollment-token');
   fs.writeFileSync(tokenFile, token, { mode: 0o600 });
   const enrolled = await whenBack(() => cordon(['enroll', '--server', deviceUrl, '--token-file', tokenFile]));
   fs.rmSync(tokenFile);
   if (enrolled.status !== 0) throw new Error(`cordon enroll ended with ${String(enrolled.status)}: ${enrolled.stderr}${enrolled.stdout}`);
   const log = path.join(world.root, 'endpoint.log');
-  const service = supervise('daemon', [...program('apps/endpoint-agent/src/main.ts'), 'daemon'], env, log);
+  const service = supervise('daemon', [...command, 'daemon'], env, log);
   const stop = service.stop;
   return {
     service: {
@@ -144,6 +148,8 @@ export const startEndpoint = async (
     log,
     stateDir: env.CORDON_AGENT_STATE,
     runtimeDir: runtime,
+    command,
+    env,
     cordon,
   };
 };
