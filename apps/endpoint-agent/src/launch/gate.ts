@@ -98,8 +98,9 @@ const foreign = (pid: number, mounts: readonly Mount[], { plan, etc }: Expected)
   return mounts
     .map(({ target }) => target)
     .find((target) => {
-      const source = sourceOf(target);
-      return source !== undefined && identityOf(`/proc/${pid}/root${target}`) !== identityOf(source);
+      const [source, seen] = [sourceOf(target), identityOf(`/proc/${pid}/root${target}`)];
+      // What lies below a mask is not to be reached.
+      return source !== undefined && seen !== undefined && seen !== identityOf(source);
     });
 };
 

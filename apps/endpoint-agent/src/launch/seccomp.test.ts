@@ -192,12 +192,14 @@ describe.each(['x64', 'arm64'] as const)('the filter for %s', (architecture) => 
     }
   });
 
-  it('gives sockets of four families and of no other', () => {
+  it('gives sockets of four families and of no other, and of netlink only what tells of routes', () => {
+    const args = (family: number, protocol: number): number[] => [family, 1, protocol];
     for (const nr of [numbers.socket, numbers.socketpair])
       for (let family = 0; family < 64; family += 1)
-        expect(judge(architecture, { nr, args: at(0, family) }), String(family)).toBe(
-          [1, 2, 10, 16].includes(family) ? ALLOW : EAFNOSUPPORT,
-        );
+        for (const protocol of [0, 1, 6, 9, 15, 16, 17, 22]) {
+          const isGiven = [1, 2, 10].includes(family) || (family === 16 && protocol === 0);
+          expect(judge(architecture, { nr, args: args(family, protocol) }), `${family} ${protocol}`).toBe(isGiven ? ALLOW : EAFNOSUPPORT);
+        }
   });
 
   it('has an answer for every call with every argument', () => {

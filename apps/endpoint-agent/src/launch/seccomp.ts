@@ -7,7 +7,7 @@ export type Architecture = 'x64' | 'arm64';
 const AUDIT_ARCH: Readonly<Record<Architecture, number>> = { x64: 0xc000003e, arm64: 0xc00000b7 };
 
 /** Number on x64 and arm64; null where the architecture has no such call. */
-const REFUSED: Readonly<Record<string, readonly [x64: number, arm64: number | null]>> = {
+export const REFUSED: Readonly<Record<string, readonly [x64: number, arm64: number | null]>> = {
   ptrace: [101, 117],
   process_vm_readv: [310, 270],
   process_vm_writev: [311, 271],
@@ -55,7 +55,7 @@ const REFUSED: Readonly<Record<string, readonly [x64: number, arm64: number | nu
   ioperm: [173, null],
 };
 /** Answered as if the kernel did not have them, so that libraries fall back. */
-const ABSENT: Readonly<Record<string, readonly [number, number]>> = {
+export const ABSENT: Readonly<Record<string, readonly [number, number]>> = {
   io_uring_setup: [425, 425],
   io_uring_enter: [426, 426],
   io_uring_register: [427, 427],
@@ -98,8 +98,11 @@ const OFFSET_NUMBER = 0,
 const NAMESPACE_FLAGS = 0x7e020000;
 const TIOCSTI = 0x5412,
   TIOCLINUX = 0x541c;
-/** unix, inet, inet6, netlink: what an agent needs; no vsock, packet, bluetooth, alg, ... */
-const FAMILIES = [1, 2, 10, 16];
+/** unix, inet, inet6: what an agent needs; no vsock, packet, bluetooth, alg, ... */
+const FAMILIES = [1, 2, 10];
+/** Of netlink only what lists interfaces and routes. */
+const NETLINK = 16,
+  NETLINK_ROUTE = 0;
 const SET_ID = 0o6000;
 /** O_CREAT, or what O_TMPFILE has beside O_DIRECTORY. */
 const MAKES_FILE = 0o20_000_100;
@@ -173,9 +176,12 @@ export const seccompFilter = (architecture: Architecture): Buffer => {
     op(RETURN, 0, 0, ALLOW);
   }
   for (const call of [SOCKET, SOCKETPAIR]) {
-    op(IF_EQUAL, 0, FAMILIES.length + 3, call[column] ?? 0);
+    op(IF_EQUAL, 0, FAMILIES.length + 6, call[column] ?? 0);
     argument(0);
-    FAMILIES.forEach((family, i) => op(IF_EQUAL, FAMILIES.length - i, 0, family));
+    FAMILIES.forEach((family, i) => op(IF_EQUAL, FAMILIES.length - i + 3, 0, family));
+    op(IF_EQUAL, 0, 2, NETLINK);
+    argument(2);
+    op(IF_EQUAL, 1, 0, NETLINK_ROUTE);
     op(RETURN, 0, 0, EAFNOSUPPORT);
     op(RETURN, 0, 0, ALLOW);
   }
