@@ -2,28 +2,29 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { UpFrame } from '@cordon/policy/protocol/channel.ts';
+import { createRunReports } from './audit/run-reports.ts';
 import type { AgentConfig } from './config.ts';
 import { startChannel, type Channel } from './control/channel.ts';
 import { createDispatcher } from './control/dispatch.ts';
 import { helloOf } from './control/hello.ts';
 import { restate } from './control/restate.ts';
-import { reportDecisions } from './egress/report.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { enterState } from './enter.ts';
 import { openIdentity } from './identity/identity.ts';
 import { createWaiting } from './identity/waiting.ts';
 import { closeInherited } from './launch/descriptors.ts';
+import { createLearning } from './learn/learning.ts';
 import { openLaunching } from './launching.ts';
 import { servedAccounts } from './local-api/accounts.ts';
 import type { Status } from './local-api/protocol.ts';
 import { serveLocally } from './local-api/everywhere.ts';
 import { statusOf } from './local-api/status.ts';
-import { openNetwork } from './network/network.ts';
 import { wipe } from './orders/retire.ts';
 import { openStanding } from './orders/standing.ts';
 import { ownFolder } from './own-folder.ts';
 import { openHistory } from './policy-state/history.ts';
 import { openPolicyState } from './policy-state/open.ts';
+import { inForceOf, type InForce } from './policy-state/in-force.ts';
 import type { Outcome } from './policy-state/policy-state.ts';
 import { startTending } from './tending.ts';
 import { createRunIdentity } from './run-identity/run-identity.ts';
@@ -32,7 +33,7 @@ import { endAll } from './runs/end-all.ts';
 import { createEnforcement } from './runs/enforcement.ts';
 import { createFollower } from './runs/follow.ts';
 import { launchable } from './runs/launchable.ts';
-import { createRunTable, endOrphans } from './runs/run-table.ts';
+import { createRunTable, endOrphans, tellOrphans } from './runs/run-table.ts';
 import { startSelfTest } from './self-test/self-test.ts';
 import type { Tester } from './self-test/tester.ts';
 import { openDaemonLog } from './run-log/daemon-log.ts';
@@ -54,19 +55,20 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
   const daemonLog = openDaemonLog(stateDir, now, say);
   const log = daemonLog.write;
   ownFolder(runtimeDir);
-  const identity = openIdentity({ stateDir, enrollment, keyDays: config.keyDays, network: openNetwork(config.network), now, log });
+  const identity = openIdentity({ stateDir, enrollment, keyDays: config.keyDays, now, log });
   const spool = openSpool(path.join(stateDir, 'spool'), `boot_${randomBytes(12).toString('base64url')}`, SPOOL_BYTES, now);
   const runs = createRunTable(path.join(stateDir, 'runs'));
-  const memory = openMemory({ stateDir, daemonLog, runs, state: () => policyState.current(now()), append: spool.append, now });
-  const orphans = endOrphans(path.join(stateDir, 'runs'), now());
-  for (const orphan of orphans) memory.report({ kind: 'run.ended', ...orphan, reason: 'killed', exitCode: 137 });
-  if (orphans.length > 0) log(`an earlier daemon left ${orphans.length} runs: they are ended`);
+  const clock = (): number => performance.now();
+  const state = (): ReturnType<typeof policyState.current> => policyState.current(now());
+  const reports = createRunReports({ runs, state, report: (event) => memory.report(event), append: spool.append, clock });
+  const memory = openMemory({ stateDir, daemonLog, runs, state, append: reports.append, now });
+  tellOrphans(endOrphans(path.join(stateDir, 'runs'), now()), memory.report, log);
   let tester: Tester | undefined;
   const launching = await openLaunching({
     runtimeDir,
     stateDir,
     hostsFile: config.hostsFile,
-    onDecision: reportDecisions(runs, memory.report),
+    onDecision: reports.onDecision,
     onDeath: () => {
       log('the egress process died; runs keep going without a way out, new runs get a new one');
       tester?.soon();
@@ -98,7 +100,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     launching,
     runtimeDir,
     account: root ? launching.nobody : accounts[0],
-    state: () => policyState.current(now()),
+    state,
     inMaintenance: () => standing.maintenance(now()) !== undefined,
     onResult: (result) => {
       send({ type: 'selftest', result });
@@ -126,12 +128,8 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     // After it is in force: the walk over what was missed goes on behind.
     if (outcome.kind === 'accepted') history.observe(outcome.state.seen);
   };
-  const clock = (): number => performance.now();
   const wire = { send, now, clock, log };
-  const inForce = (): { epoch: number; serial: number; digest: string } | null => {
-    const state = policyState.current(now());
-    return state === undefined ? null : { epoch: state.epoch, serial: state.serial, digest: state.digest };
-  };
+  const inForce = (): InForce | null => inForceOf(state());
   const reporter = startReporter({
     spool,
     device: { org: enrollment.org, device: enrollment.device, assurance },
@@ -145,7 +143,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     accounts,
     nobody: launching.nobody,
     runs,
-    state: () => policyState.current(now()),
+    state,
     report: memory.report,
     ...wire,
   });
@@ -179,24 +177,24 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
       limits: limiter,
       runs: runs.all().length,
     });
-  const answering = memory.answering(
-    createConversation({
-      launcher,
-      runs,
-      state: enforced,
-      status,
-      report: (event) => {
-        memory.report(event);
-        selfTest.heard(event);
-      },
-      refused: memory.refused,
-      rotateKey: async () => (await identity.rotate(signal)).kid,
-      host,
-      clock,
-      enforcement,
-    }),
-  );
-  const converse = runIdentity.answering(discovery.answering(answering));
+  const conversation = createConversation({
+    launcher,
+    runs,
+    state: enforced,
+    status,
+    report: (event) => {
+      memory.report(event);
+      selfTest.heard(event);
+    },
+    refused: memory.refused,
+    rotateKey: async () => (await identity.rotate(signal)).kid,
+    host,
+    clock,
+    enforcement,
+    reports,
+    learning: createLearning(launching, reports),
+  });
+  const converse = runIdentity.answering(discovery.answering(memory.answering(conversation)));
   const local = await serveLocally(runtimeDir, accounts, runs, doors, converse);
   const leaving = new AbortController();
   identity.keepFresh(leaving.signal);
@@ -229,6 +227,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     standing,
     policyState,
     enforcement,
+    reports,
     selfTest,
     take,
     report: spool.append,

@@ -2,6 +2,7 @@
 import type { NewEvent } from '@cordon/policy/protocol/events.ts';
 import type { Standing } from './orders/standing.ts';
 import type { Outcome, PolicyState } from './policy-state/policy-state.ts';
+import type { RunReports } from './audit/run-reports.ts';
 import type { Enforcement } from './runs/enforcement.ts';
 import type { Tester } from './self-test/tester.ts';
 import { watchStateFolder } from './state-folder.ts';
@@ -14,6 +15,7 @@ export interface Tended {
   readonly standing: Pick<Standing, 'tend'>;
   readonly policyState: Pick<PolicyState, 'tend' | 'current'>;
   readonly enforcement: Pick<Enforcement, 'tend'>;
+  readonly reports: Pick<RunReports, 'tend'>;
   readonly selfTest: Pick<Tester, 'look'>;
   /** What follows from a new state. */
   readonly take: (outcome: Outcome) => void;
@@ -29,6 +31,7 @@ export const startTending = ({
   standing,
   policyState,
   enforcement,
+  reports,
   selfTest,
   take,
   report,
@@ -45,6 +48,7 @@ export const startTending = ({
     const outcome = await policyState.tend(now());
     if (outcome !== undefined) take(outcome);
     enforcement.tend(policyState.current(now()));
+    reports.tend();
     selfTest.look();
   };
   const timer = setInterval(() => void tend().catch((error: unknown) => log(`the state could not be tended: ${String(error)}`)), TEND_MS);

@@ -53,6 +53,7 @@ export const createRunReports = ({ runs, state, report, append, clock }: RunRepo
     onDecision: (decision) => {
       decided(decision);
       auditor.decided(decision);
+      for (let at = liveOf(decision.run); at !== undefined; at = at.parent) at.learner?.decided(decision);
     },
     onBegun: auditor.began,
     onEnding: (live) => counted.end(live.run.run),

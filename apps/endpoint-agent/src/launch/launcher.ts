@@ -33,6 +33,8 @@ export interface LaunchRequest {
   readonly parent?: Pick<Run, 'run' | 'group'> | undefined;
   /** Pipes when undefined. */
   readonly terminal?: TerminalRequest | undefined;
+  /** Awaited while the sandbox is set up, judged, and held. */
+  readonly onHeld?: ((init: number) => Promise<void>) | undefined;
   /** Something that somebody should look at, while it lives or when it has just ended. */
   readonly onFinding?: ((finding: Finding) => void) | undefined;
 }
@@ -133,6 +135,7 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
       group?.admit(pid);
       const streams =
         terminal === undefined ? pipeStreams(pid, seat.outputs) : await terminalStreams(pid, seat.outputs, terminal, owner, helpers);
+      await request.onHeld?.(pid);
       if (!seat.usable()) throw new CordonError('launch.bridge', 'the way out of the sandbox is not open');
       const held = group;
       const result = follow({

@@ -4,6 +4,7 @@ import type { ResourceMeans } from '@cordon/policy/compile/bubblewrap-controls.t
 import type { Explanation } from '@cordon/policy/effective.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { AgentsReply, AgentsRequest } from '../discovery/requests.ts';
+import type { LearnReply } from '../learn/learned.ts';
 import type { HistoryStatus } from '../policy-state/history.ts';
 import type { TokenAsked, TokenGiven } from '../run-identity/requests.ts';
 import type { MemoryReply, MemoryRequest } from '../run-log/requests.ts';
@@ -39,7 +40,7 @@ export interface TerminalWish {
 }
 
 export type Request =
-  | ({ readonly op: 'run'; readonly argv: readonly string[]; readonly terminal?: TerminalWish } & Who)
+  | ({ readonly op: 'run'; readonly argv: readonly string[]; readonly terminal?: TerminalWish; readonly learn?: true } & Who)
   | ({ readonly op: 'why'; readonly target: string; readonly access: 'read' | 'write' } & Who)
   | { readonly op: 'status' }
   | MemoryRequest
@@ -107,6 +108,7 @@ export type Reply =
   | { readonly type: 'why'; readonly explanation: Explanation }
   | { readonly type: 'status'; readonly status: Status }
   | MemoryReply
+  | LearnReply
   | TokenGiven
   | AgentsReply
   | { readonly type: 'inside'; readonly status: InsideStatus }

@@ -22,6 +22,7 @@ const validator = Compile(
     Type.Object(
       {
         op: Type.Literal('run'),
+        learn: Type.Optional(Type.Literal(true)),
         argv: Type.Array(Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' }), { minItems: 1, maxItems: 4096 }),
         terminal: Type.Optional(
           Type.Object({ ...size, name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$' }), stderr: Type.Boolean() }, closed),

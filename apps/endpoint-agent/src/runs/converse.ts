@@ -5,9 +5,10 @@ import type { RunReports } from '../audit/run-reports.ts';
 import type { NewEvent } from '@cordon/policy/protocol/events.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
+import type { Learning } from '../learn/learning.ts';
 import type { Launcher, Run } from '../launch/launcher.ts';
 import type { TerminalSize } from '../launch/terminal.ts';
-import { encode, KIND, type Reply, type Request, type RunNotice, type Status } from '../local-api/protocol.ts';
+import type { Reply, Request, RunNotice, Status } from '../local-api/protocol.ts';
 import type { Account } from '../local-api/accounts.ts';
 import type { Caller, Conversation } from '../local-api/server.ts';
 import { planFor, type HostFacts } from './decide.ts';
@@ -16,6 +17,7 @@ import { createInput } from './input.ts';
 import { claimedBy, readManifest } from './manifest.ts';
 import { createNesting, depthOf, effectiveOf, MAX_DEPTH, requireSeen, requireWithin } from './nesting.ts';
 import type { Enforcement } from './enforcement.ts';
+import { endBelow, relay } from './relay.ts';
 import type { LiveRun, RunTable } from './run-table.ts';
 import { subjectOf } from './subject.ts';
 import { accountFor, requireOrdinary } from './whom.ts';
@@ -30,6 +32,7 @@ export interface Services {
   /** A run did not start, and why: for whoever asked; told before the event of it. */
   readonly refused?: (run: string, account: Account, error: { readonly code: string; readonly message: string }) => void;
   readonly enforcement: Pick<Enforcement, 'judge' | 'noticeOf'>;
+  readonly learning?: Learning;
   readonly reports?: Pick<RunReports, 'onBegun' | 'onEnding'>;
   /** Replaces the device's key. @returns the thumbprint of the one in force then */
   readonly rotateKey: () => Promise<string>;
@@ -43,33 +46,11 @@ type WhyRequest = Extract<Request, { op: 'why' }>;
 /** What may be asked from inside a run. */
 const INSIDE: readonly Request['op'][] = ['run', 'status', 'environment', 'resize', 'signal'];
 
-const relay = ({ socket }: Caller, run: Run): void => {
-  for (const [kind, stream] of [
-    [KIND.stdout, run.stdout],
-    [KIND.stderr, run.stderr],
-  ] as const) {
-    stream.on('data', (chunk: Buffer) => {
-      // Nobody is there any more: what it still says must not keep it from its end.
-      if (socket.destroyed || socket.write(encode(kind, chunk))) return;
-      stream.pause();
-      socket.once('drain', () => stream.resume());
-    });
-    socket.once('close', () => stream.resume());
-  }
-};
-
 /** A plain object: what an error says is not among the members that a copy of it has. */
 const describe = (error: unknown): { code: string; message: string } => ({
   code: error instanceof CordonError ? error.code : 'launch.failed',
   message: error instanceof Error ? error.message : String(error),
 });
-
-/** Ends what was started inside a run, and waits until it has ended. */
-const endBelow = async (runs: RunTable, parent: LiveRun): Promise<void> => {
-  const children = runs.all().filter((live) => live.parent === parent);
-  for (const { run } of children) run.kill('killed');
-  await Promise.all(children.map(({ run }) => run.ended));
-};
 
 export const createConversation = (services: Services): ((caller: Caller) => Conversation) => {
   const nesting = createNesting(services.runs, services.clock);
@@ -95,6 +76,7 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
           leave = nesting.enter(parent);
           requireSeen(parent, request.cwd);
         }
+        const lesson = request.learn === true ? services.learning?.begin(account, parent !== undefined) : undefined;
         const manifest = await readManifest(request.manifest);
         const subject = claimedBy(manifest, subjectOf(request.argv, request.cwd, account, request.agent), request.agent);
         common = { run: id, agent: subject.agent.id, osUser: account.name };
@@ -117,13 +99,16 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
           user: account,
           parent: parent?.run,
           terminal,
+          onHeld: lesson?.attach,
           onFinding: tellFinding(common, services.report, caller.reply),
         });
         run = begun;
         const startedAt = services.clock();
         const { filesystem } = plan.request;
         const tell = (notice: RunNotice): void => caller.reply({ type: 'notice', ...notice });
-        const live: LiveRun = { ...asking, run: begun, effective, filesystem, network: plan.egress, startedAt, tell };
+        const learner = lesson?.learner;
+        const live: LiveRun = { ...asking, run: begun, effective, filesystem, network: plan.egress, startedAt, tell, learner };
+        learner?.begin(live);
         services.runs.add(live);
         services.report({
           kind: 'run.started',
@@ -147,6 +132,7 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
         const end = await begun.ended;
         services.runs.remove(id);
         await endBelow(services.runs, live);
+        for (const reply of (await lesson?.finish(live)) ?? []) caller.reply(reply);
         services.reports?.onEnding(live);
         services.report({
           kind: 'run.ended',

@@ -6,10 +6,12 @@ import { Compile } from 'typebox/compile';
 import type { EffectivePolicy, Subject } from '@cordon/policy/effective.ts';
 import type { AgentManifest } from '@cordon/policy/manifest/schema.ts';
 import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
+import type { NewEvent } from '@cordon/policy/protocol/events.ts';
 import { readJson } from '../durable.ts';
 import { endProcess } from '../launch/gate.ts';
 import type { Run } from '../launch/launcher.ts';
 import type { Account } from '../local-api/accounts.ts';
+import type { Learner } from '../learn/learner.ts';
 import type { RunNotice } from '../local-api/protocol.ts';
 
 export interface LiveRun {
@@ -28,6 +30,8 @@ export interface LiveRun {
   readonly startedAt: number;
   /** Says something to whoever started it. */
   readonly tell?: (notice: RunNotice) => void;
+  /** Somebody wants to know what it needs. */
+  readonly learner?: Learner | undefined;
 }
 
 export interface RunTable {
@@ -61,6 +65,12 @@ export const endOrphans = (folder: string, now: Date): Orphan[] => {
     endProcess(pid, startTime);
     return [{ run, agent, osUser, durationMs: Math.max(0, now.getTime() - Date.parse(startedAt)) }];
   });
+};
+
+/** Each is told as a run that ended. */
+export const tellOrphans = (orphans: readonly Orphan[], report: (event: NewEvent) => void, log: (message: string) => void): void => {
+  for (const orphan of orphans) report({ kind: 'run.ended', ...orphan, reason: 'killed', exitCode: 137 });
+  if (orphans.length > 0) log(`an earlier daemon left ${orphans.length} runs: they are ended`);
 };
 
 export const createRunTable = (folder: string, now: () => Date = () => new Date()): RunTable => {
