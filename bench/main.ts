@@ -11,6 +11,7 @@ const BENCHMARKS: Readonly<Record<string, { readonly load: () => Promise<Benchma
     push: { load: () => import('./push.ts'), devices: 10_000, rounds: 7 },
     telemetry: { load: () => import('./telemetry.ts'), devices: 200, rounds: 7 },
     launch: { load: () => import('./launch.ts'), devices: 1, rounds: 25 },
+    proxy: { load: () => import('./proxy.ts'), devices: 1, rounds: 5 },
     policy: { load: () => import('./policy.ts'), devices: 1, rounds: 9 },
     trust: { load: () => import('./trust.ts'), devices: 100_000, rounds: 9 },
     memory: { load: () => import('./memory.ts'), devices: 10_000, rounds: 3 },

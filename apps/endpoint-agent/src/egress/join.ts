@@ -4,6 +4,16 @@ import type { Duplex } from 'node:stream';
 import type { Budget } from './budget.ts';
 import { LIMITS } from './limits.ts';
 
+/** As `pipe`, and counted in the same step. */
+const pump = (from: Duplex, to: Duplex, spend: (bytes: number) => void): void => {
+  from.on('data', (chunk: Buffer) => {
+    spend(chunk.length);
+    if (!to.destroyed && !to.write(chunk)) from.pause();
+  });
+  to.on('drain', () => from.resume());
+  from.once('end', () => to.end());
+};
+
 /** @returns what lets them flow, beginning with what the client has said already */
 export const join = (client: Duplex, upstream: Socket, budget: Budget): ((first: Buffer) => void) => {
   upstream.on('error', () => client.destroy());
@@ -16,13 +26,11 @@ export const join = (client: Duplex, upstream: Socket, budget: Budget): ((first:
   });
   client.on('close', () => (client.readableEnded ? upstream.destroySoon() : upstream.destroy()));
   return (first) => {
-    client.on('data', (chunk: Buffer) => budget.spend('up', chunk.length));
-    upstream.on('data', (chunk: Buffer) => budget.spend('down', chunk.length));
     if (first.length > 0) {
       budget.spend('up', first.length);
       upstream.write(first);
     }
-    client.pipe(upstream);
-    upstream.pipe(client);
+    pump(client, upstream, (bytes) => budget.spend('up', bytes));
+    pump(upstream, client, (bytes) => budget.spend('down', bytes));
   };
 };
