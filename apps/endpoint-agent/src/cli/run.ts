@@ -5,6 +5,7 @@
 import tty from 'node:tty';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { callerValues, readConfig } from '../config.ts';
+import type { Arguments } from './arguments.ts';
 import { connectLocal, ownSocket } from '../local-api/client.ts';
 import { KIND, type Reply, type TerminalWish } from '../local-api/protocol.ts';
 import { manifestText } from './manifest-text.ts';
@@ -37,8 +38,13 @@ const wishedFor = (flags: ReadonlySet<string>): TerminalWish | undefined => {
 };
 
 export const runCommand = async (args: readonly string[]): Promise<number> => {
-  const { options, flags, rest } = argumentsOf('run', args);
-  if (rest.length === 0) throw misused(commandNamed('run'), 'The command stands after --');
+  const given = argumentsOf('run', args);
+  if (given.rest.length === 0) throw misused(commandNamed('run'), 'The command stands after --');
+  return runAs(given);
+};
+
+/** @param onLearned hears what the daemon says; the run is learned from then */
+export const runAs = async ({ options, flags, rest }: Arguments, onLearned?: (reply: Reply) => void): Promise<number> => {
   const terminal = wishedFor(flags);
   const hold = terminal !== undefined && tty.isatty(0) ? (await import('./terminal.ts')).holdTerminal : undefined;
   const manifest = await manifestText(options.get('manifest'));
@@ -58,6 +64,7 @@ export const runCommand = async (args: readonly string[]): Promise<number> => {
     process.stdin.destroy();
   };
   const onReply = (reply: Reply): void => {
+    onLearned?.(reply);
     if (reply.type === 'started') {
       try {
         held = hold?.(resize);
@@ -89,7 +96,14 @@ export const runCommand = async (args: readonly string[]): Promise<number> => {
   });
   const [agent, user] = [options.get('agent'), options.get('user')];
   const who = { ...(agent !== undefined && { agent }), ...(user !== undefined && { user }), ...(manifest !== undefined && { manifest }) };
-  client.send({ op: 'run', argv: rest, cwd: process.cwd(), ...who, ...(terminal !== undefined && { terminal }) });
+  client.send({
+    op: 'run',
+    argv: rest,
+    cwd: process.cwd(),
+    ...who,
+    ...(terminal !== undefined && { terminal }),
+    ...(onLearned !== undefined && { learn: true }),
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => client.send({ op: 'signal', signal: 'terminate' }));
   client.socket.once('close', () => {

@@ -6,10 +6,11 @@ import { DISCOVERY } from './table/discovery.ts';
 import { DOCUMENTS } from './table/documents.ts';
 import { EVERYDAY } from './table/everyday.ts';
 import { INSTALL } from './table/install.ts';
+import { LEARNING } from './table/learning.ts';
 import { VERIFIER } from './table/verifier.ts';
 import type { Arguments } from './arguments.ts';
 
-export const COMMANDS: readonly Command[] = [...EVERYDAY, ...DEVICE, ...DISCOVERY, ...INSTALL, ...DOCUMENTS, ...VERIFIER];
+export const COMMANDS: readonly Command[] = [...EVERYDAY, ...LEARNING, ...DEVICE, ...DISCOVERY, ...INSTALL, ...DOCUMENTS, ...VERIFIER];
 
 /** @throws CordonError `cli.command` */
 export const commandNamed = (name: string): Command => {

@@ -1,9 +1,9 @@
 /** Commands of the person whose agents are contained. */
 import { JSON_OPTION, type Command, type Option } from './command.ts';
 
-const AGENT: Option = { name: 'agent', value: 'ID', help: 'which agent it is; a claim, which gains nothing that needs proof' };
-const USER: Option = { name: 'user', value: 'NAME', help: 'for which account; only root may say', completes: 'user' };
-const MANIFEST: Option = {
+export const AGENT: Option = { name: 'agent', value: 'ID', help: 'which agent it is; a claim, which gains nothing that needs proof' };
+export const USER: Option = { name: 'user', value: 'NAME', help: 'for which account; only root may say', completes: 'user' };
+export const MANIFEST: Option = {
   name: 'manifest',
   value: 'FILE',
   help: "the program's manifest: what it needs, and so all that it gets",
