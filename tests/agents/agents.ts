@@ -22,6 +22,8 @@ export interface AgentUnderTest {
   /** Arguments to do one task and end, and to work with a person at a terminal. */
   readonly headless: (task: string) => readonly string[];
   readonly interactive: readonly string[];
+  /** What stands on its screen when it waits for a person. */
+  readonly prompt: string;
   /** What a person types to leave. */
   readonly leave: string;
 }
@@ -51,6 +53,7 @@ const claudeCode: AgentUnderTest = {
   }),
   headless: (task) => ['-p', task, '--permission-mode', 'bypassPermissions'],
   interactive: ['--permission-mode', 'bypassPermissions'],
+  prompt: 'bypass permissions on',
   leave: '/exit',
 };
 
@@ -83,7 +86,8 @@ const codex: AgentUnderTest = {
     ].join('\n'),
   }),
   headless: (task) => ['exec', '--skip-git-repo-check', task],
-  interactive: [],
+  interactive: ['--no-daemon'],
+  prompt: 'Ask Codex to do anything',
   leave: '/quit',
 };
 

@@ -5,6 +5,7 @@ import { createApi, until, type Api } from '../../infra/quickstart/api.ts';
 import { publishApproved } from '../../infra/quickstart/approve.ts';
 import { policyYaml } from '../../infra/quickstart/policy.ts';
 import { startControlPlane, startEndpoint, type ControlPlane, type Endpoint, type Outcome } from '../../infra/quickstart/services.ts';
+import { tail } from '../../infra/quickstart/supervise.ts';
 import { createSite, createWorld, type Site, type World } from '../../infra/quickstart/world.ts';
 import { sitDown, type Person } from '../../apps/endpoint-agent/tests/_terminal.ts';
 import { AGENTS, type AgentUnderTest, type Setting } from './agents.ts';
@@ -90,9 +91,12 @@ export const startScene = async (): Promise<Scene> => {
     const endpoint = await startEndpoint(world, plane.deviceUrl, token, hosts, CANARY);
     undo.push(() => endpoint.service.stop());
     const asUser = process.getuid?.() === 0 ? ['--user', world.account.name] : [];
-    await until('the policy is enforced', 60_000, async () =>
-      (await endpoint.cordon(['why', world.workspace, ...asUser])).status === 0 ? true : undefined,
-    );
+    await until('the policy is enforced', 60_000, async () => {
+      const { status, stdout, stderr } = await endpoint.cordon(['why', world.workspace, ...asUser]);
+      if (status !== 0)
+        throw new Error(`cordon why ended with ${String(status)}: ${stdout}${stderr}\nThe daemon said:\n${tail(endpoint.log)}`);
+      return true;
+    });
     const prepare = (agent: AgentUnderTest, workspace: string, args: readonly string[], mcp: Setting['mcp']): string[] => {
       const setting = { workspace, model: `http://${MODEL_HOST}:${model.port}`, mcp };
       fs.writeFileSync(path.join(workspace, 'start.sh'), startScript(agent, setting, world.tools, args));
