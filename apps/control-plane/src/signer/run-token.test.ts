@@ -16,8 +16,8 @@ const [ADA, BEN, GONE] = ['dev_ada_0000000000000', 'dev_ben_0000000000000', 'dev
 const receiving = (revision: number, hosts: readonly string[], mode: 'enforce' | 'audit' = 'enforce'): Rev => {
   const { policy, document } = revOf('pol_a', revision, []);
   const { spec } = document;
-  const with_ = { ...document, spec: { ...spec, mode, allow: { ...spec.allow, identity: { hosts: [...hosts] } } } };
-  return { policy, revision, digest: documentDigest(with_), document: with_ };
+  const receivingDocument = { ...document, spec: { ...spec, mode, allow: { ...spec.allow, identity: { hosts: [...hosts] } } } };
+  return { policy, revision, digest: documentDigest(receivingDocument), document: receivingDocument };
 };
 const [named, plain] = [receiving(1, ['api.example.com']), revOf('pol_b', 1, ['api.example.com'])];
 const stateOf = (a: Rev, serial: number): FleetState => ({

@@ -49,23 +49,17 @@ export const createExchange = ({ org, device, boot, key, send, now }: ExchangeOp
   /** Numbers must arrive in their order. */
   let turn: Promise<unknown> = Promise.resolve();
 
-  const put = async (about: About): Promise<number> => {
+  const put = async (about: About, asked: Asked): Promise<number> => {
     const current = session;
     if (current === undefined) throw offline();
     const number = (current.last += 1);
-    const statement = {
-      format: 'cordon-run/1',
-      org,
-      device,
-      boot,
-      nonce: current.nonce,
-      number,
-      at: now().toISOString(),
-      ...about,
-    } as const;
-    const frame = { type: 'token', number, statement: await signRunStatement(statement, key()) } as const;
-    if (current !== session || !send(frame)) throw offline();
-    return number;
+    const at = now().toISOString();
+    const signed = await signRunStatement({ format: 'cordon-run/1', org, device, boot, nonce: current.nonce, number, at, ...about }, key());
+    if (current !== session) throw offline();
+    waiting.set(number, asked);
+    if (send({ type: 'token', number, statement: signed })) return number;
+    waiting.delete(number);
+    throw offline();
   };
   const settle = (number: number): Asked | undefined => {
     const asked = waiting.get(number);
@@ -75,12 +69,7 @@ export const createExchange = ({ org, device, boot, key, send, now }: ExchangeOp
   return {
     ask: async (about) => {
       const { promise, resolve, reject } = Promise.withResolvers<Made>();
-      // Waited for in the same turn in which it is sent: the answer cannot come before.
-      const sent = turn.then(async () => {
-        const number = await put(about);
-        waiting.set(number, { resolve, reject });
-        return number;
-      });
+      const sent = turn.then(() => put(about, { resolve, reject }));
       turn = sent.catch(() => undefined); // whoever asked hears of it
       const number = await sent;
       const late = setTimeout(

@@ -33,6 +33,7 @@ export interface RunIdentityOptions extends Omit<ExchangeOptions, 'org' | 'devic
   readonly state: () => VerifiedState | undefined;
   /** Milliseconds that only grow. */
   readonly clock: () => number;
+  readonly pause?: (ms: number) => Promise<unknown>;
 }
 
 export interface RunIdentity {
@@ -58,7 +59,7 @@ const isRetryable = (error: unknown): boolean =>
   error instanceof CordonError && error.retryable && !['identity.offline', 'identity.rate'].includes(error.code);
 
 export const createRunIdentity = (options: RunIdentityOptions): RunIdentity => {
-  const { enrollment, spool, runs, state, key, send, now, clock } = options;
+  const { enrollment, spool, runs, state, key, send, now, clock, pause = wait } = options;
   const exchange = createExchange({ org: enrollment.org, device: enrollment.device, boot: spool.boot, key, send, now });
   const kept = new WeakMap<LiveRun, Kept>();
   const rates = new WeakMap<LiveRun, () => boolean>();
@@ -94,7 +95,7 @@ export const createRunIdentity = (options: RunIdentityOptions): RunIdentity => {
       } catch (error) {
         if (!isRetryable(error) || clock() > end) throw error;
       }
-      await wait(PAUSE_MS);
+      await pause(PAUSE_MS);
     }
   };
   const tokenFor: RunIdentity['tokenFor'] = async (live, audience, delivery) => {
