@@ -147,7 +147,7 @@ export interface Fleeting {
 }
 
 /** A device that is enrolled already: the daemon's channel, key, policy state and slots, without its sandbox. */
-export const wake = async (stateDir: string): Promise<Fleeting> => {
+export const wake = async (stateDir: string, network = STRAIGHT): Promise<Fleeting> => {
   const enrollment = requireEnrollment(stateDir);
   const stop = new AbortController();
   const said: string[] = [];
@@ -168,7 +168,7 @@ export const wake = async (stateDir: string): Promise<Fleeting> => {
   };
   const channel: Channel = startChannel({
     org: enrollment.org,
-    open: openIdentity({ stateDir, enrollment, keyDays: 0, network: STRAIGHT, now: () => new Date(), log }).open,
+    open: openIdentity({ stateDir, enrollment, keyDays: 0, network, now: () => new Date(), log }).open,
     signal: stop.signal,
     log,
     // Of a window that doubles up to five minutes: at most 0.6 seconds.
