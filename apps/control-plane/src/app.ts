@@ -24,6 +24,7 @@ import { registerGroupRules } from './groups/rule-routes.ts';
 import { registerHealth } from './health.ts';
 import { createServer } from './http-server.ts';
 import { describeApi } from './openapi.ts';
+import { registerInventory } from './inventory/routes.ts';
 import { registerPolicies } from './policies/routes.ts';
 import { registerProposals } from './proposals/routes.ts';
 import { registerOrders } from './orders/routes.ts';
@@ -54,6 +55,7 @@ const ADMIN_FEATURES: readonly Feature[] = [
   registerTampering,
   registerTelemetry,
   registerReports,
+  registerInventory,
   registerCompliance,
   registerAudit,
   registerHistory,

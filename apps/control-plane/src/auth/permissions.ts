@@ -12,6 +12,7 @@ const READ = [
   'changes.read',
   'compliance.read',
   'telemetry.read',
+  'inventory.read',
   'checkpoints.read',
 ] as const;
 const WRITE = [
@@ -55,6 +56,7 @@ const GRANTED: Readonly<Record<Role, ReadonlySet<Permission>>> = {
     'assignments.read',
     'compliance.read',
     'telemetry.read',
+    'inventory.read',
   ]),
   auditor: new Set([...READ, 'audit.read', 'tokens.read']),
   gitops: new Set([

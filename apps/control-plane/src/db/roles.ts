@@ -25,7 +25,17 @@ const NO_DELETE = [
   'cohort',
   'telemetry_cursor',
 ];
-const FULL = ['device_group', 'group_member', 'assignment', 'bundle', 'checkpoint'];
+const FULL = [
+  'device_group',
+  'group_member',
+  'assignment',
+  'bundle',
+  'checkpoint',
+  'device_inventory',
+  'inventory_agent',
+  'inventory_server',
+  'inventory_sighting',
+];
 const TELEMETRY = ['telemetry_batch', 'telemetry_event'];
 /** Added and read; they go with their checkpoint. */
 const ADDED = ['cosignature'];

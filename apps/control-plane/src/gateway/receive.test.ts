@@ -20,12 +20,14 @@ describe('what a device says', () => {
   let acks: object[];
   let signed: object[];
   let heard: object[];
+  let inventories: object[];
   let fault: Error | undefined;
   let receiver: Receiver;
   let session: Session;
   beforeEach(() => {
     said = [];
     heard = [];
+    inventories = [];
     closes = [];
     acks = [];
     signed = [];
@@ -50,6 +52,7 @@ describe('what a device says', () => {
       trust: { newerThan: () => undefined },
       history: { walk: () => Promise.reject(new Error('nobody asks here')), report: () => Promise.resolve() },
       tampering: { hear: () => Promise.resolve() },
+      inventory: { hear: (_device, frame) => void inventories.push(frame) },
       orders: { deliver: () => Promise.resolve(), answer: () => Promise.resolve() },
       tokens: { ask: () => undefined },
       clock: () => new Date(0),
@@ -83,6 +86,25 @@ describe('what a device says', () => {
     expect([signed, said, closes]).toEqual([[head], [], []]);
     say({ ...head, head: 'a\0b' });
     expect([signed.length, closes]).toEqual([1, [[4400, 'channel.frame']]]);
+  });
+
+  it('an inventory is taken as it is, and refused when it could not be stored or says more than it may', () => {
+    const server = { agent: 'codex', osUser: 'ada', name: 'gh', scope: 'user', transport: 'program', program: 'npx', file: '${home}/x' };
+    const frame = {
+      type: 'inventory',
+      digest: 'a'.repeat(64),
+      at: '2026-11-24T12:00:00.000Z',
+      inventory: { agents: [], servers: [server], uncontained: [], leftOut: 0 },
+    };
+    const withServer = (other: object): object => ({ ...frame, inventory: { ...frame.inventory, servers: [{ ...server, ...other }] } });
+    say(hello);
+    say(frame);
+    // Six characters that merely look like an escape are a name like any other.
+    say(withServer({ name: String.raw`a\u0000b` }));
+    expect([inventories.length, closes]).toEqual([2, []]);
+    say(withServer({ name: 'a\0b' }));
+    say(withServer({ args: ['--token', 'secret'] }));
+    expect([inventories.length, closes.map(([code]) => code)]).toEqual([2, [4400, 4400]]);
   });
 
   it('of itself is kept as it says it at hello, and refused when it could not be stored', () => {

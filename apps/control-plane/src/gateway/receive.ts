@@ -1,25 +1,11 @@
 /** What a device says on its channel: strict text, one schema per kind, and the session's identity whatever the message claims. */
 import type { Buffer } from 'node:buffer';
 import { CordonError } from '@cordon/policy/errors.ts';
-import {
-  Ack,
-  CLOSE,
-  HeadFrame,
-  Hello,
-  MAX_FRAME_UP,
-  SelfTestFrame,
-  TelemetryFrame,
-  type UpFrame,
-} from '@cordon/policy/protocol/channel.ts';
-import { FindingFrame, HistoryRequest } from '@cordon/policy/protocol/history.ts';
-import { OrderReply } from '@cordon/policy/protocol/orders.ts';
-import { TokenRequest } from '@cordon/policy/protocol/run-tokens.ts';
+import { CLOSE, MAX_FRAME_UP, type UpFrame } from '@cordon/policy/protocol/channel.ts';
 import { bodyIn } from '@cordon/policy/protocol/batch.ts';
 import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { readStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import type { FastifyBaseLogger } from 'fastify';
-import type { Static } from 'typebox';
-import { Compile } from 'typebox/compile';
 import type { Published } from '../publishing/published.ts';
 import type { HeadBook } from '../reports/head-book.ts';
 import { faultOf } from '../telemetry/chain.ts';
@@ -27,76 +13,26 @@ import type { Ingest } from '../telemetry/ingest.ts';
 import type { OrderDesk } from '../orders/desk.ts';
 import type { TokenDesk } from '../run-identity/desk.ts';
 import type { TamperingBook } from '../tampering/integrity.ts';
+import type { InventoryBook } from '../inventory/book.ts';
 import type { HistoryDesk } from '../witness/desk.ts';
 import type { ReportBook } from './acks.ts';
-import { isStorable, type FactsBook } from './device-facts.ts';
+import type { FactsBook } from './device-facts.ts';
 import type { Push } from './push.ts';
 import type { Session } from './session.ts';
 import type { TrustFrames } from './trust-frames.ts';
-
-const hello = Compile(Hello);
-const ack = Compile(Ack);
-const selfTest = Compile(SelfTestFrame);
-const telemetry = Compile(TelemetryFrame);
-const head = Compile(HeadFrame);
-const history = Compile(HistoryRequest);
-const finding = Compile(FindingFrame);
-const orderReply = Compile(OrderReply);
-const token = Compile(TokenRequest);
+import { frameOf } from './up-frames.ts';
 
 /** RFC 6455 §7.4.1: the server met something unexpected. */
 const INTERNAL = 1011;
-/** PostgreSQL's integer: numbers beyond it are not ours. */
-const MAX_INT = 2_147_483_647;
 /** Acknowledgements of one publish are the same bytes from every device: judged once. */
 const REMEMBERED = 64;
 const MAX_UNREAD = 262_144;
-
-const typeOf = (value: unknown): unknown => (typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined);
-
-/** Those of a hello that the database keeps. */
-const numbersOf = ({ enforcing, integrity }: Static<typeof Hello>): number[] => [
-  ...(enforcing === null ? [] : [enforcing.epoch, enforcing.serial]),
-  ...(integrity === undefined ? [] : [integrity.counter, integrity.first, integrity.accepted.epoch, integrity.accepted.serial]),
-];
 
 /** A frame, and its text where that is what JSON.stringify writes of it. */
 interface Read {
   readonly frame: UpFrame;
   readonly written: string | undefined;
 }
-
-/** @throws CordonError channel.frame */
-const frameOf = (value: unknown): UpFrame => {
-  switch (typeOf(value)) {
-    case 'ack':
-      if (ack.Check(value) && value.serial <= MAX_INT && value.epoch <= MAX_INT && !value.code?.includes('\0')) return value;
-      break;
-    case 'telemetry':
-      if (telemetry.Check(value)) return value;
-      break;
-    case 'head':
-      if (head.Check(value)) return value;
-      break;
-    case 'selftest':
-      if (selfTest.Check(value) && !JSON.stringify(value).includes('\\u0000')) return value;
-      break;
-    case 'order.reply':
-      if (orderReply.Check(value) && !value.code?.includes('\0') && !value.proof?.includes('\0')) return value;
-      break;
-    case 'hello':
-      if (
-        hello.Check(value) &&
-        numbersOf(value).every((number) => number <= MAX_INT) &&
-        (value.facts === undefined || isStorable(value.facts))
-      )
-        return value;
-      break;
-    default:
-      for (const kind of [token, history, finding]) if (kind.Check(value)) return value;
-  }
-  throw new CordonError('channel.frame', 'the message is not one of those that devices send, or does not fit its schema');
-};
 
 export interface Receiver {
   receive(session: Session, data: Buffer, binary: boolean): void;
@@ -112,6 +48,7 @@ interface Parts {
   readonly trust: TrustFrames;
   readonly history: HistoryDesk;
   readonly tampering: TamperingBook;
+  readonly inventory: InventoryBook;
   readonly orders: OrderDesk;
   readonly tokens: TokenDesk;
   readonly clock: () => Date;
@@ -193,6 +130,9 @@ export const createReceiver = (parts: Parts): Receiver => {
         return;
       case 'head':
         heads.offer(session, frame);
+        return;
+      case 'inventory':
+        parts.inventory.hear(session.device, frame);
         return;
       case 'order.reply':
         orders

@@ -7,6 +7,7 @@ import { coalesce } from '../publishing/coalesce.ts';
 import { resync } from '../publishing/load.ts';
 import { createHeadBook } from '../reports/reports.ts';
 import { createOrderDesk, ORDERS_CHANNEL } from '../orders/desk.ts';
+import { createInventoryBook } from '../inventory/book.ts';
 import { createTamperingBook } from '../tampering/integrity.ts';
 import { createIngest } from '../telemetry/telemetry.ts';
 import { ReportBook } from './acks.ts';
@@ -80,6 +81,7 @@ export const registerGateway: Feature = (app, context) => {
     trust: createTrustFrames(context.organisation),
     history: createHistoryDesk(context),
     tampering: createTamperingBook(context),
+    inventory: createInventoryBook(pool, clock, log),
     orders,
     tokens: createTokenDesk(context, issuerOf(context, app)),
     clock,
