@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startLauncher, type TestLauncher } from './_launcher.ts';
+import { finish, startLauncher, type TestLauncher } from './_launcher.ts';
 import { createWorld, IS_ROOT, processesWith, type World } from './_world.ts';
 
 let world: World;
@@ -59,4 +59,17 @@ it('is not used when one of its processes was ended', async () => {
 it('may begin twenty times at once', async () => {
   const ends = await Promise.all(Array.from({ length: 20 }, (_, i) => test.sh(`exit ${i}`)));
   expect(ends.map(({ end }) => end.exitCode)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+});
+
+it('whose lifeline was cut ends its run: nobody would, if the daemon were killed too', async () => {
+  const run = await test.launcher.launch(test.request(['sleep', '3600']));
+  const parents = new Map(
+    processesWith(test.helpers.executor).map((pid) => [pid, /\) \S (\d+)/.exec(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'))?.[1]]),
+  );
+  // The shell that waits on it has the executor for a parent.
+  const comm = (pid: number): string => fs.readFileSync(`/proc/${pid}/comm`, 'latin1').trim();
+  const lifelines = [...parents].filter(([pid, parent]) => comm(pid) === 'sh' && comm(Number(parent)) === 'lxc-exec').map(([pid]) => pid);
+  expect(lifelines).toHaveLength(1);
+  process.kill(lifelines[0] ?? 0, 'SIGKILL');
+  expect((await finish(run)).end).toEqual({ reason: 'killed', exitCode: 137 });
 });

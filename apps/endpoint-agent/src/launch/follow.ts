@@ -71,6 +71,7 @@ export const follow = (followed: Followed): Run => {
     },
     (place) => onFinding({ code: 'run.socket', place }),
   );
+  seat.onLost(() => end('killed'));
   const exited = new Promise<number>((resolve) => {
     const code = (exitCode: number | null): void => resolve(exitCode ?? 137);
     if (child.exitCode !== null || child.signalCode !== null) code(child.exitCode);

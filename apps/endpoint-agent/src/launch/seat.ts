@@ -32,6 +32,8 @@ export interface Seat {
   readonly network: string | undefined;
   /** Whether it still is what was prepared. */
   usable(): boolean;
+  /** Nobody is left to end it if this process should: called once, and never when it ends otherwise. */
+  onLost(lost: () => void): void;
   /** Starts the executor as this account; as this process's own when undefined. */
   begin(owner: Owner | undefined, request: string, script: string): void;
   /** Ends its processes; what the run wrote can still be read. */
@@ -129,7 +131,10 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress, doors }: Sea
   const streams: readonly (Readable | Writable | null | undefined)[] = child.stdio;
   const [, , , begin, , , status, gate, , lifeline] = streams;
   let bridge: { readonly pid: number; readonly startTime: string } | undefined;
+  let state: 'held' | 'lost' | 'over' = 'held';
+  let tellLost: () => void = () => undefined;
   const end = (): void => {
+    state = 'over';
     for (const stream of [begin, gate, lifeline]) stream?.destroy();
     door?.close();
     // Whoever ended the shell that waits on the lifeline has not ended this.
@@ -142,7 +147,12 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress, doors }: Sea
   try {
     if (!(begin instanceof Writable) || !(status instanceof Readable) || !(gate instanceof Writable) || !(lifeline instanceof Readable))
       throw new CordonError('launch.setup-failed', 'the run has no gate');
-    for (const stream of [begin, gate]) stream.on('error', () => stream.destroy());
+    for (const stream of [begin, gate, lifeline]) stream.on('error', () => stream.destroy());
+    lifeline.resume().once('close', () => {
+      if (state !== 'held') return;
+      state = 'lost';
+      tellLost();
+    });
     const opened = root ? await bridgeOf(child, lifeline) : undefined;
     bridge = opened;
     return {
@@ -156,6 +166,7 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress, doors }: Sea
       network: opened && fs.readlinkSync(`/proc/${opened.pid}/ns/net`),
       // Its end may not have been told yet.
       usable: () =>
+        state === 'held' &&
         !hasEnded(child) &&
         isAlive(child.pid ?? 0, startTime) &&
         egress.pid() === server &&
@@ -165,6 +176,10 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress, doors }: Sea
         request.fill(text, owner);
         start.fill(script, owner);
         begin.end(`${opened?.pid ?? 0} ${owner?.uid ?? 0} ${owner?.gid ?? 0}\n`);
+      },
+      onLost: (lost) => {
+        tellLost = lost;
+        if (state === 'lost') lost();
       },
       end,
       discard,
