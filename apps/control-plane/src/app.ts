@@ -14,6 +14,7 @@ import type { App, Context, Feature } from './context.ts';
 import { registerDeviceLifecycle } from './devices/lifecycle-routes.ts';
 import { registerRekey } from './devices/rekey-routes.ts';
 import { registerDevices } from './devices/routes.ts';
+import { registerQuarantine } from './devices/quarantine-routes.ts';
 import { registerEnrollmentTokens } from './enrollment/routes.ts';
 import { registerEnroll } from './enrollment/device-routes.ts';
 import { Refusal, registerErrors } from './errors.ts';
@@ -44,6 +45,7 @@ const ADMIN_FEATURES: readonly Feature[] = [
   registerEnrollmentTokens,
   registerDevices,
   registerDeviceLifecycle,
+  registerQuarantine,
   registerGroups,
   registerGroupMembers,
   registerGroupRules,

@@ -12,6 +12,7 @@ const time = fc.integer({ min: -1000, max: 3 * STALE_MS }).map(before);
 const facts: fc.Arbitrary<ComplianceFacts> = fc.record({
   revoked: fc.boolean(),
   pending: fc.boolean(),
+  quarantined: fc.boolean(),
   finding: fc.constantFrom('restore', 'clone', null),
   tampering: fc.option(fc.record({ code: fc.constantFrom(...FINDINGS), detail: fc.constant('an older copy was put back') })),
   enrolledAt: time,
@@ -35,6 +36,7 @@ const law = (name: string, holds: (facts: ComplianceFacts) => void): void =>
 const good: ComplianceFacts = {
   revoked: false,
   pending: false,
+  quarantined: false,
   finding: null,
   tampering: null,
   enrolledAt: before(7 * STALE_MS),
@@ -70,7 +72,7 @@ describe('laws', () => {
   });
   law('a compliant device reported exactly what it should enforce, passed its test, was seen, and has a policy', (one) => {
     if (judge(one, NOW).state !== 'Compliant') return;
-    expect([one.revoked, one.pending, one.finding]).toEqual([false, false, null]);
+    expect([one.revoked, one.pending, one.quarantined, one.finding]).toEqual([false, false, false, null]);
     expect(one.reported?.phase).toBe('enforced');
     expect(one.reported?.digest).toBe(one.desired?.digest);
     expect(one.desired?.empty).toBe(false);
@@ -119,6 +121,11 @@ describe('judging', () => {
 
   it('says of a device that its user controls that it is so, and still counts it', () =>
     expect(outcome({ assurance: 'user' })).toEqual(['Compliant', ['compliance.assurance-user']]));
+
+  it('does not take a quarantined device, and says that and not that nothing is assigned', () => {
+    const desired = { digest: 'a'.repeat(64), since: before(10 * GRACE_MS), empty: true };
+    expect(outcome({ quarantined: true, desired })).toEqual(['NonCompliant', ['device.quarantined']]);
+  });
 
   it.each(['restore', 'clone'] as const)('does not take a line of sessions that shows a %s', (finding) =>
     expect(outcome({ finding })).toEqual(['NonCompliant', ['device.clone-or-restore']]),

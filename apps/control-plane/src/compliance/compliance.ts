@@ -13,6 +13,8 @@ export interface ComplianceFacts {
   readonly revoked: boolean;
   /** It waits for an administrator. */
   readonly pending: boolean;
+  /** It is kept from launching anything. */
+  readonly quarantined: boolean;
   /** Its line of sessions shows a state that was put back, or two machines with one key. */
   readonly finding: 'restore' | 'clone' | null;
   /** What its last hello gave away of its state, and nobody has dismissed. */
@@ -44,7 +46,7 @@ export interface Judgement {
 
 const latest = (...times: readonly (Date | null | undefined)[]): number => Math.max(0, ...times.map((time) => time?.getTime() ?? 0));
 
-const enforcement = ({ desired, reported, enrolledAt }: ComplianceFacts, now: number): Reason[] => {
+const enforcement = ({ desired, reported, enrolledAt, quarantined }: ComplianceFacts, now: number): Reason[] => {
   if (reported === null)
     return [{ code: 'compliance.never-reported', state: 'Unknown', detail: 'the device has never said what it enforces' }];
   if (desired === null) return [{ code: 'compliance.no-place', state: 'Unknown', detail: 'the device has not been placed yet' }];
@@ -62,7 +64,13 @@ const enforcement = ({ desired, reported, enrolledAt }: ComplianceFacts, now: nu
       state: 'Error',
       detail: 'what it enforces could not be stored on the device: a restart would lose it. Its disk is full or read-only',
     });
-  if (desired.empty)
+  if (quarantined)
+    reasons.push({
+      code: 'device.quarantined',
+      state: 'NonCompliant',
+      detail: 'the device is quarantined: nothing may be launched on it until an administrator releases it',
+    });
+  else if (desired.empty)
     reasons.push({
       code: 'compliance.no-policy',
       state: 'NonCompliant',

@@ -1,17 +1,14 @@
 /** Facts for judging, in pages, and the judgements, written only where they changed. */
 import type pg from 'pg';
-import { bundleBytes } from '@cordon/policy/trust/bundle.ts';
-import { sha256Hex } from '@cordon/policy/trust/digest.ts';
+import { EMPTY_BUNDLE } from '../publishing/bundles.ts';
 import { isFinding } from '../tampering/tampering.ts';
 import type { ComplianceFacts, Judgement } from './compliance.ts';
-
-/** Digest of the bundle without policies: nothing may be launched under it. */
-const EMPTY_BUNDLE = sha256Hex(bundleBytes({ format: 'cordon-bundle/1', language: 'cordon/v1', policies: [], exceptions: [] }));
 
 interface Row {
   readonly id: string;
   readonly revoked: boolean;
   readonly pending: boolean;
+  readonly quarantined: boolean;
   readonly finding: string | null;
   readonly tampering: string | null;
   readonly tampering_detail: string | null;
@@ -50,7 +47,7 @@ export interface DeviceFacts {
 }
 
 const SELECT = `
-SELECT d.id, d.revoked_at IS NOT NULL AS revoked, d.approved_at IS NULL AS pending, j.finding, d.enrolled_at, d.last_seen_at,
+SELECT d.id, d.revoked_at IS NOT NULL AS revoked, d.approved_at IS NULL AS pending, d.quarantined_at IS NOT NULL AS quarantined, j.finding, d.enrolled_at, d.last_seen_at,
   -- the weaker of what it said when it enrolled and what it says now
   CASE WHEN i.assurance = 'user' THEN 'user' ELSE d.facts->>'assurance' END AS assurance, i.finding AS tampering, i.finding_detail AS tampering_detail,
   c.id AS cohort, c.digest AS desired, c.serial AS desired_serial, greatest(c.changed_at, d.placed_at) AS since,
@@ -68,6 +65,7 @@ const factsOf = (row: Row): DeviceFacts => ({
   facts: {
     revoked: row.revoked,
     pending: row.pending,
+    quarantined: row.quarantined,
     finding: row.finding === 'clone' || row.finding === 'restore' ? row.finding : null,
     tampering: isFinding(row.tampering) ? { code: row.tampering, detail: row.tampering_detail ?? '' } : null,
     enrolledAt: row.enrolled_at,

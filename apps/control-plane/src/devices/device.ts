@@ -26,6 +26,7 @@ export const DeviceView = Type.Object(
     /** When it ended, as whatever `state` says. */
     revokedAt: Nullable,
     lastSeenAt: Nullable,
+    quarantine: Type.Union([Type.Object({ at: Type.String(), by: Type.String(), reason: Type.String() }, closed), Type.Null()]),
     awaitingApproval: Type.Boolean({
       description: 'Its groups would give it more than anybody has approved for it: it has what was approved',
     }),
@@ -53,6 +54,9 @@ export interface DeviceRow {
   readonly endedAs: string | null;
   readonly lastSeenAt: Date | null;
   readonly awaiting: string | null;
+  readonly quarantinedAt: Date | null;
+  readonly quarantinedBy: string | null;
+  readonly quarantineReason: string | null;
   readonly status: { readonly state: string } | null;
   readonly join: { readonly finding: string | null; readonly foundAt: Date | null } | null;
   readonly memberships: readonly { readonly group: { readonly id: string; readonly name: string } }[];
@@ -77,6 +81,10 @@ export const showDevice = (row: DeviceRow): DeviceView => ({
   approvedAt: row.approvedAt?.toISOString() ?? null,
   revokedAt: row.revokedAt?.toISOString() ?? null,
   lastSeenAt: row.lastSeenAt?.toISOString() ?? null,
+  quarantine:
+    row.quarantinedAt === null
+      ? null
+      : { at: row.quarantinedAt.toISOString(), by: row.quarantinedBy ?? '', reason: row.quarantineReason ?? '' },
   awaitingApproval: row.awaiting !== null,
   awaitingReason: row.awaiting,
   compliance: row.status?.state ?? 'Unknown',

@@ -101,6 +101,26 @@ export const markApproved = async (tx: Tx, ids: readonly string[], at: Date): Pr
   await tx.device.updateMany({ where: { id: { in: [...ids] } }, data: { approvedAt: at } });
 };
 
+/** @returns those of them that were not quarantined */
+export const markQuarantined = async (tx: Tx, ids: readonly string[], reason: string, by: string, at: Date): Promise<readonly string[]> =>
+  (
+    await tx.device.updateManyAndReturn({
+      where: { id: { in: [...ids] }, quarantinedAt: null },
+      data: { quarantinedAt: at, quarantinedBy: by, quarantineReason: reason },
+      select: { id: true },
+    })
+  ).map(({ id }) => id);
+
+/** @returns those of them that were quarantined */
+export const markReleased = async (tx: Tx, ids: readonly string[]): Promise<readonly string[]> =>
+  (
+    await tx.device.updateManyAndReturn({
+      where: { id: { in: [...ids] }, quarantinedAt: { not: null } },
+      data: { quarantinedAt: null, quarantinedBy: null, quarantineReason: null },
+      select: { id: true },
+    })
+  ).map(({ id }) => id);
+
 /** The time is that of the last end: a device that was revoked may be retired later. */
 export const markEnded = async (tx: Tx, ids: readonly string[], end: End, at: Date): Promise<void> => {
   await tx.device.updateMany({ where: { id: { in: [...ids] } }, data: { endedAs: end, revokedAt: at } });

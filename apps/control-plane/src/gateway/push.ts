@@ -1,4 +1,5 @@
 /** Desired state to sockets: one buffer to a whole cohort; a device's own proof only when it is new to it. */
+import { EMPTY_BUNDLE } from '../publishing/bundles.ts';
 import type { Advance, Published } from '../publishing/published.ts';
 import { downFrame, StateFrames } from './frames.ts';
 import type { SessionHub } from './hub.ts';
@@ -13,13 +14,13 @@ export class Push {
   readonly #hub: SessionHub;
   readonly #frames: StateFrames;
   readonly #behind = new Set<Session>();
-  readonly #onVacant: (device: string) => void;
+  readonly #onNothing: (device: string) => void;
 
-  /** @param onVacant told of a connected device that has no place: not placed yet, or revoked, perhaps through another replica */
-  constructor(published: Published, hub: SessionHub, onVacant: (device: string) => void) {
+  /** @param onNothing told of a connected device that gets nothing: not placed yet, revoked (perhaps through another replica), quarantined, or without a policy */
+  constructor(published: Published, hub: SessionHub, onNothing: (device: string) => void) {
     this.#published = published;
     this.#hub = hub;
-    this.#onVacant = onVacant;
+    this.#onNothing = onNothing;
     this.#frames = new StateFrames(published);
   }
 
@@ -31,13 +32,14 @@ export class Push {
     const cohort = this.#published.devices.get(session.device)?.cohort;
     this.#hub.move(session, cohort);
     const digest = cohort === undefined ? undefined : this.#published.cohorts.get(cohort)?.digest;
-    if (cohort === undefined || digest === undefined) return this.#onVacant(session.device);
+    if (cohort === undefined || digest === undefined) return this.#onNothing(session.device);
     if (!this.#published.isWitnessed) return this.#wait(session);
     const state = this.#frames.of(cohort, session.held !== digest, session.inflates);
     const membership = this.#published.membershipFrame(session.device);
     if (state === undefined || membership === undefined || this.#isSlow(session)) return;
     session.write(state);
     session.write(downFrame(membership));
+    if (digest === EMPTY_BUNDLE) this.#onNothing(session.device);
   }
 
   /** Called when something new is in force, at a moment when trees and checkpoint agree. */

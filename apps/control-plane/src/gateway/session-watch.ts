@@ -11,6 +11,9 @@ const PENDING = {
   detail: 'the device waits for an administrator, who has to approve it',
 } as const;
 
+/** The same for one that is quarantined: its policy is taken away by its place; this is only the reason. */
+const QUARANTINED = { type: 'problem', code: 'device.quarantined', detail: 'an administrator has quarantined the device' } as const;
+
 const replace = (hub: SessionHub, device: string, joins: number): void => {
   const session = hub.of(device);
   if (session !== undefined && session.joins < joins) session.close(CLOSE.replaced, 'channel.replaced');
@@ -25,11 +28,12 @@ export const hearNotice = (hub: SessionHub, notice: Notice): void => {
   }
 };
 
-/** As the database says: for notices that were missed, and for devices without a place. */
+/** As the database says: for notices that were missed, and for devices that get nothing. */
 export const applyFacts = (hub: SessionHub, facts: readonly SessionFacts[]): void => {
-  for (const { device, ended, pending, joins } of facts) {
+  for (const { device, ended, pending, quarantined, joins } of facts) {
     if (ended !== null) hub.disconnect(device, CLOSE.revoked, `device.${ended}`);
     else if (pending) hub.of(device)?.send(PENDING);
+    else if (quarantined) hub.of(device)?.send(QUARANTINED);
     replace(hub, device, joins);
   }
 };

@@ -46,6 +46,7 @@ export interface SessionFacts {
   /** How it ended, if it has. */
   readonly ended: string | null;
   readonly pending: boolean;
+  readonly quarantined: boolean;
   /** The highest number of its sessions, at whatever replica. */
   readonly joins: number;
 }
@@ -53,7 +54,7 @@ export interface SessionFacts {
 export const sessionFacts = async (pool: pg.Pool, devices: readonly string[]): Promise<readonly SessionFacts[]> => {
   const { rows } = await pool.query<SessionFacts>({
     name: 'channel-facts',
-    text: `SELECT d.id AS device, d.ended_as AS ended, d.approved_at IS NULL AS pending, coalesce(j.joins, 0) AS joins
+    text: `SELECT d.id AS device, d.ended_as AS ended, d.approved_at IS NULL AS pending, d.quarantined_at IS NOT NULL AS quarantined, coalesce(j.joins, 0) AS joins
       FROM device d LEFT JOIN device_join j ON j.device_id = d.id WHERE d.id = ANY($1::text[])`,
     values: [devices],
   });

@@ -15,6 +15,9 @@ export const MANIFEST_LIFETIME_MS = 30 * 86_400_000;
 /** What a device's verification accepts (packages/policy, trust/verify.ts), less some room. */
 const MOST = { policies: 1000, reasons: 1000, bundle: 1_900_000, manifest: 60_000, frame: MAX_FRAME_DOWN - 65_536 } as const;
 
+/** Of the bundle without policies: nothing may be launched under it. */
+export const EMPTY_BUNDLE = sha256Hex(bundleBytes({ format: 'cordon-bundle/1', language: 'cordon/v1', policies: [], exceptions: [] }));
+
 const refuseTooLarge = (what: string, size: number, most: number): void => {
   if (size > most)
     throw new CordonError(

@@ -60,13 +60,19 @@ export const decidePlaces = async (tx: Tx, context: Context, { snapshot, approve
     if (asked === 'moving') return has?.key !== asItIs.key;
     return asked === 'waiting' ? isWaiting || has === undefined : asItIs.key !== asApproved.key;
   };
-  for (const { id, groups: own, revoked, awaiting } of devices) {
+  for (const { id, groups: own, revoked, quarantined, awaiting } of devices) {
     if (revoked) {
       placement.set(id, undefined);
       if (awaiting !== null) waiting.set(id, null);
       continue;
     }
     const open = own.filter((group) => standing.approved?.isOpen(group) ?? false);
+    if (quarantined) {
+      placement.set(id, NOWHERE.key);
+      wanted.set(NOWHERE.key, NOWHERE.assignments);
+      published.claims.note(NOWHERE.key, open);
+      continue;
+    }
     const listed = (standing.approved?.listedGroupsOf(id) ?? []).filter((group) => known.has(group));
     const has = published.cohorts.get(published.devices.get(id)?.cohort ?? '');
     const [asItIs, asApproved] = [place(own), place([...listed, ...open].sort())];

@@ -71,14 +71,16 @@ export interface DeviceGroups {
   readonly groups: readonly string[];
   /** It ended, or waits for an administrator: no place. */
   readonly revoked: boolean;
+  /** It is kept from launching anything: whatever its groups give, it has no policy. */
+  readonly quarantined: boolean;
   /** Why it waits for an approval; null: it does not. */
   readonly awaiting: string | null;
 }
 
 /** Of every device, or of those named: which of these groups it is a static member of, sorted. */
 export const readDeviceGroups = async (tx: Tx, groups: readonly string[], only: readonly string[] | undefined): Promise<DeviceGroups[]> => {
-  const rows = await tx.$queryRaw<{ id: string; groups: string | null; revoked: boolean; awaiting: string | null }[]>`
-    SELECT d.id, d.revoked_at IS NOT NULL OR d.approved_at IS NULL AS revoked, d.awaiting, m.groups
+  const rows = await tx.$queryRaw<{ id: string; groups: string | null; revoked: boolean; quarantined: boolean; awaiting: string | null }[]>`
+    SELECT d.id, d.revoked_at IS NOT NULL OR d.approved_at IS NULL AS revoked, d.quarantined_at IS NOT NULL AS quarantined, d.awaiting, m.groups
     FROM device d LEFT JOIN (
       SELECT device_id, string_agg(group_id, ',' ORDER BY group_id) AS groups FROM group_member
       WHERE group_id = ANY(${[...groups]}::text[]) AND (${only === undefined} OR device_id = ANY(${[...(only ?? [])]}::text[])) GROUP BY device_id

@@ -23,7 +23,9 @@ const lasting = (state: VerifiedState): VerifiedState => (state.freshness === 'e
 /** Pure but for looks at the file system. */
 export const consequenceOf = (state: VerifiedState, live: LiveRun, host: HostFacts): Consequence => {
   const effective = enclosedOf(state, live);
-  const { graceMs, onExpiry } = effective.settings;
+  const { onExpiry } = effective.settings;
+  // Where nothing is assigned any more, as in a quarantine, nobody is left who grants a grace.
+  const graceMs = state.prepared.length === 0 ? 0 : effective.settings.graceMs;
   const { egress, limits } = compileFor(effective, host);
   const ends = (code: string, message: string): Consequence => ({ egress, limits, graceMs, end: { code, message } });
   if (state.freshness === 'expired' && onExpiry === 'stop')

@@ -190,6 +190,15 @@ describe('a run that lives', () => {
     expect(scene.killed).toEqual(['killed']);
   });
 
+  it('ends at once when its device has no policy any more, as in a quarantine', () => {
+    const scene = begin(stateOf(allow([], ['a.example'])));
+    scene.enforcement.apply({ ...stateOf(allow([])), prepared: [] });
+    expect(scene.updates.map(({ hosts }) => hosts)).toEqual([[]]);
+    expect(scene.told).toMatchObject([{ code: 'launch.no-policy', endsAt: after(0) }]);
+    vi.advanceTimersByTime(0);
+    expect(scene.killed).toEqual(['killed']);
+  });
+
   it('that would need a stronger isolation than it has ends after the grace', () => {
     const scene = begin(stateOf(allow([])));
     scene.enforcement.apply(stateOf(allow([], [], 'limit: { isolation: vm }\nrequired: [isolation]\ngrace: 1s')));
