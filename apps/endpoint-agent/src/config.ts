@@ -17,6 +17,8 @@ export interface AgentConfig {
   readonly hostsFile: string | undefined;
   /** The way to the control plane. */
   readonly network: NetworkSettings;
+  /** The company's proxy that the way out of every run goes through: `http://host:port`. */
+  readonly egressProxy: string | undefined;
   /** Inside a run: its way to the daemon. */
   readonly runSocket: string | undefined;
 }
@@ -53,6 +55,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     keyDays: daysOf(env['CORDON_AGENT_KEY_DAYS'] ?? '90'),
     hostsFile: env['CORDON_AGENT_HOSTS_FILE'],
     network: readNetwork(env),
+    egressProxy: env['CORDON_EGRESS_PROXY'],
     runSocket: env['CORDON_RUN_SOCKET'],
   };
 };
@@ -87,3 +90,10 @@ export const callerValues = (
   names: readonly string[],
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Record<string, string> => Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+
+/** What is set about ways to the control plane, by name; values may hold secrets and are for nobody to print. */
+export const proxyVariables = (env: Readonly<Record<string, string | undefined>> = process.env): Record<string, string> =>
+  callerValues(
+    ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy', 'CORDON_CA_FILE', 'NODE_EXTRA_CA_CERTS'],
+    env,
+  );

@@ -19,6 +19,7 @@ import { servedAccounts } from './local-api/accounts.ts';
 import type { Status } from './local-api/protocol.ts';
 import { serveLocally } from './local-api/everywhere.ts';
 import { statusOf } from './local-api/status.ts';
+import { openNetwork } from './network/network.ts';
 import { wipe } from './orders/retire.ts';
 import { openStanding } from './orders/standing.ts';
 import { ownFolder } from './own-folder.ts';
@@ -55,7 +56,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
   const daemonLog = openDaemonLog(stateDir, now, say);
   const log = daemonLog.write;
   ownFolder(runtimeDir);
-  const identity = openIdentity({ stateDir, enrollment, keyDays: config.keyDays, now, log });
+  const identity = openIdentity({ stateDir, enrollment, keyDays: config.keyDays, network: openNetwork(config.network), now, log });
   const spool = openSpool(path.join(stateDir, 'spool'), `boot_${randomBytes(12).toString('base64url')}`, SPOOL_BYTES, now);
   const runs = createRunTable(path.join(stateDir, 'runs'));
   const clock = (): number => performance.now();
@@ -68,9 +69,11 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     runtimeDir,
     stateDir,
     hostsFile: config.hostsFile,
+    company: { ...config.network, egressProxy: config.egressProxy },
+    server: enrollment.server,
     onDecision: reports.onDecision,
     onDeath: () => {
-      log('the egress process died; runs keep going without a way out, new runs get a new one');
+      log('the egress process died: what was open through it is cut; it is started again, and runs get their way out back');
       tester?.soon();
     },
   });

@@ -2,6 +2,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
+import type { Attachment } from './originate.ts';
 import type { Decision, FromEgress, Start, ToEgress } from './messages.ts';
 
 export interface EgressChild {
@@ -16,6 +17,7 @@ export interface EgressChild {
 export interface ChildOptions {
   readonly start: Start;
   readonly onDecision: (decision: Decision) => void;
+  readonly attach: ((run: string, host: string) => Promise<Attachment | undefined>) | undefined;
   readonly onDeath: () => void;
   /** A process is there, after one that died: it knows nothing yet. */
   readonly onBirth: (child: EgressChild) => void;
@@ -46,13 +48,22 @@ const startProcess = async (start: Start, onMessage: (message: FromEgress) => vo
 };
 
 /** @throws CordonError `egress.start` */
-export const startChild = async ({ start, onDecision, onDeath, onBirth }: ChildOptions): Promise<EgressChild> => {
+export const startChild = async ({ start, onDecision, attach, onDeath, onBirth }: ChildOptions): Promise<EgressChild> => {
   const waiting = new Map<number, (error?: string) => void>();
   let nextId = 1;
   let stopping = false;
   let bornAt = 0;
+  const answer = async ({ id, run, host }: Extract<FromEgress, { type: 'attach' }>): Promise<void> => {
+    try {
+      const attachment = await attach?.(run, host);
+      self.tell({ type: 'attached', id, ...(attachment !== undefined && { attachment }) });
+    } catch (error) {
+      self.tell({ type: 'attached', id, error: error instanceof Error ? error.message : String(error) });
+    }
+  };
   const onMessage = (message: FromEgress): void => {
     if (message.type === 'decision') onDecision(message.decision);
+    if (message.type === 'attach') void answer(message);
     if (message.type === 'done') waiting.get(message.id)?.(message.error);
   };
   const begin = async (): Promise<ChildProcess> => {

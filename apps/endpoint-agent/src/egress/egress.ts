@@ -6,6 +6,7 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import type { Owner } from '../launch/descriptors.ts';
 import { startChild, type EgressChild } from './child.ts';
 import type { Decision, ToEgress } from './messages.ts';
+import type { Attachment } from './originate.ts';
 import type { Target } from './target.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -21,6 +22,11 @@ export interface EgressOptions {
   readonly upstream?: Upstream | undefined;
   /** Authorities that count where the proxy opens TLS itself, as PEM. */
   readonly ca?: readonly string[];
+  /**
+   * What is attached to a request of a run on TLS that the proxy opens itself to a host that may receive its identity. Rejects: the request is not sent. Without it no
+   * TLS is opened.
+   */
+  readonly attach?: (run: string, host: string) => Promise<Attachment | undefined>;
   readonly onDecision: (decision: Decision) => void;
   /** The process died: what was open is cut. It is started again, and runs that live get their way out back. */
   readonly onDeath?: () => void;
@@ -56,7 +62,12 @@ export const startEgress = async (options: EgressOptions): Promise<Egress> => {
   const { dropTo } = options;
   const folder = path.join(options.runtimeDir, 'egress');
   const kept = new Map<string, Kept>();
-  const settings: ToEgress = { type: 'settings', upstream: options.upstream ?? null, ca: options.ca ?? [] };
+  const settings: ToEgress = {
+    type: 'settings',
+    upstream: options.upstream ?? null,
+    ca: options.ca ?? [],
+    attaches: options.attach !== undefined,
+  };
   fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder, { recursive: true, mode: 0o711 });
   fs.chmodSync(folder, 0o711);
@@ -67,6 +78,7 @@ export const startEgress = async (options: EgressOptions): Promise<Egress> => {
   const child = await startChild({
     start: { dropTo: dropTo ?? null, hosts: options.hosts ?? {}, reserved: options.reserved ?? [] },
     onDecision: options.onDecision,
+    attach: options.attach,
     onDeath: () => options.onDeath?.(),
     onBirth: (born) => {
       born.tell(settings);

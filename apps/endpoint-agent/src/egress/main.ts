@@ -4,8 +4,10 @@
  */
 import dns from 'node:dns/promises';
 import os from 'node:os';
+import { CordonError } from '@cordon/policy/errors.ts';
 import { LIMITS } from './limits.ts';
 import type { FromEgress, Start, ToEgress } from './messages.ts';
+import type { Attachment } from './originate.ts';
 import { openWay, type OpenWay, type Shared } from './open-way.ts';
 import { createReserved } from './reserved.ts';
 import type { Lookup } from './resolve-host.ts';
@@ -35,14 +37,28 @@ const ownAddresses = (): (() => ReadonlySet<string>) => {
 };
 
 const ways = new Map<string, OpenWay>();
-let settings: Extract<ToEgress, { type: 'settings' }> = { type: 'settings', upstream: null, ca: [] };
+let settings: Extract<ToEgress, { type: 'settings' }> = { type: 'settings', upstream: null, ca: [], attaches: false };
+
+/** What the daemon was asked to attach; it alone has the key. */
+const asked = new Map<number, (answer: Extract<ToEgress, { type: 'attached' }>) => void>();
+let lastAsked = 0;
+const attach = async (run: string, host: string): Promise<Attachment | undefined> => {
+  const id = (lastAsked += 1);
+  const answered = new Promise<Extract<ToEgress, { type: 'attached' }>>((resolve) => asked.set(id, resolve));
+  say({ type: 'attach', id, run, host });
+  const { attachment, error } = await answered;
+  asked.delete(id);
+  if (error !== undefined)
+    throw new CordonError('egress.identity', `the identity of this run is not to be had: ${error}`, { retryable: true });
+  return attachment;
+};
 
 const shared: Shared = {
   lookup,
   own: ownAddresses(),
   reserved: createReserved(start.reserved, lookup),
   upstream: () => settings.upstream ?? undefined,
-  origination: () => undefined,
+  origination: (run) => (settings.attaches ? { attach: (host) => attach(run, host), ca: settings.ca } : undefined),
   decided: (decision) => say({ type: 'decision', decision }),
   budgetOf: (run) => ways.get(run)?.budget,
 };
@@ -68,6 +84,9 @@ process.on('message', (message: ToEgress) => {
   switch (message.type) {
     case 'settings':
       settings = message;
+      break;
+    case 'attached':
+      asked.get(message.id)?.(message);
       break;
     case 'open':
       answer(message.id, () => open(message));

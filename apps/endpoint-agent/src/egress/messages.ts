@@ -1,6 +1,7 @@
 /** What the daemon and the egress process say to each other, over the process channel. */
 import type { HttpRequest } from '@cordon/policy/decide/egress.ts';
 import type { EgressRules } from '@cordon/policy/effective.ts';
+import type { Attachment } from './originate.ts';
 import type { Target } from './target.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -14,7 +15,14 @@ export interface Start {
 }
 
 export type ToEgress =
-  | { readonly type: 'settings'; readonly upstream: Upstream | null; readonly ca: readonly string[] }
+  | {
+      readonly type: 'settings';
+      readonly upstream: Upstream | null;
+      readonly ca: readonly string[];
+      /** Whether the daemon answers `attach`. */
+      readonly attaches: boolean;
+    }
+  | { readonly type: 'attached'; readonly id: number; readonly attachment?: Attachment; readonly error?: string }
   | ({ readonly type: 'open'; readonly id: number; readonly socket: string } & Opening)
   | ({ readonly type: 'assign'; readonly id: number; readonly name: string } & Opening)
   | { readonly type: 'update'; readonly run: string; readonly rules: EgressRules }
@@ -45,4 +53,5 @@ export interface Decision {
 export type FromEgress =
   | { readonly type: 'ready' }
   | { readonly type: 'done'; readonly id: number; readonly error?: string }
+  | { readonly type: 'attach'; readonly id: number; readonly run: string; readonly host: string }
   | { readonly type: 'decision'; readonly decision: Decision };

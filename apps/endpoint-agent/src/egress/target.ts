@@ -7,6 +7,12 @@ export interface Target {
   readonly port: number;
 }
 
+/** @param url of a service. @throws CordonError `host.invalid` */
+export const endPointOf = (url: string): Target => {
+  const { hostname, port, protocol } = new URL(url);
+  return { host: canonicalHost(hostname), port: port === '' ? (/^(?:http|ws):$/.test(protocol) ? 80 : 443) : Number(port) };
+};
+
 const refuse = (message: string): never => {
   throw new CordonError('egress.request', message);
 };

@@ -1,6 +1,8 @@
 /** The company's proxy: where it is, and how a tunnel through it is asked for (RFC 9110 §9.3.6). */
+import fs from 'node:fs';
 import type net from 'node:net';
 import { CordonError } from '@cordon/policy/errors.ts';
+import { ownedFile } from '../owned-file.ts';
 import { LIMITS } from './limits.ts';
 import type { Target } from './target.ts';
 
@@ -11,19 +13,33 @@ export interface Upstream {
   readonly authorization?: string;
 }
 
-/** @param text `http://[user:password@]host:port`. @throws CordonError `config.proxy` */
-export const readUpstream = (text: string | undefined): Upstream | undefined => {
+const CREDENTIALS = /^[^:\r\n]{1,256}:[^\r\n]{1,1024}$/;
+
+const authorizationIn = (file: string): string => {
+  const credentials = ownedFile(file, { maxBytes: 2048, secret: true, because: 'it holds a password' }, (fd) =>
+    fs.readFileSync(fd, 'utf8').trim(),
+  );
+  if (!CREDENTIALS.test(credentials)) throw new CordonError('config.proxy', `${file} must hold name:password on one line`, { place: file });
+  return `Basic ${Buffer.from(credentials).toString('base64')}`;
+};
+
+/**
+ * @param text `http://host:port`
+ * @param authFile holds `name:password`
+ * @throws CordonError `config.proxy`, `file.*`
+ */
+export const readUpstream = (text: string | undefined, authFile: string | undefined): Upstream | undefined => {
   if (text === undefined || text === '') return undefined;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== 'http:' || url.hostname === '' || url.pathname !== '/' || url.search !== '' || url.hash !== '')
-    throw new CordonError('config.proxy', 'CORDON_AGENT_EGRESS_PROXY must be http://[user:password@]host:port and nothing more', {
-      place: 'CORDON_AGENT_EGRESS_PROXY',
+  const url = URL.parse(text);
+  const isPlain = url?.pathname === '/' && `${url.username}${url.password}${url.search}${url.hash}` === '';
+  if (url?.protocol !== 'http:' || url.hostname === '' || !isPlain)
+    throw new CordonError('config.proxy', 'CORDON_EGRESS_PROXY must be http://host:port; a password goes into CORDON_PROXY_AUTH_FILE', {
+      place: 'CORDON_EGRESS_PROXY',
     });
-  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port === '' ? 80 : url.port),
-    ...(credentials !== ':' && { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` }),
+    ...(authFile !== undefined && { authorization: authorizationIn(authFile) }),
   };
 };
 

@@ -4,6 +4,8 @@ import type { Readable, Writable } from 'node:stream';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { LaunchPlan, Limits } from '@cordon/policy/launch-plan.ts';
 import type { Egress } from '../egress/egress.ts';
+import { localForwards } from '../egress/forwards.ts';
+import type { Authorities } from './authorities.ts';
 import { attest, endProcess, isAlive, startTimeOf, type Attestation } from './gate.ts';
 import type { Helpers } from './helpers.ts';
 import type { Doors } from '../local-api/doors.ts';
@@ -15,7 +17,7 @@ import type { Planned } from './mounts.ts';
 import { createPipes } from './pipes.ts';
 import { prepareLaunch } from './prepared.ts';
 import { createSeats } from './seats.ts';
-import { runEnvironment, startScript } from './start-script.ts';
+import { PROXY_PORT, runEnvironment, startScript } from './start-script.ts';
 import { FIRST, pipeStreams, terminalStreams } from './streams.ts';
 import { failure, listen } from './told.ts';
 import type { TerminalRequest, TerminalSize } from './terminal.ts';
@@ -69,6 +71,8 @@ export interface LauncherOptions {
   readonly limiter: Pick<Limiter, 'group' | 'renew' | 'carried'>;
   /** Ways from inside the runs to the daemon; a run gets none without. */
   readonly doors?: Pick<Doors, 'open'>;
+  /** The company's certificate authorities, where it has some of its own. */
+  readonly authorities?: Authorities | undefined;
 }
 
 export interface Launcher {
@@ -79,7 +83,7 @@ export interface Launcher {
 }
 
 export const createLauncher = (options: LauncherOptions): Launcher => {
-  const { runtimeDir: folder, helpers, egress, limiter, doors } = options;
+  const { runtimeDir: folder, helpers, egress, limiter, doors, authorities } = options;
   const root = process.getuid?.() === 0;
   const seats = createSeats({ folder, helpers, egress, doors, pipes: createPipes(folder, helpers.mkfifo) });
   const launch = async (request: LaunchRequest): Promise<Run> => {
@@ -90,7 +94,12 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
     helpers.etc.prepare(user, [...readonlyPaths, ...readwritePaths, ...deniedPaths]);
     const seat = await seats.take();
     // Without root the socket is bound into the sandbox, and socat inside makes it the proxy address.
-    const extra = [...(root ? [] : [path.dirname(seat.socket)]), ...(seat.door === undefined ? [] : [seat.door.folder])];
+    const extra = [
+      ...(root ? [] : [path.dirname(seat.socket)]),
+      ...(seat.door === undefined ? [] : [seat.door.folder]),
+      ...(authorities === undefined ? [] : [authorities.folder]),
+    ];
+    const forwards = localForwards(plan.egress, [PROXY_PORT]);
     const filesystem = { ...prepared.filesystem, readonlyPaths: [...readonlyPaths, ...extra] };
     const planned: Planned = {
       readonly: filesystem.readonlyPaths,
@@ -101,11 +110,12 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
     };
     const script = startScript({
       cwd: request.cwd,
-      environment: runEnvironment(user, request.env, terminal?.name, seat.door?.socket),
+      environment: { ...runEnvironment(user, request.env, terminal?.name, seat.door?.socket), ...authorities?.environment },
       argv: request.argv,
       limits: limiter.carried(plan.limits),
       ...(terminal !== undefined && { terminal: { place: `/dev/pts/${FIRST}`, stderr: terminal.stderr } }),
       ...(!root && { bridge: { socat: helpers.socat, socket: seat.socket } }),
+      ...(forwards.length > 0 && { forwards: { socat: helpers.socat, to: forwards } }),
     });
     let group: Group | undefined;
     let init: { pid: number; startTime: string | undefined } | undefined;

@@ -1,5 +1,6 @@
 /** The script that the constant start line reads from its private descriptor: environment and argv that no process list shows. */
 import { visible } from '@cordon/policy/visible.ts';
+import type { LocalForward } from '../egress/forwards.ts';
 import type { CarriedLimits } from './limiter.ts';
 
 /** Quotes one word for a POSIX shell: nothing in it is special. */
@@ -11,6 +12,8 @@ export interface Start {
   readonly argv: readonly string[];
   /** Set where the egress bridge must be started from inside (no root): socat and the run's socket. */
   readonly bridge?: { readonly socat: string; readonly socket: string };
+  /** Ports of its own that lead to one place outside, by the way of the proxy. */
+  readonly forwards?: { readonly socat: string; readonly to: readonly LocalForward[] };
   /** Limits that the workload carries, where the run has no control group for them. */
   readonly limits?: CarriedLimits;
   /** The run's own terminal, by its place inside the sandbox; standard error stays a pipe unless it goes there too. */
@@ -19,13 +22,25 @@ export interface Start {
 
 export const PROXY_PORT = 3128;
 
-/** The bridge is alone in its network namespace: the first TCP socket there is the one that it listens at. (The table of sockets takes milliseconds to read.) */
-const bridgeLines = ({ socat, socket }: NonNullable<Start['bridge']>): string[] => [
-  'occupied() { while read -r kind _ count _; do [ "$kind" = TCP: ] && return "$((count < 1))"; done </proc/net/sockstat; return 1; }',
-  'occupied && exit 125',
-  `${socat} TCP-LISTEN:${PROXY_PORT},bind=127.0.0.1,fork,reuseaddr ${quote(`UNIX-CONNECT:${socket}`)} </dev/null >/dev/null 2>&1 8>&- &`,
-  'until occupied; do kill -0 $! 2>/dev/null || exit 125; sleep 0.001; done',
+/** Nothing else is in the run's network namespace: how many TCP sockets there are says whether the last of these listens. (The table of sockets takes milliseconds to read.) */
+const OCCUPIED =
+  'occupied() { while read -r kind _ count _; do [ "$kind" = TCP: ] && return "$((count < $1))"; done </proc/net/sockstat; return 1; }';
+
+const listenLines = (socat: string, port: number, to: string, before: number): string[] => [
+  `${socat} TCP-LISTEN:${port},bind=127.0.0.1,fork,reuseaddr ${quote(to)} </dev/null >/dev/null 2>&1 8>&- &`,
+  `until occupied ${before + 1}; do kill -0 $! 2>/dev/null || exit 125; sleep 0.001; done`,
 ];
+
+const bridgeLines = ({ socat, socket }: NonNullable<Start['bridge']>): string[] => [
+  'occupied 1 && exit 125',
+  ...listenLines(socat, PROXY_PORT, `UNIX-CONNECT:${socket}`, 0),
+];
+
+/** The proxy listens already. */
+const forwardLines = ({ socat, to }: NonNullable<Start['forwards']>): string[] =>
+  to.flatMap(({ at, host, port }, i) =>
+    listenLines(socat, at, `PROXY:127.0.0.1:${host.includes(':') ? `[${host}]` : host}:${port},proxyport=${PROXY_PORT}`, i + 1),
+  );
 
 /** The sandbox's init counts, and so does the bridge where it is inside. Shells disagree about the letter for processes. */
 const limitLines = ({ dataBytes, processes }: CarriedLimits, others: number): string[] => [
@@ -54,11 +69,12 @@ const terminalLines = ({ place, stderr }: NonNullable<Start['terminal']>, once: 
   'fi',
 ];
 
-export const startScript = ({ cwd, environment, argv, bridge, limits = {}, terminal }: Start): string => {
-  const once = bridge === undefined ? [] : bridgeLines(bridge);
+export const startScript = ({ cwd, environment, argv, bridge, forwards, limits = {}, terminal }: Start): string => {
+  const listening = [...(bridge === undefined ? [] : bridgeLines(bridge)), ...(forwards === undefined ? [] : forwardLines(forwards))];
+  const once = listening.length === 0 ? [] : [OCCUPIED, ...listening];
   return [
     ...(terminal === undefined ? once : terminalLines(terminal, once)),
-    ...limitLines(limits, bridge === undefined ? 1 : 2),
+    ...limitLines(limits, (bridge === undefined ? 1 : 2) + (forwards?.to.length ?? 0)),
     `cd ${quote(cwd)} || exit 126`,
     ...Object.entries(environment).map(([name, value]) => `export ${name}=${quote(value)}`),
     // A program without a name is the shell's own matter.

@@ -18,6 +18,8 @@ export interface HostFacts {
   readonly installation: readonly string[];
   /** Nothing unless it says so. */
   readonly limits?: ResourceMeans;
+  /** Whether the way out of every run goes through a company's proxy, which resolves names. */
+  readonly upstream?: boolean;
 }
 
 const inputOf = (state: VerifiedState | undefined, subject: Subject, cwd: string, account: Account): ResolveInput => {
@@ -45,11 +47,12 @@ export const auditFor: PolicyFor = (...asked) => {
 };
 
 /** The policy in the sandbox's terms on this machine, whether or not anything may start under it. */
-export const compileFor = (effective: EffectivePolicy, { installation, limits }: HostFacts): LaunchPlan =>
+export const compileFor = (effective: EffectivePolicy, { installation, limits, upstream = false }: HostFacts): LaunchPlan =>
   compileBubblewrap(effective, {
     exists: (path) => fs.existsSync(path),
     isDirectory: (path) => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
     installation,
+    upstream,
     ...(limits !== undefined && { limits }),
   });
 
