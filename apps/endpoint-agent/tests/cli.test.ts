@@ -124,7 +124,8 @@ describe('cordon status', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(
       new RegExp(
-        `^device     dev_\\S+ in org_story, key [\\w-]{43}
+        `^state      agents are contained, as a test proved
+device     dev_\\S+ in org_story, key [\\w-]{43}
 server     ${plane.url} \\(connected\\)
 enforcing  serial 1, [0-9a-f]{16}, current
            story revision 1
@@ -163,9 +164,9 @@ describe('the command itself', () => {
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       for (const name of ['enroll', 'daemon', 'run', 'status', 'why']) expect(stdout).toContain(`cordon ${name} `);
     }
-    const unknown = await installation.cordon(['uninstall']);
+    const unknown = await installation.cordon(['frobnicate']);
     expect(unknown).toMatchObject({ status: 2, stdout: '' });
-    expect(unknown.stderr).toMatch(/^cordon: there is no command "uninstall" \[cli\.command\]\n/);
+    expect(unknown.stderr).toMatch(/^cordon: there is no command "frobnicate" \[cli\.command\]\n/);
     expect(unknown.stderr).toContain('cordon run');
   });
 

@@ -9,7 +9,7 @@ const status: Status = {
   server: 'https://cordon.example:7401',
   connected: false,
   enforcing: { digest: 'ab'.repeat(32), epoch: 0, serial: 7, freshness: 'current', policies: ['coding-agents revision 2'] },
-  selfTest: { passed: false, at: '2026-06-01T00:00:00.000Z' },
+  selfTest: { passed: false, at: '2026-06-01T00:00:00.000Z', failed: ['forbidden-read: a file outside the grants'] },
   spool: { waiting: 3, dropped: 0 },
   history: {
     newest: { epoch: 0, serial: 7, number: 12, digest: 'cd'.repeat(32), audit: { seq: 1042, head: 'ef'.repeat(32) } },
@@ -27,12 +27,12 @@ describe('what status says', () => {
     const text = statusLines(status).join('\n');
     expect(text).toContain('not connected; the policy stays in force');
     expect(text).toContain('serial 7, abababababababab, current\n           coding-agents revision 2\n');
-    expect(text).toContain('FAILED at 2026-06-01');
+    expect(text).toContain('self-test  FAILED at 2026-06-01T00:00:00.000Z\n           forbidden-read: a file outside the grants\n');
     expect(text).not.toContain('nothing launches');
   });
 
   it('has the thumbprint of its key as cordonctl reports verify takes it', () => {
-    expect(statusLines(status)[0]).toMatch(/ in org_1, key k{43}$/);
+    expect(statusLines(status)[1]).toMatch(/ in org_1, key k{43}$/);
   });
 
   it('has the head of the audit log as cordonctl audit verify takes it, and every finding', () => {
@@ -64,10 +64,23 @@ describe('what status says', () => {
   it('says that nothing launches, and why', () => {
     expect(statusLines({ ...status, enforcing: null, blocked: 'the daemon ended three times' }).join('\n')).toContain('ended three times');
     expect(statusLines({ ...status, enforcing: null }).join('\n')).toContain('nothing valid: nothing launches');
+    expect(statusLines({ ...status, enforcing: null })[0]).toBe('state      nothing launches here: no valid policy is in force');
     const empty = {
       ...status,
       enforcing: { digest: 'ab'.repeat(32), epoch: 0, serial: 7, freshness: 'current', policies: [] },
     } satisfies Status;
-    expect(statusLines(empty).join('\n')).toContain('no policy is assigned to this device: nothing launches');
+    expect(statusLines(empty)[0]).toBe('state      nothing launches here: no policy is assigned to this device');
+  });
+
+  it('says first whether agents are contained, and whether that was proved', () => {
+    const { enforcing, selfTest } = status;
+    const first = (change: Partial<Status>): string => statusLines({ ...status, ...change })[0] ?? '';
+    expect(first({})).toBe('state      NOT ENFORCED: the self-test failed; cordon doctor says what is wrong');
+    const passed = { at: '2026-06-01T00:00:00.000Z', failed: [], passed: true };
+    expect(first({ selfTest: passed })).toBe('state      agents are contained, as a test proved');
+    expect(first({ selfTest: null })).toBe('state      agents are contained, which no test has proved yet');
+    if (enforcing === null || selfTest === null) throw new Error('both are above');
+    expect(first({ selfTest: passed, enforcing: { ...enforcing, freshness: 'stale' } })).toContain('the policy is old');
+    expect(first({ selfTest: passed, enforcing: { ...enforcing, freshness: 'expired' } })).toContain('nothing new launches');
   });
 });

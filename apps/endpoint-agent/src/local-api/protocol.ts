@@ -65,7 +65,12 @@ export interface Status {
     readonly freshness: string;
     readonly policies: readonly string[];
   } | null;
-  readonly selfTest: { readonly passed: boolean; readonly at: string } | null;
+  readonly selfTest: {
+    readonly passed: boolean;
+    readonly at: string;
+    /** Each check that failed, and why. */
+    readonly failed: readonly string[];
+  } | null;
   readonly spool: { readonly waiting: number; readonly dropped: number };
   /** The newest checkpoint, with the audit log's head in it, and what did not fit the history before it. */
   readonly history: HistoryStatus;

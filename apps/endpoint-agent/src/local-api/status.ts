@@ -53,7 +53,14 @@ export const statusOf = ({
           freshness: state.freshness,
           policies: state.content.policies.map((p) => `${p.name} revision ${p.revision}`),
         },
-  selfTest: selfTest === undefined ? null : { passed: selfTest.passed, at: selfTest.at },
+  selfTest:
+    selfTest === undefined
+      ? null
+      : {
+          passed: selfTest.passed,
+          at: selfTest.at,
+          failed: selfTest.checks.filter(({ passed }) => !passed).map(({ name, detail }) => `${name}: ${detail}`),
+        },
   spool: { waiting: spool.depth(), dropped: spool.dropped() },
   history,
   blocked: blocked ?? null,

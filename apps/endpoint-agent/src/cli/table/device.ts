@@ -18,6 +18,19 @@ export const DEVICE: readonly Command[] = [
     load: async () => (await import('../enroll.ts')).enrollCommand,
   },
   {
+    name: 'doctor',
+    summary: 'what is missing on this machine, and how to mend it',
+    about: [
+      'Looks at every requirement for real: programs and their owners, namespaces, limits, folders, the disk, the way to the control plane with its certificate and clock, the daemon; and contains a trial run. It works while the daemon is down, and before this device is enrolled.',
+    ],
+    options: [
+      { name: 'server', value: 'URL', help: 'the control plane to look at; the one of the enrollment unless it is said' },
+      JSON_OPTION,
+    ],
+    statuses: [['1', 'something failed; each line says what to do']],
+    load: async () => (await import('../doctor.ts')).doctorCommand,
+  },
+  {
     name: 'leave',
     words: 'FILE',
     completes: 'file',
