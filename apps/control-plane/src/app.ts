@@ -18,6 +18,7 @@ import { registerQuarantine } from './devices/quarantine-routes.ts';
 import { registerEnrollmentTokens } from './enrollment/routes.ts';
 import { registerEnroll } from './enrollment/device-routes.ts';
 import { Refusal, registerErrors } from './errors.ts';
+import { registerExceptionRequests } from './exception-requests/routes.ts';
 import { registerGateway } from './gateway/routes.ts';
 import { registerGroupMembers } from './groups/member-routes.ts';
 import { registerGroups } from './groups/routes.ts';
@@ -57,6 +58,7 @@ const ADMIN_FEATURES: readonly Feature[] = [
   registerTampering,
   registerTelemetry,
   registerReports,
+  registerExceptionRequests,
   registerInventory,
   registerCompliance,
   registerAudit,

@@ -13,6 +13,7 @@ const READ = [
   'compliance.read',
   'telemetry.read',
   'inventory.read',
+  'requests.read',
   'checkpoints.read',
 ] as const;
 const WRITE = [
@@ -57,6 +58,7 @@ const GRANTED: Readonly<Record<Role, ReadonlySet<Permission>>> = {
     'compliance.read',
     'telemetry.read',
     'inventory.read',
+    'requests.read',
   ]),
   auditor: new Set([...READ, 'audit.read', 'tokens.read']),
   gitops: new Set([

@@ -32,6 +32,7 @@ const FULL = [
   'bundle',
   'checkpoint',
   'device_inventory',
+  'exception_request',
   'inventory_agent',
   'inventory_server',
   'inventory_sighting',

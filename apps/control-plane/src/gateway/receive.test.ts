@@ -53,6 +53,7 @@ describe('what a device says', () => {
       history: { walk: () => Promise.reject(new Error('nobody asks here')), report: () => Promise.resolve() },
       tampering: { hear: () => Promise.resolve() },
       inventory: { hear: (_device, frame) => void inventories.push(frame) },
+      requests: { take: () => undefined },
       orders: { deliver: () => Promise.resolve(), answer: () => Promise.resolve() },
       tokens: { ask: () => undefined },
       clock: () => new Date(0),

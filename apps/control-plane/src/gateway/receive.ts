@@ -13,6 +13,7 @@ import type { Ingest } from '../telemetry/ingest.ts';
 import type { OrderDesk } from '../orders/desk.ts';
 import type { TokenDesk } from '../run-identity/desk.ts';
 import type { TamperingBook } from '../tampering/integrity.ts';
+import type { RequestDesk } from '../exception-requests/desk.ts';
 import type { InventoryBook } from '../inventory/book.ts';
 import type { HistoryDesk } from '../witness/desk.ts';
 import type { ReportBook } from './acks.ts';
@@ -49,6 +50,7 @@ interface Parts {
   readonly history: HistoryDesk;
   readonly tampering: TamperingBook;
   readonly inventory: InventoryBook;
+  readonly requests: RequestDesk;
   readonly orders: OrderDesk;
   readonly tokens: TokenDesk;
   readonly clock: () => Date;
@@ -130,6 +132,9 @@ export const createReceiver = (parts: Parts): Receiver => {
         return;
       case 'head':
         heads.offer(session, frame);
+        return;
+      case 'exception.request':
+        parts.requests.take(session, frame);
         return;
       case 'inventory':
         parts.inventory.hear(session.device, frame);

@@ -7,6 +7,7 @@ import { coalesce } from '../publishing/coalesce.ts';
 import { resync } from '../publishing/load.ts';
 import { createHeadBook } from '../reports/reports.ts';
 import { createOrderDesk, ORDERS_CHANNEL } from '../orders/desk.ts';
+import { createRequestDesk } from '../exception-requests/desk.ts';
 import { createInventoryBook } from '../inventory/book.ts';
 import { createTamperingBook } from '../tampering/integrity.ts';
 import { createIngest } from '../telemetry/telemetry.ts';
@@ -82,6 +83,7 @@ export const registerGateway: Feature = (app, context) => {
     history: createHistoryDesk(context),
     tampering: createTamperingBook(context),
     inventory: createInventoryBook(pool, clock, log),
+    requests: createRequestDesk(context),
     orders,
     tokens: createTokenDesk(context, issuerOf(context, app)),
     clock,

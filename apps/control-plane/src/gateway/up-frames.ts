@@ -1,6 +1,7 @@
 /** What devices send: one closed schema for each kind, and what the database could not hold is refused. */
 import { CordonError } from '@cordon/policy/errors.ts';
 import { Ack, HeadFrame, Hello, SelfTestFrame, TelemetryFrame, type UpFrame } from '@cordon/policy/protocol/channel.ts';
+import { RequestFrame } from '@cordon/policy/protocol/exception-requests.ts';
 import { FindingFrame, HistoryRequest } from '@cordon/policy/protocol/history.ts';
 import { InventoryFrame } from '@cordon/policy/protocol/inventory.ts';
 import { OrderReply } from '@cordon/policy/protocol/orders.ts';
@@ -8,6 +9,7 @@ import { TokenRequest } from '@cordon/policy/protocol/run-tokens.ts';
 import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { isStorable as isInventoryStorable } from '../inventory/inventory.ts';
+import { isStorable as isRequestStorable } from '../exception-requests/request.ts';
 import { isStorable } from './device-facts.ts';
 
 const hello = Compile(Hello);
@@ -20,6 +22,7 @@ const finding = Compile(FindingFrame);
 const orderReply = Compile(OrderReply);
 const inventory = Compile(InventoryFrame);
 const token = Compile(TokenRequest);
+const request = Compile(RequestFrame);
 
 /** PostgreSQL's integer: numbers beyond it are not ours. */
 const MAX_INT = 2_147_483_647;
@@ -52,6 +55,9 @@ export const frameOf = (value: unknown): UpFrame => {
       break;
     case 'inventory':
       if (inventory.Check(value) && isInventoryStorable(value)) return value;
+      break;
+    case 'exception.request':
+      if (request.Check(value) && isRequestStorable(value.request)) return value;
       break;
     case 'hello':
       if (

@@ -95,6 +95,7 @@ export const DOWN = {
   order: { type: 'order', order: 'maintenance', text: '{}' },
   history: { type: 'history', digest: hex('a'), to: 3, headers: ['a.b.c'] },
   'token.reply': { type: 'token.reply', number: 1, token: 'a.b.c', expiresAt: at },
+  'exception.reply': { type: 'exception.reply', id: `req_${'a'.repeat(16)}`, state: 'open', code: 'request.too-many' },
   problem: { type: 'problem', code: 'state.unknown', detail: 'why' },
 } as const;
 
@@ -160,6 +161,23 @@ export const UP = {
         },
       ],
       leftOut: 0,
+    },
+  },
+  'exception.request': {
+    type: 'exception.request',
+    request: {
+      id: `req_${'a'.repeat(16)}`,
+      state: 'open',
+      at,
+      agent: 'claude-code',
+      osUser: 'ada',
+      access: 'network',
+      target: 'example.com:443',
+      reason: 'it fetches the types from there',
+      drafted: true,
+      run: 'run_1',
+      rule: 'r_1',
+      policy: 'p',
     },
   },
   ack: { type: 'ack', epoch: 0, serial: 1, digest: hex('a'), phase: 'failed', code: 'jws.signature' },

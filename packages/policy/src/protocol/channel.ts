@@ -5,6 +5,7 @@ import { TelemetryEvent } from './events.ts';
 import { Integrity, OrderFrame, OrderReply } from './orders.ts';
 import { FindingFrame, HistoryFrame, HistoryRequest } from './history.ts';
 import { TokenReply, TokenRequest } from './run-tokens.ts';
+import { RequestFrame, RequestReply } from './exception-requests.ts';
 import { InventoryFrame } from './inventory.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -109,6 +110,7 @@ export const DownFrame = Type.Union([
   HistoryFrame,
   TelemetryAck,
   HeadAck,
+  RequestReply,
   TokenReply,
   Problem,
 ]);
@@ -204,6 +206,7 @@ export const UpFrame = Type.Union([
   HistoryRequest,
   FindingFrame,
   InventoryFrame,
+  RequestFrame,
   TokenRequest,
   TelemetryFrame,
   HeadFrame,
