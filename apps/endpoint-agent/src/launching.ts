@@ -8,6 +8,7 @@ import { readUpstream } from './egress/upstream.ts';
 import { installAuthorities } from './launch/authorities.ts';
 import { installHelpers, type Helpers } from './launch/helpers.ts';
 import { createLauncher, type Launcher } from './launch/launcher.ts';
+import { endLeftovers } from './launch/leftovers.ts';
 import { openLimiter, type Limiter } from './launch/limiter.ts';
 import { accountNamed, type Account } from './local-api/accounts.ts';
 import { createDoors, type Doors } from './local-api/doors.ts';
@@ -53,6 +54,7 @@ export const openLaunching = async (options: LaunchingOptions): Promise<Launchin
   const { runtimeDir, stateDir, hostsFile, company, server, onDecision, onDeath, attach } = options;
   const root = process.getuid?.() === 0;
   const nobody = accountNamed('nobody');
+  endLeftovers({ helpers: path.join(runtimeDir, 'helpers'), egress: path.join(runtimeDir, 'egress') });
   const helpers = installHelpers(path.join(runtimeDir, 'helpers'));
   const limiter = await openLimiter();
   const upstream = readUpstream(company?.egressProxy, company?.proxyAuthFile);

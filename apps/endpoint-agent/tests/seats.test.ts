@@ -2,6 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createPipes } from '../src/launch/pipes.ts';
+import { createSeats } from '../src/launch/seats.ts';
 import { finish, startLauncher, type TestLauncher } from './_launcher.ts';
 import { createWorld, IS_ROOT, processesWith, type World } from './_world.ts';
 
@@ -56,7 +58,27 @@ it('is not used when one of its processes was ended', async () => {
   await expect.poll(() => processesWith(gone), { timeout: 10_000 }).toEqual([]);
 });
 
-it('may begin twenty times at once', async () => {
+it('may begin twenty times at once, and as many wait afterwards; unasked for they are given up by halves', async () => {
+  const runtimeDir = path.join(world.runtimeDir, 'launch');
+  const seats = createSeats(
+    { folder: runtimeDir, helpers: test.helpers, egress: test.egress, pipes: createPipes(runtimeDir, test.helpers.mkfifo) },
+    300,
+  );
+  const burst = async (count: number): Promise<void> => {
+    const taken = await Promise.all(Array.from({ length: count }, () => seats.take()));
+    expect(new Set(taken.map(({ name }) => name)).size).toBe(count);
+    for (const seat of taken) {
+      expect(seat.usable()).toBe(true);
+      seat.discard();
+      await test.egress.close(seat.name);
+      seats.refill();
+    }
+  };
+  await burst(6);
+  await expect.poll(() => seats.waiting(), { timeout: 10_000, interval: 5 }).toBe(6);
+  await expect.poll(() => seats.waiting(), { timeout: 10_000 }).toBe(1);
+  await seats.stop();
+  expect(seats.waiting()).toBe(0);
   const ends = await Promise.all(Array.from({ length: 20 }, (_, i) => test.sh(`exit ${i}`)));
   expect(ends.map(({ end }) => end.exitCode)).toEqual(Array.from({ length: 20 }, (_, i) => i));
 });
