@@ -40,9 +40,10 @@ const refuse = (place: string, why: string): never => {
   throw new CordonError('launch.enclosure', `${place} ${why}`, { place });
 };
 
-/** Whether the parent sees the same file or folder at this place; its own /tmp, for one, lies where the host has another. */
+/** Whether the parent sees something at this place, and the same file or folder; its own /tmp, for one, lies where the host has another. */
 export const requireSeen = (parent: LiveRun, place: string): void => {
-  if (identityOf(`/proc/${parent.run.attestation.pid}/root${place}`) !== identityOf(place))
+  const seen = identityOf(`/proc/${parent.run.attestation.pid}/root${place}`);
+  if (seen === undefined || seen !== identityOf(place))
     refuse(place, 'is something else for the run that asks than for a run of its own: name a place that both have');
 };
 
