@@ -94,7 +94,9 @@ export const startScene = async (): Promise<Scene> => {
     await until('the policy is enforced', 60_000, async () => {
       const { status, stdout, stderr } = await endpoint.cordon(['why', world.workspace, ...asUser]);
       if (status !== 0)
-        throw new Error(`cordon why ended with ${String(status)}: ${stdout}${stderr}\nThe daemon said:\n${tail(endpoint.log)}`);
+        throw new Error(
+          `cordon why ended with ${String(status)}: ${stdout}${stderr}\nThe daemon said:\n${tail(endpoint.log)}\nThe control plane said:\n${tail(plane.log)}`,
+        );
       return true;
     });
     const prepare = (agent: AgentUnderTest, workspace: string, args: readonly string[], mcp: Setting['mcp']): string[] => {
