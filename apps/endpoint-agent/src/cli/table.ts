@@ -1,6 +1,7 @@
 /** The table of all commands. What is not here does not exist: not for the command, nor for its help, its completion and its man page. */
 import { CordonError } from '@cordon/policy/errors.ts';
 import { argumentsFor, type Command } from './table/command.ts';
+import { ABOUT } from './table/about.ts';
 import { DEVICE } from './table/device.ts';
 import { DISCOVERY } from './table/discovery.ts';
 import { DOCUMENTS } from './table/documents.ts';
@@ -10,7 +11,16 @@ import { LEARNING } from './table/learning.ts';
 import { VERIFIER } from './table/verifier.ts';
 import type { Arguments } from './arguments.ts';
 
-export const COMMANDS: readonly Command[] = [...EVERYDAY, ...LEARNING, ...DEVICE, ...DISCOVERY, ...INSTALL, ...DOCUMENTS, ...VERIFIER];
+export const COMMANDS: readonly Command[] = [
+  ...EVERYDAY,
+  ...LEARNING,
+  ...DEVICE,
+  ...DISCOVERY,
+  ...INSTALL,
+  ...DOCUMENTS,
+  ...ABOUT,
+  ...VERIFIER,
+];
 
 /** @throws CordonError `cli.command` */
 export const commandNamed = (name: string): Command => {
