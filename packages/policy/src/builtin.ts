@@ -1,7 +1,7 @@
 /** The built-in sets, versioned, with provenance like any rule. Data, not code. `/` separates on every system. */
 import type { OperatingSystem, RuleOrigin } from './effective.ts';
 
-export const BUILTIN_VERSION = 3;
+export const BUILTIN_VERSION = 4;
 
 type BySystem = Readonly<Record<OperatingSystem, readonly string[]>>;
 
@@ -90,6 +90,9 @@ const EXECUTED_FROM_WORKSPACE = list(
   WORKSPACE,
 );
 
+/** Where `cordon shim` keeps what starts agents contained. */
+const SHIMS = '/usr/local/lib/cordon';
+
 /** What a later, uncontained program would execute: readable where granted, never writable. */
 export const NEVER_WRITE: BySystem = {
   linux: [
@@ -98,11 +101,14 @@ export const NEVER_WRITE: BySystem = {
       '.config/autostart, .config/systemd, .config/environment.d, .local/share/applications, .pam_environment, .xprofile, .xsessionrc',
       HOME,
     ),
+    SHIMS,
+    '/etc/profile.d',
     ...EXECUTED_FROM_WORKSPACE,
   ],
   macos: [
     ...START_UP,
     ...list('Library/LaunchAgents, Library/LaunchDaemons, Library/Scripts, Library/Application Support/Code/User', HOME),
+    SHIMS,
     ...EXECUTED_FROM_WORKSPACE,
   ],
   windows: [

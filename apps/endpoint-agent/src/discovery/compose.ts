@@ -3,6 +3,7 @@ import {
   MAX_AGENTS,
   MAX_PLACE,
   MAX_SERVERS,
+  MAX_SIGHTINGS,
   type InstalledAgent,
   type Inventory,
   type McpServer,
@@ -27,6 +28,15 @@ const text = (one: object): string => JSON.stringify(one);
 const inOrder = <T extends object>(all: readonly T[]): T[] =>
   [...new Map(all.map((one) => [text(one), one])).entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
 
+/** All of it together: a frame may have MAX_FRAME_UP, and names of accounts may become longer on the way. */
+const MOST_BYTES = 160 * 1024;
+
+/** The first of them that fit. */
+const fitting = <T extends object>(all: readonly T[], most: number, bytes: number): T[] => {
+  let left = bytes;
+  return all.slice(0, most).filter((one) => (left -= Buffer.byteLength(text(one))) >= 0);
+};
+
 /** The same for the same parts in whatever order. */
 export const composeInventory = ({ installed, servers, running, sightings }: Parts): Inventory => {
   const known = installed.map((one) => ({ ...one, running: state(running.filter((seen) => isOf(one, seen))) }));
@@ -49,16 +59,15 @@ export const composeInventory = ({ installed, servers, running, sightings }: Par
   });
   const agents = inOrder([...known, ...unlisted]);
   const all = inOrder(servers);
-  // What runs comes first where there is no room for everything.
-  const kept =
-    agents.length <= MAX_AGENTS
-      ? agents
-      : [...agents].sort((a, b) => Number(a.running === 'no') - Number(b.running === 'no')).slice(0, MAX_AGENTS);
+  // Where there is no room for everything, what runs comes first.
+  const wanted = [...agents.filter(({ running: how }) => how !== 'no'), ...agents.filter(({ running: how }) => how === 'no')];
+  const kept = new Set(fitting(wanted, MAX_AGENTS, MOST_BYTES / 3));
+  const told = fitting(all, MAX_SERVERS, MOST_BYTES / 3);
   return {
-    agents: kept,
-    servers: all.slice(0, MAX_SERVERS),
-    uncontained: [...sightings],
-    leftOut: Math.max(0, agents.length - MAX_AGENTS) + Math.max(0, all.length - MAX_SERVERS),
+    agents: agents.filter((one) => kept.has(one)),
+    servers: told,
+    uncontained: fitting([...sightings].reverse(), MAX_SIGHTINGS, MOST_BYTES / 3).reverse(),
+    leftOut: agents.length - kept.size + (all.length - told.length),
   };
 };
 
