@@ -3,7 +3,7 @@ import type { Buffer } from 'node:buffer';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { CLOSE, MAX_FRAME_UP, type UpFrame } from '@cordon/policy/protocol/channel.ts';
 import { bodyIn } from '@cordon/policy/protocol/batch.ts';
-import { PROTOCOL } from '@cordon/policy/protocol/version.ts';
+import { OLDEST_PROTOCOL, PROTOCOL, SPOKEN } from '@cordon/policy/protocol/version.ts';
 import { readStrictJson } from '@cordon/policy/trust/strict-json.ts';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Published } from '../publishing/published.ts';
@@ -92,7 +92,8 @@ export const createReceiver = (parts: Parts): Receiver => {
   const handle = (session: Session, { frame, written }: Read): void => {
     if (frame.type === 'hello') {
       if (session.greeted) return refuse(session, 'channel.order', 'hello comes once, as the first message');
-      if (frame.protocol !== PROTOCOL) return refuse(session, 'channel.protocol', `this server speaks protocol ${PROTOCOL}`);
+      if (frame.protocol < OLDEST_PROTOCOL || frame.protocol > PROTOCOL)
+        return refuse(session, 'channel.protocol', `this server speaks protocol ${SPOKEN}`);
       session.greeted = true;
       session.held = frame.enforcing?.digest;
       session.boot = frame.boot;

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CLOSE, MAX_FRAME_UP } from '@cordon/policy/protocol/channel.ts';
-import { SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
+import { PROTOCOL_HEADER, SPOKEN, SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import type { Ticket } from '../auth/tickets.ts';
 import type { Context } from '../context.ts';
@@ -86,6 +86,7 @@ export const createUpgrade = ({
 
   // The library is not told: it would take compressed frames from devices too, and what they inflate to.
   server.on('headers', (headers, request) => {
+    headers.push(`${PROTOCOL_HEADER}: ${SPOKEN}`);
     if (takesCompression(request.headers['sec-websocket-extensions'])) headers.push(`Sec-WebSocket-Extensions: ${COMPRESSION}`);
   });
 

@@ -34,8 +34,8 @@ const serve = async (onConnection: (channel: WebSocket, request: http.IncomingMe
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 };
 
-const connect = (server: string): ReturnType<typeof openSession> =>
-  openSession({
+const connect = async (server: string): Promise<WebSocket> => {
+  const { socket } = await openSession({
     enrollment: { server, org: 'org_1', device: `dev_${'d'.repeat(20)}` },
     key: keyPairFromSeed(randomBytes(32)),
     joins: { attempt: () => ({ count: 1, last: 'a', next: 'b' }), raise: () => false, confirmed: () => undefined },
@@ -46,6 +46,8 @@ const connect = (server: string): ReturnType<typeof openSession> =>
     log: () => undefined,
     signal: new AbortController().signal,
   });
+  return socket;
+};
 
 it('a message that inflates beyond the limit ends the channel before it is whole', async () => {
   const socket = await connect(await serve((channel) => channel.send('x'.repeat(50 * MAX_FRAME_DOWN))));

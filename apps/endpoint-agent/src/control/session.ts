@@ -7,13 +7,14 @@ import WebSocket from 'ws';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { MAX_FRAME_DOWN } from '@cordon/policy/protocol/channel.ts';
 import { ChallengeReply, SessionReply } from '@cordon/policy/protocol/enrollment.ts';
-import { SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
+import { agreed, PROTOCOL_HEADER, SPOKEN, SUBPROTOCOL } from '@cordon/policy/protocol/version.ts';
 import { signCompact } from '@cordon/policy/trust/envelope.ts';
 import type { KeyPair } from '@cordon/policy/trust/keys.ts';
 import { call, checkServer } from '../identity/device-api.ts';
 import type { Enrollment } from '../identity/enrollment.ts';
 import type { JoinFile } from '../identity/join-file.ts';
 import type { Network } from '../network/network.ts';
+import type { Opened } from './channel.ts';
 import { openTunnel } from './tunnel.ts';
 import type { Ways } from './ways.ts';
 
@@ -59,13 +60,8 @@ const ticketFor = async (parts: SessionParts): Promise<string> => {
 /** A refusal in our own words comes from the control plane, so the way to it is open. */
 const isOurs = ({ headers }: IncomingMessage): boolean => (headers['content-type'] ?? '').startsWith('application/problem+json');
 
-/** @throws CordonError `server.unreachable` */
-const upgrade = (
-  url: URL,
-  ticket: string,
-  stream: Duplex | undefined,
-  { network, signal, ways, clock }: SessionParts,
-): Promise<WebSocket> => {
+/** @throws CordonError `server.unreachable`, `server.version` */
+const upgrade = (url: URL, ticket: string, stream: Duplex | undefined, { network, signal, ways, clock }: SessionParts): Promise<Opened> => {
   const socket = new WebSocket(url, [SUBPROTOCOL], {
     headers: { authorization: `Bearer ${ticket}` },
     // Only the server compresses: nothing that is sent from here reaches the threshold.
@@ -77,7 +73,7 @@ const upgrade = (
   });
   const giveUp = (): void => socket.terminate();
   signal.addEventListener('abort', giveUp, { once: true });
-  return new Promise<WebSocket>((resolve, reject) => {
+  return new Promise<Opened>((resolve, reject) => {
     let isOver = false;
     const refuse = (why: string, isNetwork: boolean, cause?: unknown): void => {
       if (isOver) return;
@@ -85,7 +81,22 @@ const upgrade = (
       if (stream === undefined && isNetwork && !signal.aborted) ways.failed(clock());
       reject(new CordonError('server.unreachable', `the channel did not open: ${why}`, { retryable: true, cause }));
     };
-    socket.once('open', () => resolve(socket));
+    let protocol: number | undefined;
+    socket.once('upgrade', ({ headers }) => {
+      protocol = agreed(headers[PROTOCOL_HEADER]);
+    });
+    socket.once('open', () => {
+      if (protocol !== undefined) return resolve({ socket, protocol });
+      isOver = true;
+      socket.terminate();
+      reject(
+        new CordonError(
+          'server.version',
+          `the control plane speaks none of the versions ${SPOKEN}: update this device, or the control plane`,
+          { retryable: true },
+        ),
+      );
+    });
     socket.once('unexpected-response', (request, response) => {
       refuse(`the answer was ${response.statusCode ?? 0}`, !isOurs(response));
       request.destroy();
@@ -111,7 +122,7 @@ const watchFirstFrame = (socket: WebSocket, isTunnel: boolean, { ways, clock }: 
 };
 
 /** @throws CordonError `server.*`, `session.behind`, or the server's own code */
-export const openSession = async (parts: SessionParts): Promise<WebSocket> => {
+export const openSession = async (parts: SessionParts): Promise<Opened> => {
   const { enrollment, joins, network, ways, clock, random, log, signal } = parts;
   const isTunnel = ways.next(clock()) === 'tunnel';
   const ticket = await ticketFor(parts);
@@ -124,7 +135,8 @@ export const openSession = async (parts: SessionParts): Promise<WebSocket> => {
         throw error;
       })
     : undefined;
-  const socket = await upgrade(url, ticket, stream, parts);
+  const opened = await upgrade(url, ticket, stream, parts);
+  const { socket } = opened;
   joins.confirmed();
   watchFirstFrame(socket, isTunnel, parts);
   if (isTunnel) {
@@ -132,5 +144,5 @@ export const openSession = async (parts: SessionParts): Promise<WebSocket> => {
     const back = setTimeout(() => socket.close(1000), ways.stay(random()));
     socket.once('close', () => clearTimeout(back));
   }
-  return socket;
+  return opened;
 };

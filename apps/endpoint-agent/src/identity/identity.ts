@@ -1,5 +1,5 @@
 /** Who this device is to its control plane: its key, also while that is being replaced, and its sessions. One thing at a time. */
-import type WebSocket from 'ws';
+import type { Opened } from '../control/channel.ts';
 import { openSession } from '../control/session.ts';
 import { createWays } from '../control/ways.ts';
 import type { Network } from '../network/network.ts';
@@ -23,7 +23,7 @@ export interface IdentityOptions {
 export interface Identity {
   readonly key: () => DeviceKey;
   /** A session, with a key that is due to be replaced replaced first. @throws CordonError `server.*`, or the server's own code */
-  open(signal: AbortSignal): Promise<WebSocket>;
+  open(signal: AbortSignal): Promise<Opened>;
   /** Replaces the key now. @throws CordonError as `open`; the key before stays in use */
   rotate(signal: AbortSignal): Promise<DeviceKey>;
   /** Replaces the key when it is due, also under a session that lasts; until the signal is aborted. */
