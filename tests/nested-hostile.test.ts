@@ -199,7 +199,7 @@ needs: { ${level}: { filesystem: { read: ["${secret}"], write: ["${hostTmp}"] } 
         { op: 'token', audience: 'api.example.com', run: 'run_0000000000000000' },
         { op: 'token', audience: 'api.example.com' },
         { op: 'token', audience: '*' },
-        { op: 'token', audience: `${'a'.repeat(265)}` },
+        { op: 'token', audience: 'a'.repeat(265) },
         { op: 'why', target: secret, access: 'read', cwd: '/' },
         { op: 'rotate-key' },
         '{"op":"run","op":"status"',

@@ -80,7 +80,7 @@ export const createExchange = ({ org, device, boot, key, send, now }: ExchangeOp
     },
     onWelcome: (nonce) => {
       session = { nonce, last: 0 };
-      for (const number of [...waiting.keys()]) settle(number)?.reject(offline());
+      for (const number of waiting.keys()) settle(number)?.reject(offline());
     },
     onReply: ({ number, token, expiresAt = '', code = 'identity.failed', detail = 'it was refused', retryable = false }) => {
       const ends = new Date(expiresAt);

@@ -59,6 +59,32 @@ describe('subjectOf', () => {
   });
 });
 
+describe.runIf(process.getuid?.() === 0)('a link to an agent that only root can change', () => {
+  const folder = fs.mkdtempSync('/var/lib/cordon-subject-');
+  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+  const file = path.join(folder, 'node_modules/@openai/codex/bin/codex.js');
+  const linked = (name: string, target: string): string => {
+    const link = path.join(name.startsWith('/') ? '' : folder, name);
+    fs.mkdirSync(path.dirname(link), { recursive: true });
+    fs.symlinkSync(target, link);
+    return link;
+  };
+  const proof = (place: string): string => subjectOf([place], root, account, undefined).agent.proof;
+
+  it('proves it where root alone can change the link too, and nowhere else: it is followed again when the program starts', () => {
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, '', { mode: 0o755 });
+    const installed = linked('bin/codex', '../node_modules/@openai/codex/bin/codex.js');
+    expect(proof(installed)).toBe('proven');
+    expect(proof(linked('bin/again', installed))).toBe('proven');
+    const users = linked(path.join(root, 'codex'), file);
+    expect(proof(users)).toBe('claimed');
+    expect(proof(linked('bin/through', users))).toBe('claimed');
+    expect(proof(path.join(linked('bin/folder', root), 'codex'))).toBe('claimed');
+    expect(proof(linked('bin/round', path.join(folder, 'bin/round')))).toBe('claimed');
+  });
+});
+
 describe('variablesOf', () => {
   it('gives an agent its own places below the account’s home, and no workspace where the folder is gone', () => {
     expect(variablesOf(root, account, 'codex')).toMatchObject({

@@ -8,42 +8,67 @@ import type { Account } from '../local-api/accounts.ts';
 const PROGRAM_FOLDERS = ['/usr/local/bin', '/usr/bin', '/bin'];
 const TOOL_FOLDERS = ['/usr/local', '/opt'];
 
-const findProgram = (name: string, cwd: string): string | undefined => {
-  const places = name.includes('/') ? [path.resolve(cwd, name)] : PROGRAM_FOLDERS.map((folder) => path.join(folder, name));
-  for (const place of places) {
-    try {
-      return fs.realpathSync.native(place);
-    } catch {
-      continue; // not there
-    }
+const placesOf = (name: string, cwd: string): readonly string[] =>
+  name.includes('/') ? [path.resolve(cwd, name)] : PROGRAM_FOLDERS.map((folder) => path.join(folder, name));
+
+const MOST_LINKS = 40;
+
+/**
+ * Every folder that is looked into on the way to a file, whatever links lead there, and the file: whoever starts the program goes that way again.
+ * @returns undefined when nothing is there
+ */
+const wayTo = (place: string): readonly string[] | undefined => {
+  const way = ['/'];
+  const rest = place.split('/');
+  let at = '/';
+  for (let links = 0; rest.length > 0;) {
+    const name = rest.shift() ?? '';
+    if (name === '' || name === '.') continue;
+    const next = path.join(at, name);
+    const stat = fs.lstatSync(next, { throwIfNoEntry: false });
+    if (stat === undefined) return undefined;
+    if (stat.isSymbolicLink()) {
+      if ((links += 1) > MOST_LINKS) return undefined;
+      const target = fs.readlinkSync(next);
+      rest.unshift(...target.split('/'));
+      if (target.startsWith('/')) at = '/';
+    } else way.push((at = next));
   }
-  return undefined;
+  return way;
 };
 
 /**
- * Whether the account, or anyone else but root, could change a file or put another in its place. Another user's file is no proof either: two accounts may
- * be one person's, and an account has more groups than its first.
+ * Whether the account, or anyone else but root, could put something else there. Another user's file is no proof either: two accounts may be one person's, and an
+ * account has more groups than its first.
  */
-const couldChange = (file: string, account: Account): boolean => {
-  for (let at = file; ; at = path.dirname(at)) {
-    const stat = fs.statSync(at, { throwIfNoEntry: false });
-    if (
-      stat === undefined ||
-      stat.uid !== 0 ||
-      stat.uid === account.uid ||
-      (stat.mode & 0o002) !== 0 ||
-      ((stat.mode & 0o020) !== 0 && stat.gid !== 0)
-    )
-      return true;
-    if (at === '/') return false;
+const couldChange = (place: string, account: Account): boolean => {
+  const stat = fs.lstatSync(place, { throwIfNoEntry: false });
+  return (
+    stat === undefined ||
+    stat.uid !== 0 ||
+    stat.uid === account.uid ||
+    (stat.mode & 0o002) !== 0 ||
+    ((stat.mode & 0o020) !== 0 && stat.gid !== 0)
+  );
+};
+
+const wayOrNone = (place: string): readonly string[] | undefined => {
+  try {
+    return wayTo(place);
+  } catch {
+    return undefined; // not there, or not to be looked at
   }
 };
 
 /** @param claimed the id that the caller gives; a claim never gains an allow of a named agent */
 export const subjectOf = (argv: readonly string[], cwd: string, account: Account, claimed: string | undefined): Subject => {
-  const file = findProgram(argv[0] ?? '', cwd);
+  const [program = ''] = argv;
+  const way = placesOf(program, cwd)
+    .map(wayOrNone)
+    .find((found) => found !== undefined);
+  const userWritable = way === undefined || way.some((place) => couldChange(place, account));
   return {
-    agent: recognise({ file: file ?? argv[0] ?? '', userWritable: file === undefined || couldChange(file, account), claimed }),
+    agent: recognise({ file: way?.at(-1) ?? program, userWritable, claimed }),
     user: account.name,
     os: 'linux',
   };
