@@ -8,6 +8,7 @@ import { startChannel, type Channel } from './control/channel.ts';
 import { createDispatcher } from './control/dispatch.ts';
 import { helloOf } from './control/hello.ts';
 import { restate } from './control/restate.ts';
+import { attachIdentity } from './egress/attach-identity.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { enterState } from './enter.ts';
 import { openIdentity } from './identity/identity.ts';
@@ -72,6 +73,8 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     company: { ...config.network, egressProxy: config.egressProxy },
     server: enrollment.server,
     onDecision: reports.onDecision,
+    // Without root, others of the same user can speak to a run's proxy: nothing is attached then.
+    ...(root && { attach: attachIdentity(runs, () => runIdentity) }),
     onDeath: () => {
       log('the egress process died: what was open through it is cut; it is started again, and runs get their way out back');
       tester?.soon();
