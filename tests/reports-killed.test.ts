@@ -16,22 +16,13 @@ import { verifyHeads } from '../apps/control-plane/src/reports/verify-job.ts';
 import { someFacts } from '../apps/control-plane/tests/_util.ts';
 import { enroll } from '../apps/endpoint-agent/src/identity/enroll.ts';
 import { requireEnrollment } from '../apps/endpoint-agent/src/identity/enrollment.ts';
+import { createRandom } from './_random.ts';
 import { cordonctl, makeFolder, makeSite, start, urlOf, type Site } from './_fleet.ts';
 
 /** How often something is killed: a few times in the suite, hundreds of times in the nightly run. */
 const KILLS = Math.max(8, Math.min(600, Math.floor(LAW_RUNS / 30)));
 /** A seed makes the order of kills and their pauses; what happens in between is the machine's. */
 const SEED = Number(process.env['CORDON_KILL_SEED'] ?? 20_261_124);
-
-const createRandom = (seed: number): (() => number) => {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-};
 
 const kill = async (child: ChildProcess): Promise<void> => {
   if (child.exitCode !== null || child.signalCode !== null) return;

@@ -58,18 +58,21 @@ export interface SeatOptions {
 const LIFELINE = `(read -r _ <&9; kill -KILL 0) </dev/null >/dev/null 2>&1 3<&- 4<&- 5<&- 6>&- 7<&- 8<&- &
 exec 9<&-`;
 
-/** Argument: the executor. */
+/**
+ * For the executor the lifeline is not alone: when this process ends, the kernel ends it, and bubblewrap and its init after it. Arguments: executor, setpriv.
+ */
 const PLAIN = `${LIFELINE}
-read -r begin <&3 || exit 1
-exec "$1" --config /dev/fd/4 3<&-`;
+exec "$2" --pdeathsig KILL /bin/sh -c 'read -r begin <&3 || exit 1
+exec "$1" --config /dev/fd/4 3<&-' seat "$1"`;
 
 /** Arguments: executor, nsenter, bubblewrap, setpriv, socat, socket, user and group of the bridge. */
 const BRIDGED = `"$3" --unshare-net --dev-bind / / --die-with-parent --info-fd 9 -- \\
   "$4" --reuid "$7" --regid "$8" --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --pdeathsig KILL \\
   "$5" TCP-LISTEN:${PROXY_PORT},bind=127.0.0.1,fork,reuseaddr "UNIX-CONNECT:$6" >/dev/null 2>&1 3<&- 4<&- 5<&- 6>&- 7<&- 8<&- &
 ${LIFELINE}
-read -r bridge uid gid <&3 || exit 1
-exec "$2" "--net=/proc/$bridge/ns/net" -S "$uid" -G "$gid" "$1" --config /dev/fd/4 3<&-`;
+read -r bridge <&3 || exit 1
+exec "$2" "--net=/proc/$bridge/ns/net" /bin/sh -c 'read -r uid gid <&3 || exit 1
+exec "$2" --reuid "$uid" --regid "$gid" --clear-groups --pdeathsig KILL "$1" --config /dev/fd/4 3<&-' seat "$1" "$4"`;
 
 const READY_MS = 10_000;
 
@@ -117,7 +120,7 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress, doors }: Sea
   const outputs = pipes.open();
   const words = root
     ? [BRIDGED, 'seat', executor, nsenter, bubblewrap, setpriv, socat, socket, `${uid}`, `${gid}`]
-    : [PLAIN, 'seat', executor];
+    : [PLAIN, 'seat', executor, setpriv];
   // Descriptors: 3 begin, 9 what the bridge tells, and the lifeline; for the executor and what it starts 4 request, 5 filter, 6 status, 7 gate, 8 start script (see wrapper.ts).
   const child = spawn('/bin/sh', ['-c', ...words], {
     cwd: '/',
@@ -155,6 +158,7 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress, doors }: Sea
     });
     const opened = root ? await bridgeOf(child, lifeline) : undefined;
     bridge = opened;
+    if (opened !== undefined) begin.write(`${opened.pid}\n`);
     return {
       name,
       socket,
@@ -175,7 +179,7 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress, doors }: Sea
         outputs.give(owner);
         request.fill(text, owner);
         start.fill(script, owner);
-        begin.end(`${opened?.pid ?? 0} ${owner?.uid ?? 0} ${owner?.gid ?? 0}\n`);
+        begin.end(`${owner?.uid ?? 0} ${owner?.gid ?? 0}\n`);
       },
       onLost: (lost) => {
         tellLost = lost;

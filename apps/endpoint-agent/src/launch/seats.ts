@@ -37,7 +37,8 @@ export const createSeats = (options: SeatOptions, forgetMs = FORGET_MS): Seats =
     await options.egress.close(seat.name);
   };
   const fill = (): void => {
-    while (!stopped && preparing < AT_ONCE && next.length < wanted) {
+    if (stopped) return;
+    while (preparing < AT_ONCE && next.length < wanted) {
       preparing += 1;
       // Why it failed is told to the run that then prepares its own; nothing more is prepared until then.
       const seat = prepareSeat(options).catch(() => undefined);
@@ -45,7 +46,7 @@ export const createSeats = (options: SeatOptions, forgetMs = FORGET_MS): Seats =
       void seat.then((made) => {
         preparing -= 1;
         if (made !== undefined) fill();
-        else if (next.includes(seat)) next.splice(next.indexOf(seat), 1);
+        else if (next.includes(seat)) void next.splice(next.indexOf(seat), 1);
       });
     }
   };
