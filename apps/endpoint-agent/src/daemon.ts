@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { UpFrame } from '@cordon/policy/protocol/channel.ts';
+import { createAsking } from './asking/asking.ts';
 import { createRunReports } from './audit/run-reports.ts';
 import type { AgentConfig } from './config.ts';
 import { startChannel, type Channel } from './control/channel.ts';
@@ -88,19 +89,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
   let channel: Channel | undefined;
   const retirement = new AbortController();
   const send = (frame: UpFrame): boolean => channel?.send(frame) ?? false;
-  const standing = await openStanding(
-    {
-      stateDir,
-      assurance,
-      key: identity.key,
-      trusted: policyState.trusted,
-      time: policyState.time,
-      accepted: policyState.accepted,
-      report: spool.append,
-      log,
-    },
-    now(),
-  );
+  const standing = await openStanding({ stateDir, assurance, key: identity.key, ...policyState, report: spool.append, log }, now());
   const accounts = servedAccounts(config.users);
   const selfTest = startSelfTest({
     launching,
@@ -154,6 +143,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     ...wire,
   });
   const runIdentity = createRunIdentity({ enrollment, spool, key: identity.key, runs, state: () => policyState.current(now()), ...wire });
+  const asking = createAsking({ stateDir, state, ...wire });
   const waiting = createWaiting(enrollment.pending === true && policyState.accepted().serial === 0);
   const onFrame = createDispatcher({
     policyState,
@@ -165,6 +155,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     reporter,
     runIdentity,
     discovery,
+    asking,
     report: spool.append,
     ...wire,
   });
@@ -200,7 +191,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     reports,
     learning: createLearning(launching, reports),
   });
-  const converse = runIdentity.answering(discovery.answering(memory.answering(conversation)));
+  const converse = runIdentity.answering(discovery.answering(asking.answering(memory.answering(conversation))));
   const local = await serveLocally(runtimeDir, accounts, runs, doors, converse);
   const leaving = new AbortController();
   identity.keepFresh(leaving.signal);
@@ -218,6 +209,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
       reporter.onConnected();
       history.onConnected();
       discovery.onConnected();
+      asking.onConnected();
     },
   });
   discovery.start(leaving.signal);

@@ -18,6 +18,7 @@ import {
   type DeviceJwk,
   type Join,
 } from '@cordon/policy/protocol/enrollment.ts';
+import { PROTOCOL_HEADER, SPOKEN } from '@cordon/policy/protocol/version.ts';
 import { createWorld, payloadDigest, stateFor, type Fleet, type Forgery, type World as Organisation } from '@cordon/policy/trust/_world.ts';
 import { skipOf, walkOf } from '@cordon/policy/trust/history.ts';
 import { MAX_HEADERS, type HistoryFrame, type HistoryRequest } from '@cordon/policy/protocol/history.ts';
@@ -226,6 +227,7 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
     headers: walkOf(from, to, MAX_HEADERS).flatMap((place) => history[place]?.jws ?? []),
   });
   const wss = new WebSocketServer({ noServer: true, handleProtocols: () => 'cordon.v1' });
+  wss.on('headers', (headers) => void headers.push(`${PROTOCOL_HEADER}: ${SPOKEN}`));
   const plane = {
     acknowledging: true,
     pending: false,

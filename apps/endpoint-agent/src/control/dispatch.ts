@@ -1,6 +1,7 @@
 /** Who handles which frame of the control plane. */
 import type { DownFrame, UpFrame } from '@cordon/policy/protocol/channel.ts';
 import type { NewEvent } from '@cordon/policy/protocol/events.ts';
+import type { Asking } from '../asking/asking.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { Waiting } from '../identity/waiting.ts';
 import type { Standing } from '../orders/standing.ts';
@@ -20,6 +21,7 @@ export interface Handlers {
   readonly onRetired: () => void;
   readonly reporter: Pick<Reporter, 'onFrame' | 'onProblem'>;
   readonly discovery: Pick<Discovery, 'onProblem'>;
+  readonly asking: Pick<Asking, 'onFrame'>;
   readonly runIdentity: Pick<RunIdentity, 'onFrame'>;
   readonly report: (event: NewEvent) => void;
   readonly send: (frame: UpFrame) => boolean;
@@ -57,5 +59,7 @@ export const createDispatcher =
       case 'welcome':
       case 'token.reply':
         return to.runIdentity.onFrame(frame);
+      case 'exception.reply':
+        return to.asking.onFrame(frame);
     }
   };

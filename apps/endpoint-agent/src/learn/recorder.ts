@@ -73,7 +73,11 @@ export const startRecorder = async (
   lines.on('line', (line) => {
     if (line.length <= MAX_LINE) for (const access of read(line)) onAccess(access);
   });
-  const closed = new Promise<void>((resolve) => lines.once('close', resolve));
+  // Its last line may come before or after its end.
+  const over = Promise.all([
+    new Promise<void>((resolve) => lines.once('close', resolve)),
+    new Promise((resolve) => child.once('close', resolve)),
+  ]);
   const hasEnded = (): boolean => child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
   const end = performance.now() + ATTACH_MS;
   while (tracerOf(init) !== child.pid) {
@@ -88,12 +92,12 @@ export const startRecorder = async (
     finish: async () => {
       // It ends when nothing of the run is left; had it ended before, the rest was not seen.
       const patience = new AbortController();
-      const done = closed.then(() => true);
+      const done = over.then(() => child.exitCode === 0);
       const late = wait(FINISH_MS, false, { signal: patience.signal }).catch(() => false);
       const isWhole = await Promise.race([done, late]);
       patience.abort();
       child.kill('SIGKILL');
-      return isWhole && child.signalCode !== 'SIGKILL' && child.exitCode === 0;
+      return isWhole;
     },
   };
 };

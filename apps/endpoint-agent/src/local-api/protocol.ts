@@ -7,6 +7,7 @@ import type { AgentsReply, AgentsRequest } from '../discovery/requests.ts';
 import type { LearnReply } from '../learn/learned.ts';
 import type { HistoryStatus } from '../policy-state/history.ts';
 import type { TokenAsked, TokenGiven } from '../run-identity/requests.ts';
+import type { AskingReply, AskingRequest } from '../asking/words.ts';
 import type { MemoryReply, MemoryRequest } from '../run-log/requests.ts';
 
 export const KIND = { control: 0, stdin: 1, stdout: 2, stderr: 3 } as const;
@@ -44,6 +45,7 @@ export type Request =
   | ({ readonly op: 'why'; readonly target: string; readonly access: 'read' | 'write' } & Who)
   | { readonly op: 'status' }
   | MemoryRequest
+  | AskingRequest
   | TokenAsked
   | AgentsRequest
   | { readonly op: 'rotate-key' }
@@ -113,6 +115,7 @@ export type Reply =
   | { readonly type: 'why'; readonly explanation: Explanation }
   | { readonly type: 'status'; readonly status: Status }
   | MemoryReply
+  | AskingReply
   | LearnReply
   | TokenGiven
   | AgentsReply

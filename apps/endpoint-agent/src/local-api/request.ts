@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { MAX_MANIFEST } from '@cordon/policy/manifest/limits.ts';
+import { ASKING_REQUESTS } from '../asking/words.ts';
 import { AGENTS_REQUEST } from '../discovery/requests.ts';
 import { TOKEN_REQUEST } from '../run-identity/requests.ts';
 import { MEMORY_REQUESTS } from '../run-log/requests.ts';
@@ -43,6 +44,7 @@ const validator = Compile(
     Type.Object({ op: Type.Literal('status') }, closed),
     Type.Object({ op: Type.Literal('rotate-key') }, closed),
     ...MEMORY_REQUESTS,
+    ...ASKING_REQUESTS,
     TOKEN_REQUEST,
     AGENTS_REQUEST,
     Type.Object(
