@@ -19,7 +19,7 @@ it.each([
   const victim = fork(path.join(import.meta.dirname, '_victim.ts'), [mark], { execArgv: [] });
   const [{ root, runtimeDir }] = (await once(victim, 'message')) as [{ root: string; runtimeDir: string }];
   try {
-    expect(processesWith(mark).length).toBeGreaterThan(1);
+    await expect.poll(() => processesWith(mark).length, { timeout: 10_000 }).toBeGreaterThan(1);
     await expect.poll(() => processesWith(runtimeDir).length, { timeout: 10_000 }).toBeGreaterThan(4); // the run, and what waits for the next
     // Stopped, so that it cannot do anything about it any more.
     process.kill(victim.pid ?? 0, 'SIGSTOP');

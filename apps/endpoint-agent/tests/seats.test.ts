@@ -1,7 +1,7 @@
 /** What waits for the next run, and what happens to it meanwhile. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { createPipes } from '../src/launch/pipes.ts';
 import { createSeats } from '../src/launch/seats.ts';
 import { finish, startLauncher, type TestLauncher } from './_launcher.ts';
@@ -60,10 +60,10 @@ it('is not used when one of its processes was ended', async () => {
 
 it('may begin twenty times at once, and as many wait afterwards; unasked for they are given up by halves', async () => {
   const runtimeDir = path.join(world.runtimeDir, 'launch');
-  const seats = createSeats(
-    { folder: runtimeDir, helpers: test.helpers, egress: test.egress, pipes: createPipes(runtimeDir, test.helpers.mkfifo) },
-    300,
-  );
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const pipes = createPipes(runtimeDir, test.helpers.mkfifo);
+  const seats = createSeats({ folder: runtimeDir, helpers: test.helpers, egress: test.egress, pipes });
   const burst = async (count: number): Promise<void> => {
     const taken = await Promise.all(Array.from({ length: count }, () => seats.take()));
     expect(new Set(taken.map(({ name }) => name)).size).toBe(count);
@@ -75,8 +75,11 @@ it('may begin twenty times at once, and as many wait afterwards; unasked for the
     }
   };
   await burst(6);
-  await expect.poll(() => seats.waiting(), { timeout: 10_000, interval: 5 }).toBe(6);
-  await expect.poll(() => seats.waiting(), { timeout: 10_000 }).toBe(1);
+  await vi.waitFor(() => expect(seats.waiting()).toBe(6), { timeout: 20_000 });
+  for (const left of [3, 2, 1, 1]) {
+    vi.advanceTimersByTime(60_000);
+    expect(seats.waiting()).toBe(left);
+  }
   await seats.stop();
   expect(seats.waiting()).toBe(0);
   const ends = await Promise.all(Array.from({ length: 20 }, (_, i) => test.sh(`exit ${i}`)));

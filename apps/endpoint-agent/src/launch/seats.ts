@@ -22,7 +22,7 @@ const MOST = 24;
 const AT_ONCE = 2;
 const FORGET_MS = 60_000;
 
-export const createSeats = (options: SeatOptions, forgetMs = FORGET_MS): Seats => {
+export const createSeats = (options: SeatOptions): Seats => {
   const next: Promise<Seat | undefined>[] = [];
   let wanted = 1;
   let underWay = 0;
@@ -53,7 +53,7 @@ export const createSeats = (options: SeatOptions, forgetMs = FORGET_MS): Seats =
   const forget = setInterval(() => {
     wanted = Math.max(1, Math.ceil(wanted / 2));
     for (const seat of next.splice(wanted)) void seat.then(discard);
-  }, forgetMs);
+  }, FORGET_MS);
   forget.unref();
   const schedule = (isLatest: boolean): void => {
     if (stopped || (timer !== undefined && (isLatest || !timer.isLatest))) return;
