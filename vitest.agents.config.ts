@@ -1,4 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
 /** `npm run test:agents`: real AI agents from the package registry, driven by a scripted model server. */
-export default defineConfig({ test: { include: ['tests/agents/*.test.ts'], maxWorkers: 2, testTimeout: 300_000, hookTimeout: 600_000 } });
+export default defineConfig({
+  test: { include: ['tests/agents/*.test.ts'], fileParallelism: false, testTimeout: 300_000, hookTimeout: 600_000 },
+});

@@ -81,3 +81,16 @@ describe.each(AGENTS)('$id under containment', (agent) => {
     expect(JSON.parse(outside.stdout)).toMatchObject({ verdict: 'denied' });
   });
 });
+
+describe('codex with its own sandbox on', () => {
+  it('runs nothing: namespaces are what a run cannot make, and it does not go on without', async () => {
+    const codex = AGENTS.find(({ id }) => id === 'codex');
+    if (codex === undefined) throw new Error('there is no codex');
+    const workspace = scene.workspace('codex-in-its-own-sandbox');
+    const performance = scene.model.play([{ shell: 'echo ran > ran.txt' }]);
+    const inItsOwn = { ...codex, headless: (task: string) => ['exec', '--skip-git-repo-check', '--sandbox', 'workspace-write', task] };
+    expect((await scene.headless(inItsOwn, workspace)).status).toBe(0);
+    expect(performance.answers).toEqual([expect.stringContaining('No permissions to create new namespace')]);
+    expect(fs.readdirSync(workspace)).toEqual(['start.sh']);
+  });
+});
