@@ -94,6 +94,7 @@ const converse = ({ socket, protocol }: Opened, options: ChannelOptions): Promis
       options.log(`channel closed (${code}${reason.length > 0 ? ` ${reason.toString('utf8').slice(0, 80)}` : ''})`);
       void turn.then(resolve);
     });
+    socket.resume();
     socket.send(JSON.stringify({ ...options.hello(), protocol }));
     options.onConnected();
   });

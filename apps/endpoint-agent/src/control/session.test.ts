@@ -51,8 +51,19 @@ const connect = async (server: string): Promise<WebSocket> => {
 
 it('a message that inflates beyond the limit ends the channel before it is whole', async () => {
   const socket = await connect(await serve((channel) => channel.send('x'.repeat(50 * MAX_FRAME_DOWN))));
-  const [error] = (await once(socket, 'error')) as [Error & { code: string }];
+  const failed = once(socket, 'error');
+  socket.resume();
+  const [error] = (await failed) as [Error & { code: string }];
   expect(error.code).toBe('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH');
+});
+
+it('what comes with the upgrade is heard by whoever listens, however late', async () => {
+  const socket = await connect(await serve((channel) => channel.send('welcome')));
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+  const heard = once(socket, 'message');
+  socket.resume();
+  expect(String((await heard)[0])).toBe('welcome');
+  socket.terminate();
 });
 
 it('what is sent is never compressed, however long it is', async () => {

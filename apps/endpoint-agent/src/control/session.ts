@@ -86,6 +86,8 @@ const upgrade = (url: URL, ticket: string, stream: Duplex | undefined, { network
       protocol = agreed(headers[PROTOCOL_HEADER]);
     });
     socket.once('open', () => {
+      // What came with the upgrade waits for whoever listens.
+      socket.pause();
       if (protocol !== undefined) return resolve({ socket, protocol });
       isOver = true;
       socket.terminate();
