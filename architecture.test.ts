@@ -93,6 +93,11 @@ describe('architecture', () => {
     expect(readers).toEqual([]);
   });
 
+  it('parts of the agent are found by place.ts alone: packed, they lie elsewhere', () => {
+    const agent = sources('apps/endpoint-agent/src').filter((f) => !isTest(f));
+    expect(agent.filter((f) => /\bimport\.meta\.(?:dirname|filename|url)\b/.test(text(f)))).toEqual(['apps/endpoint-agent/src/place.ts']);
+  });
+
   it('no source file is longer than 250 lines', () => {
     const long = [...policy, ...sources('apps'), ...sources('bench'), ...sources('infra')].filter(
       (f) => !isTest(f) && text(f).split('\n').length > 251,

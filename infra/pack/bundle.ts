@@ -10,11 +10,16 @@ const BESIDE = ['oxc-parser', '@microsoft/mxc-sdk', 'bufferutil', 'utf-8-validat
 
 const DESCRIPTION = path.join(REPOSITORY, 'apps/endpoint-agent/package.json');
 
-/** @param version what the agent says that it is. @returns `lib/cordon.js`, the command; `lib/egress.js`, the egress process; and what they load */
+/** @param version what the agent says that it is. @returns `lib/cordon.js`, the command; the agent's other programs; and what they load */
 export const bundleAgent = async (version: string): Promise<readonly PackedFile[]> => {
   const bundle = await rolldown({
     cwd: REPOSITORY,
-    input: { cordon: 'apps/endpoint-agent/bin/cordon.js', egress: 'apps/endpoint-agent/src/egress/main.ts' },
+    // Programs of their own; apps/endpoint-agent/src/place.ts knows them by these names.
+    input: {
+      cordon: 'apps/endpoint-agent/bin/cordon.js',
+      egress: 'apps/endpoint-agent/src/egress/main.ts',
+      discovery: 'apps/endpoint-agent/src/discovery/main.ts',
+    },
     platform: 'node',
     external: [/^node:/, ...BESIDE],
     logLevel: 'warn',

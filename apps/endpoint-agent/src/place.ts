@@ -9,8 +9,5 @@ export const INSTALLATION = path.join(import.meta.dirname, IS_PACKED ? '..' : '.
 /** The first module of the egress process. */
 export const EGRESS_PROGRAM = path.join(import.meta.dirname, IS_PACKED ? 'egress.js' : 'egress/main.ts');
 
-/** Descriptions of the service, with places to be filled in. */
-export const SERVICE_FILES = path.join(INSTALLATION, IS_PACKED ? 'service' : 'infra/service');
-
 /** The first module of the process that lists what is installed, as the account whose home it reads. */
 export const DISCOVERY_PROGRAM = path.join(import.meta.dirname, IS_PACKED ? 'discovery.js' : 'discovery/main.ts');

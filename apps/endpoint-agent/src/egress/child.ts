@@ -1,7 +1,7 @@
 /** The egress process as a child that answers, and that is started again when it dies. */
 import { fork, type ChildProcess } from 'node:child_process';
-import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
+import { EGRESS_PROGRAM } from '../place.ts';
 import type { Attachment } from './originate.ts';
 import type { Decision, FromEgress, Start, ToEgress } from './messages.ts';
 
@@ -29,7 +29,7 @@ const REST_MS = 1000;
 const THREADS = '16';
 
 const startProcess = async (start: Start, onMessage: (message: FromEgress) => void, onExit: () => void): Promise<ChildProcess> => {
-  const child = fork(path.join(import.meta.dirname, 'main.ts'), [JSON.stringify(start)], {
+  const child = fork(EGRESS_PROGRAM, [JSON.stringify(start)], {
     env: { UV_THREADPOOL_SIZE: THREADS },
     cwd: '/',
     execArgv: ['--disable-warning=ExperimentalWarning'],
