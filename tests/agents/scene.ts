@@ -16,6 +16,7 @@ export const EVIL_HOST = 'exfiltrate.cordon.test';
 export const CANARY = 'canary-of-the-daemon';
 
 export interface StoredEvent {
+  readonly at: string;
   readonly kind: string;
   readonly agent: string | null;
   readonly run: string | null;
@@ -35,8 +36,8 @@ export interface Scene {
   headless(agent: AgentUnderTest, workspace: string, mcp?: Setting['mcp']): Promise<Outcome>;
   /** A person at a terminal starts an agent there. */
   interactive(agent: AgentUnderTest, workspace: string): Promise<Person>;
-  /** Events that have arrived at the control plane, newest first. */
-  events(query: string): Promise<readonly StoredEvent[]>;
+  /** Events of an agent's runs since then that have arrived at the control plane, newest first. @param query of the API */
+  events(agent: AgentUnderTest, since: Date, query: string): Promise<readonly StoredEvent[]>;
   close(): Promise<void>;
 }
 
@@ -124,7 +125,10 @@ export const startScene = async (): Promise<Scene> => {
           cwd: workspace,
           env: { ...endpoint.env, TERM: 'xterm-256color' },
         }),
-      events: async (query) => (await api.get<{ items: StoredEvent[] }>(`/telemetry/events?${query}&limit=100`)).items,
+      events: async (agent, since, query) => {
+        const { items } = await api.get<{ items: StoredEvent[] }>(`/telemetry/events?${query}&limit=100`);
+        return items.filter((event) => event.agent === agent.id && new Date(event.at) >= since);
+      },
       close,
     };
   } catch (error) {
