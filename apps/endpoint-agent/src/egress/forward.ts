@@ -42,6 +42,7 @@ const passReply = (reply: http.IncomingMessage, response: http.ServerResponse, {
     reply.destroy();
     return answer(response, 502, problem('egress.upstream', 'the reply is not HTTP'));
   }
+  response.flushHeaders(); // whoever waits for events wants to know that they will come
   reply.on('data', (chunk: Buffer) => budget.spend('down', chunk.length));
   reply.pipe(response);
   reply.on('error', () => response.destroy());
