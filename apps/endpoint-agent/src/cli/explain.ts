@@ -1,5 +1,6 @@
 /** `cordon explain [RUN]`: what a run was given, what was denied and whom to ask, and how it ended. */
 import type { Denial, Explained } from '../run-log/explained.ts';
+import { whomToAsk } from '../runs/whose.ts';
 import { printResult } from './output.ts';
 import { askAbout } from './remembered.ts';
 import { argumentsOf, commandNamed } from './table.ts';
@@ -13,15 +14,9 @@ const times = (count: number): string => ({ 1: 'once', 2: 'twice' })[count] ?? `
 const list = (name: string, texts: readonly string[], none = 'nothing'): string[] =>
   (texts.length === 0 ? [none] : texts).map((text, i) => `  ${(i === 0 ? name : '').padEnd(12)} ${text}`);
 
-/** Whom to ask, and how. */
-export const whomToAsk = (owner: string | null, contact: string | null): string =>
-  owner === null && contact === null
-    ? 'your administrator'
-    : [owner ?? 'the owner of the policy', ...(contact === null ? [] : [`(${contact})`])].join(' ');
-
 const denialLines = ({ target, access, times: count, reason, owner, contact, ask }: Denial): string[] => [
   `  ${access} ${target}, ${times(count)}: ${reason}`,
-  `    to have it allowed, ask ${whomToAsk(owner, contact)}; more: ${ask}`,
+  `    to have it allowed, ask ${whomToAsk({ owner, contact })}: ${ask}`,
 ];
 
 const endLines = ({ ended, refused }: Explained): string[] => {
@@ -54,7 +49,7 @@ export const explainLines = (explained: Explained): string[] => {
             'policies',
             given.policies.map(
               ({ name, revision, owner, contact }) =>
-                `${name} revision ${revision}${owner === undefined && contact === undefined ? '' : `, of ${whomToAsk(owner ?? null, contact ?? null)}`}`,
+                `${name} revision ${revision}${owner === undefined && contact === undefined ? '' : `, of ${whomToAsk({ owner: owner ?? null, contact: contact ?? null })}`}`,
             ),
           ),
           ...list('may read', given.read),

@@ -1,4 +1,5 @@
 /** A run, from what is remembered of it: what it was given, what was denied and whom to ask, and how it ended. Pure. */
+import { shellWord } from '../cli/shell-word.ts';
 import type { Given, RunEntry, RunEvent } from './entry.ts';
 
 export interface Denial {
@@ -16,7 +17,7 @@ export interface Denial {
   readonly contact: string | null;
   /** What it means, in plain words. */
   readonly reason: string;
-  /** The command that asks for it, or that says more. */
+  /** The command that asks for it. */
   readonly ask: string;
 }
 
@@ -53,9 +54,6 @@ const reasonOf = (code: string, rule: string, policy: string): string => {
   return `rule ${rule}${policy === '' ? '' : ` of policy ${policy}`} denies it`;
 };
 
-/** Shell words that would mean something else are put into quotes. */
-const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`);
-
 type Seen = Extract<RunEvent, { kind: 'egress' | 'file' }>;
 
 const denialOf = (events: readonly Seen[], given: Given | undefined): Denial => {
@@ -79,7 +77,7 @@ const denialOf = (events: readonly Seen[], given: Given | undefined): Denial => 
     owner: answers?.owner ?? null,
     contact: answers?.contact ?? null,
     reason: reasonOf(first.kind === 'egress' ? (first.code ?? '') : '', first.rule, first.policy),
-    ask: `cordon why ${word(target)}${write}`,
+    ask: `cordon request ${shellWord(target)}${write}`,
   };
 };
 

@@ -37,7 +37,7 @@ export const bashCompletion = (): string => {
   );
   const verbs = [...groups()].map(
     ([first, commands]) =>
-      `      ${first}) compgen -W ${quoted(commands.map(({ name }) => name.split(' ')[1] ?? '').join(' '))} -- "$cur"; return ;;`,
+      `      ${first}) compgen -W ${quoted(commands.map(({ name }) => name.split(' ')[1] ?? '').join(' '))} -- "$cur" ;;`,
   );
   const words = offered().map(
     ({ name, options, completes }) =>
@@ -72,7 +72,10 @@ ${verbs.join('\n')}
     esac
   fi
   local name=$2
-  case $2 in ${[...groups().keys()].join('|') || "''"}|help) name="$2 \${3-}" ;; esac
+  case "$2 \${3-}" in ${offered()
+    .filter(({ name }) => name.includes(' '))
+    .map(({ name }) => quoted(name))
+    .join('|')}) name="$2 $3" ;; esac
   case "$name $prev" in
 ${values.join('\n')}
   esac

@@ -43,9 +43,12 @@ const described = (words: readonly (readonly [string, string])[]): string =>
 export const zshCompletion = (): string => {
   const seconds = [...groups()].map(
     ([first, commands]) =>
-      `      ${first}) words=(${described(commands.map(({ name, summary }) => [name.split(' ')[1] ?? '', summary]))}); _describe command words; return ;;`,
+      `      ${first}) seconds=(${described(commands.map(({ name, summary }) => [name.split(' ')[1] ?? '', summary]))}); [[ $words[3] == -* ]] || { _describe command seconds; return } ;;`,
   );
-  const twoWords = [...groups().keys()].join('|');
+  const twoWords = offered()
+    .filter(({ name }) => name.includes(' '))
+    .map(({ name }) => quoted(name))
+    .join('|');
   const cases = offered().map((command) => `    ${quoted(command.name)}) _arguments -s -S ${specsOf(command)} ;;`);
   return `#compdef cordon
 # zsh completion for cordon, made by: cordon completion zsh
@@ -64,10 +67,10 @@ _cordon() {
     local -a seconds
     case $name in
       help) _describe command firsts; return ;;
-${seconds.join('\n').replaceAll('words=', 'seconds=').replaceAll('command words;', 'command seconds;')}
+${seconds.join('\n')}
     esac
   fi
-  case $name in ${twoWords || "''"}) name="$words[2] $words[3]"; shift words; (( CURRENT-- )) ;; esac
+  case "$words[2] $words[3]" in ${twoWords}) name="$words[2] $words[3]"; shift words; (( CURRENT-- )) ;; esac
   shift words; (( CURRENT-- ))
   case $name in
 ${cases.join('\n')}
