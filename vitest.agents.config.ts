@@ -2,5 +2,5 @@ import { defineConfig } from 'vitest/config';
 
 /** `npm run test:agents`: real AI agents from the package registry, driven by a scripted model server. */
 export default defineConfig({
-  test: { include: ['tests/agents/*.test.ts'], fileParallelism: false, testTimeout: 300_000, hookTimeout: 600_000 },
+  test: { include: ['tests/agents/*.test.ts'], testTimeout: 300_000, hookTimeout: 600_000 },
 });
