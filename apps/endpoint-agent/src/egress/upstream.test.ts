@@ -101,7 +101,7 @@ describe('a way out through the company’s proxy', () => {
       socket.once('data', (chunk: Buffer) => socket.end(` then ${chunk.toString('latin1')}`));
     };
     const client = net.connect(rig.socketPath);
-    client.write(`${asking('far.example:8443')}`);
+    client.write(asking('far.example:8443'));
     const all = text(client);
     await once(client, 'data');
     client.write('mine');
