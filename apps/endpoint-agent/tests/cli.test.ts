@@ -89,6 +89,7 @@ describe('cordon why', () => {
     expect(lines[0]).toBe(`DENIED ${world.root}/shared/private/token`);
     expect(lines[1]).toMatch(/^denied by rule r_[0-9a-f]+ of policy story, revision 1, assigned to /);
     expect(lines[2]).toMatch(/^shadowed: r_[0-9a-f]+ of story revision 1, assigned to /);
+    expect(lines.at(-1)).toBe(`to have it allowed, ask your administrator: cordon request ${world.root}/shared/private/token`);
   });
 
   it('makes foreign text visible', async () => {

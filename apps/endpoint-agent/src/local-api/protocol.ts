@@ -1,7 +1,6 @@
 /** The local protocol: one byte kind, four bytes length, payload. Control messages are JSON; the rest are the run's own bytes. */
 import path from 'node:path';
 import type { ResourceMeans } from '@cordon/policy/compile/bubblewrap-controls.ts';
-import type { Explanation } from '@cordon/policy/effective.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { AgentsReply, AgentsRequest } from '../discovery/requests.ts';
 import type { LearnReply } from '../learn/learned.ts';
@@ -9,6 +8,8 @@ import type { HistoryStatus } from '../policy-state/history.ts';
 import type { TokenAsked, TokenGiven } from '../run-identity/requests.ts';
 import type { AskingReply, AskingRequest } from '../asking/words.ts';
 import type { MemoryReply, MemoryRequest } from '../run-log/requests.ts';
+import type { Whose } from '../runs/whose.ts';
+import type { Answered } from '../runs/why.ts';
 
 export const KIND = { control: 0, stdin: 1, stdout: 2, stderr: 3 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
@@ -112,7 +113,7 @@ export type Reply =
   /** Something about the run that whoever started it should look at. */
   | { readonly type: 'finding'; readonly code: string; readonly place: string; readonly message: string }
   | { readonly type: 'ended'; readonly reason: string; readonly exitCode: number }
-  | { readonly type: 'why'; readonly explanation: Explanation }
+  | ({ readonly type: 'why'; readonly ask: Whose } & Answered)
   | { readonly type: 'status'; readonly status: Status }
   | MemoryReply
   | AskingReply

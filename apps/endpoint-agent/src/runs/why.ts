@@ -7,7 +7,7 @@ import { canonicalHost } from '@cordon/policy/match/host.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import type { Account } from '../local-api/accounts.ts';
 import type { Request } from '../local-api/protocol.ts';
-import { effectiveFor } from './decide.ts';
+import { auditFor, effectiveFor, type PolicyFor } from './decide.ts';
 import { claimedBy, readManifest, underManifest } from './manifest.ts';
 
 type WhyRequest = Extract<Request, { op: 'why' }>;
@@ -30,11 +30,12 @@ export const deciderFor = async (
   state: VerifiedState | undefined,
   { cwd, agent, manifest: text }: Pick<WhyRequest, 'cwd' | 'agent' | 'manifest'>,
   account: Account,
+  policyFor: PolicyFor = effectiveFor,
 ): Promise<Decider> => {
   const manifest = await readManifest(text);
   const asked = { agent: { id: agent ?? 'unknown', proof: 'claimed' }, user: account.name, os: 'linux' } as const;
   const subject = claimedBy(manifest, asked, agent);
-  return createDecider(underManifest(effectiveFor(state, subject, cwd, account), manifest, cwd, account));
+  return createDecider(underManifest(policyFor(state, subject, cwd, account), manifest, cwd, account));
 };
 
 /** A path, or a host with its port. @throws CordonError `why.target`, `path.invalid`, `host.invalid` */
@@ -55,12 +56,24 @@ export const explainBy = (decider: Decider, request: Pick<WhyRequest, 'target' |
   return { access: 'network', explanation: decider.host(host, port), host, port };
 };
 
-/** The name of a control, a variable with `$` before it, a path or a host. @throws CordonError `why.target`, `launch.no-bundle` */
-export const explainTarget = async (state: VerifiedState | undefined, request: WhyRequest, account: Account): Promise<Explanation> => {
+const explainWith = (decider: Decider, request: WhyRequest, account: Account): Explanation => {
   const { target } = request;
-  const decider = await deciderFor(state, request, account);
   const right = RIGHTS.find((name) => name === target);
   if (right !== undefined) return decider.right(right);
   if (target.startsWith('$')) return decider.variable(target.slice(1));
   return explainBy(decider, request, account.home).explanation;
+};
+
+export interface Answered {
+  readonly explanation: Explanation;
+  /** What policies in audit mode would make of it, where that is something else. */
+  readonly audited?: Explanation;
+}
+
+/** The name of a control, a variable with `$` before it, a path or a host. @throws CordonError `why.target`, `launch.no-bundle` */
+export const explainTarget = async (state: VerifiedState | undefined, request: WhyRequest, account: Account): Promise<Answered> => {
+  const explanation = explainWith(await deciderFor(state, request, account), request, account);
+  if (state?.prepared.some(({ mode }) => mode === 'audit') !== true) return { explanation };
+  const audited = explainWith(await deciderFor(state, request, account, auditFor), request, account);
+  return audited.verdict === explanation.verdict ? { explanation } : { explanation, audited };
 };
