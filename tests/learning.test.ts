@@ -69,6 +69,15 @@ it('a policy in audit mode changes nothing, and says what it would have changed,
   ]);
 });
 
+it('and why tells of the difference before anything is tried', async () => {
+  const asked = (...words: readonly string[]): Promise<Outcome> =>
+    installation.cordon(['why', ...(IS_ROOT ? ['--user', world.account.name] : []), ...words]);
+  const { status, stdout } = await asked(shared);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^ALLOWED .*\n[^]*policies in audit mode would make it DENIED: denied by rule r_/);
+  expect((await asked(world.workspace)).stdout).not.toContain('audit mode');
+});
+
 it('learning contains the command like any run, and proposes what it used and what it lacked', async () => {
   expect(findStrace(), 'this machine has strace').toBeDefined();
   const [out, policy] = [path.join(world.root, 'learned.yaml'), path.join(world.root, 'policy.yaml')];
