@@ -1,9 +1,11 @@
 /** `cordon why PATH|HOST[:PORT]|CONTROL|$NAME [--write] [--json]`: the verdict and its reason, offline too. Status 0 means allowed, 3 denied. */
-import type { RuleOrigin } from '@cordon/policy/effective.ts';
+import type { Explanation, RuleOrigin } from '@cordon/policy/effective.ts';
 import { readConfig } from '../config.ts';
 import { ask, ownSocket } from '../local-api/client.ts';
 import { manifestText } from './manifest-text.ts';
 import { DENIED_STATUS, printResult } from './output.ts';
+import { beyondAsking, whomToAsk, type Whose } from '../runs/whose.ts';
+import { shellWord } from './shell-word.ts';
 import { argumentsOf, commandNamed } from './table.ts';
 import { misused } from './table/command.ts';
 
@@ -11,6 +13,13 @@ const describe = (rule: RuleOrigin): string =>
   rule.source === 'builtin'
     ? rule.rule
     : `${rule.rule} of ${rule.policy} revision ${rule.revision}${rule.because.length > 0 ? `, assigned to ${rule.because.map((b) => b.groupName).join(', ')}` : ''}`;
+
+/** How to have it allowed, if that is possible. */
+const asking = ({ verdict, rule }: Explanation, whose: Whose, target: string, write: boolean): string[] => {
+  if (verdict === 'allowed') return [];
+  const never = beyondAsking(rule);
+  return [never ?? `to have it allowed, ask ${whomToAsk(whose)}: cordon request ${shellWord(target)}${write ? ' --write' : ''}`];
+};
 
 export const whyCommand = async (args: readonly string[]): Promise<number> => {
   const given = argumentsOf('why', args);
@@ -30,8 +39,8 @@ export const whyCommand = async (args: readonly string[]): Promise<number> => {
   } as const;
   const reply = await ask(ownSocket(readConfig()), request);
   if (reply.type !== 'why') return 1;
-  const { explanation } = reply;
-  printResult(given, explanation, () => [
+  const { explanation, ask: whose } = reply;
+  printResult(given, { ...explanation, ask: whose }, () => [
     `${explanation.verdict.toUpperCase()} ${explanation.target}`,
     explanation.reason,
     ...explanation.shadowed.map((rule) => `shadowed: ${describe(rule)}`),
@@ -41,6 +50,7 @@ export const whyCommand = async (args: readonly string[]): Promise<number> => {
     ...(reply.audited === undefined
       ? []
       : [`policies in audit mode would make it ${reply.audited.verdict.toUpperCase()}: ${reply.audited.reason}`]),
+    ...asking(explanation, whose, target, flags.has('write')),
   ]);
   return explanation.verdict === 'allowed' ? 0 : DENIED_STATUS;
 };

@@ -7,8 +7,9 @@ import type { LearnReply } from '../learn/learned.ts';
 import type { HistoryStatus } from '../policy-state/history.ts';
 import type { TokenAsked, TokenGiven } from '../run-identity/requests.ts';
 import type { AskingReply, AskingRequest } from '../asking/words.ts';
-import type { Answered } from '../runs/why.ts';
 import type { MemoryReply, MemoryRequest } from '../run-log/requests.ts';
+import type { Whose } from '../runs/whose.ts';
+import type { Answered } from '../runs/why.ts';
 
 export const KIND = { control: 0, stdin: 1, stdout: 2, stderr: 3 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
@@ -112,7 +113,7 @@ export type Reply =
   /** Something about the run that whoever started it should look at. */
   | { readonly type: 'finding'; readonly code: string; readonly place: string; readonly message: string }
   | { readonly type: 'ended'; readonly reason: string; readonly exitCode: number }
-  | ({ readonly type: 'why' } & Answered)
+  | ({ readonly type: 'why'; readonly ask: Whose } & Answered)
   | { readonly type: 'status'; readonly status: Status }
   | MemoryReply
   | AskingReply

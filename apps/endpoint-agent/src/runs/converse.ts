@@ -21,6 +21,7 @@ import { endBelow, relay } from './relay.ts';
 import type { LiveRun, RunTable } from './run-table.ts';
 import { subjectOf } from './subject.ts';
 import { accountFor, requireOrdinary } from './whom.ts';
+import { advised, whoseIs } from './whose.ts';
 import { explainTarget } from './why.ts';
 
 export interface Services {
@@ -144,7 +145,7 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
         caller.reply({ type: 'ended', reason: end.reason, exitCode: end.exitCode });
         caller.socket.end();
       } catch (error) {
-        const { code, message } = describe(error);
+        const { code, message } = advised(describe(error), services.state);
         run?.kill('killed');
         services.runs.remove(id);
         services.refused?.(id, caller.account, { code, message });
@@ -157,10 +158,9 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
     };
     const answer = async (request: WhyRequest): Promise<void> => {
       try {
-        caller.reply({
-          type: 'why',
-          ...(await explainTarget(services.state(), request, accountFor(caller, request.user))),
-        });
+        const state = services.state();
+        const answered = await explainTarget(state, request, accountFor(caller, request.user));
+        caller.reply({ type: 'why', ...answered, ask: whoseIs(state, answered.explanation.rule?.policy) });
       } catch (error) {
         caller.reply({ type: 'error', ...describe(error) });
       }
