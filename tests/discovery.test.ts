@@ -20,7 +20,13 @@ const SECRET = 'sk-secret-of-the-developer';
 
 /** Own process numbers, an own /proc and an own list of accounts; its first process takes in orphans. */
 const apart = (passwd: string): string[] => [
-  ...['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c'],
+  'unshare',
+  '--pid',
+  '--fork',
+  '--kill-child',
+  '--mount-proc',
+  'sh',
+  '-c',
   `mount --bind ${passwd} /etc/passwd && { "$@" & wait; }`,
   'sh',
 ];

@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { runsScripts, toRun } from '@cordon/policy/agents/command-line.ts';
-import { traceOf, traceOfModule } from '@cordon/policy/agents/trace.ts';
+import { CERTAIN_NAMES, traceOf, traceOfModule } from '@cordon/policy/agents/trace.ts';
 import type { Evidence } from '@cordon/policy/protocol/inventory.ts';
 import type { Contents } from './content.ts';
 
@@ -74,8 +74,13 @@ const judge = async (pid: number, exe: string, contents: Contents): Promise<Judg
   } finally {
     await handle.close();
   }
-  const what = toRun(name, words.split('\0'));
-  if (what === undefined) return undefined;
+  const argv = words.replace(/\0+$/, '').split('\0');
+  const what = toRun(name, argv);
+  if (what === undefined) {
+    // A program that gave itself a title wrote it over its command line: then the title is all that there is, and an agent's is its name.
+    const titled = argv.length === 1 ? CERTAIN_NAMES.linux.get(argv[0] ?? '') : undefined;
+    return titled === undefined ? undefined : { agent: titled, evidence: 'name', file: exe };
+  }
   if (what.kind === 'module') {
     const trace = traceOfModule(what.name);
     return trace && { ...trace, file: what.name.split('.')[0] ?? '' };

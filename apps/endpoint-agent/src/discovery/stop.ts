@@ -59,16 +59,21 @@ export const isAbove = (table: readonly { readonly pid: number; readonly parent:
 
 /** @returns whether it is gone. What this daemon itself was started from is left alone: its end would be the end of what contains everything else. */
 export const endAgent = async ({ pid, startTime }: Numbered): Promise<boolean> => {
+  const spared = new Set([process.pid]);
   const table = readTable();
   if (pid <= 1 || isAbove(table, pid, process.pid)) return false;
-  const tree = treeOf(table, pid, new Set([process.pid]));
+  // What has its number now may be another process.
+  const isGone = (): boolean => !isAlive(pid, startTime);
+  if (isGone()) return true;
+  const tree = treeOf(table, pid, spared);
   try {
-    if (isAlive(pid, startTime)) process.kill(pid, 'SIGTERM');
+    process.kill(pid, 'SIGTERM');
   } catch {
-    return !isAlive(pid, startTime); // gone since, or another account's
+    return isGone(); // it went just now, or is another account's
   }
-  for (let waited = 0; waited < ASKED_MS && isAlive(pid, startTime); waited += POLL_MS) await wait(POLL_MS);
-  for (const one of [...tree, ...treeOf(readTable(), pid, new Set([process.pid]))]) endProcess(one.pid, one.startTime);
-  for (let waited = 0; waited < ASKED_MS && isAlive(pid, startTime); waited += POLL_MS) await wait(POLL_MS);
-  return !isAlive(pid, startTime);
+  for (let waited = 0; waited < ASKED_MS && !isGone(); waited += POLL_MS) await wait(POLL_MS);
+  const since = isGone() ? [] : treeOf(readTable(), pid, spared);
+  for (const one of [...tree, ...since]) endProcess(one.pid, one.startTime);
+  for (let waited = 0; waited < ASKED_MS && !isGone(); waited += POLL_MS) await wait(POLL_MS);
+  return isGone();
 };

@@ -19,7 +19,7 @@ const GRAMMARS: readonly Grammar[] = [
     valued: words(
       `-r --require --import --loader --experimental-loader -C --conditions --env-file --env-file-if-exists --input-type --icu-data-dir --title
        --inspect-port --diagnostic-dir --disable-warning --experimental-config-file --openssl-config --redirect-warnings --trace-event-categories
-       --trace-event-file-pattern --watch-path --stack-trace-limit --max-http-header-size --localstorage-file`,
+       --trace-event-file-pattern --watch-path --max-http-header-size --localstorage-file`,
     ),
     inline: words('-e --eval -p --print -i --interactive -pe'),
     verbs: words('inspect'),
