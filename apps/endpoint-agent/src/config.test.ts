@@ -13,6 +13,7 @@ describe('readConfig', () => {
     expect(config).toMatchObject({ users: [], hostsFile: undefined, keyDays: 90 });
     expect(config.stateDir).toBe(root ? '/var/lib/cordon' : path.join(os.homedir(), '.local/state/cordon'));
     expect(config.runtimeDir).toBe(root ? '/run/cordon' : `/tmp/cordon-${process.getuid?.()}`);
+    expect(config.systemRuntime).toBe(root ? undefined : '/run/cordon');
     if (!root) expect(readConfig({ XDG_RUNTIME_DIR: '/run/user/1' }).runtimeDir).toBe('/run/user/1/cordon');
   });
 

@@ -9,6 +9,8 @@ export interface AgentConfig {
   readonly stateDir: string;
   /** Sockets; short. */
   readonly runtimeDir: string;
+  /** Where the service of this machine has its sockets, for whoever has no daemon of their own; undefined where a place was named. */
+  readonly systemRuntime: string | undefined;
   /** More accounts that a root daemon serves, by name. */
   readonly users: readonly string[];
   /** The device's key is replaced when it is so many days old; 0: only by command. */
@@ -43,6 +45,8 @@ const readNetwork = (env: Readonly<Record<string, string | undefined>>): Network
   };
 };
 
+const SYSTEM_RUNTIME: Partial<Readonly<Record<NodeJS.Platform, string>>> = { linux: '/run/cordon', darwin: '/var/run/cordon' };
+
 export const readConfig = (env: Readonly<Record<string, string | undefined>> = process.env): AgentConfig => {
   const root = process.getuid?.() === 0;
   const runtime = env['XDG_RUNTIME_DIR'];
@@ -51,6 +55,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>> = p
     runtimeDir:
       env['CORDON_AGENT_RUNTIME'] ??
       (root ? '/run/cordon' : runtime === undefined ? `/tmp/cordon-${process.getuid?.() ?? 0}` : path.join(runtime, 'cordon')),
+    systemRuntime: env['CORDON_AGENT_RUNTIME'] === undefined && !root ? SYSTEM_RUNTIME[process.platform] : undefined,
     users: (env['CORDON_AGENT_USERS'] ?? '').split(',').filter((name) => name !== ''),
     keyDays: daysOf(env['CORDON_AGENT_KEY_DAYS'] ?? '90'),
     hostsFile: env['CORDON_AGENT_HOSTS_FILE'],

@@ -1,12 +1,19 @@
 /** The command's side of the local API. */
+import fs from 'node:fs';
 import net from 'node:net';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { createDecoder, encodeControl, KIND, socketFor, type Kind, type Reply, type Request } from './protocol.ts';
 
-/** Where this process asks: inside a run at its door, else at the socket of its account. */
-export const ownSocket = ({ runSocket, runtimeDir }: Pick<AgentConfig, 'runSocket' | 'runtimeDir'>): string =>
-  runSocket ?? socketFor(runtimeDir, process.getuid?.() ?? 0);
+type Places = Pick<AgentConfig, 'runSocket' | 'runtimeDir'> & Partial<Pick<AgentConfig, 'systemRuntime'>>;
+
+/** Where this process asks: inside a run at its door, else at the socket of its account: of a daemon of its own, or of the machine's. */
+export const ownSocket = ({ runSocket, runtimeDir, systemRuntime }: Places): string => {
+  if (runSocket !== undefined) return runSocket;
+  const uid = process.getuid?.() ?? 0;
+  const [own, system] = [socketFor(runtimeDir, uid), systemRuntime === undefined ? '' : socketFor(systemRuntime, uid)];
+  return system !== '' && !fs.existsSync(own) && fs.existsSync(system) ? system : own;
+};
 
 export interface LocalClient {
   readonly socket: net.Socket;
