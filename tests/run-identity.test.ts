@@ -1,12 +1,16 @@
 /** The identity of runs from end to end: a real control plane, a real daemon, runs in real sandboxes, and a third party that knows nothing but the issuer's address. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import https from 'node:https';
+import net from 'node:net';
 import path from 'node:path';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RunTokenClaims } from '@cordon/policy/trust/run-token.ts';
 import { ALL_DEVICES } from '../apps/control-plane/src/groups/group.ts';
 import { startPlane, type TestPlane } from '../apps/control-plane/tests/_util.ts';
+import { certificateFor } from '../apps/endpoint-agent/tests/_certificate.ts';
 import { enrol, install, type Daemon, type Installation, type Outcome } from '../apps/endpoint-agent/tests/_daemon.ts';
 import { createWorld, IS_ROOT } from '../apps/endpoint-agent/tests/_world.ts';
 
@@ -31,9 +35,37 @@ spec:
     filesystem:
       read: ["${REPOSITORY}", "${path.dirname(NODE)}"]
       write: ["\${workspace}"]
-    network: { hosts: [{ host: reached.example.com }] }
+    network: { hosts: [{ host: reached.example.com }, { host: api.example.com }] }
     identity: { hosts: [${hosts}] }
 `;
+/** The company's proxy, which leads every name to one HTTPS server: that of api.example.com. What it was asked, with which credentials. */
+const seen: { readonly url: string; readonly authorization: string | undefined }[] = [];
+const startCompany = async (): Promise<readonly string[]> => {
+  const { key, cert } = certificateFor('api.example.com');
+  const server = https.createServer({ key, cert }, (request, response) => {
+    seen.push({ url: request.url ?? '', authorization: request.headers.authorization });
+    if (request.url === '/away') response.writeHead(302, { location: 'http://reached.example.com/' });
+    response.end('hello\n');
+  });
+  const front = net.createServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      server.emit('connection', socket);
+    });
+  });
+  front.listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  closeCompany = () => {
+    server.closeAllConnections();
+    front.close();
+  };
+  const caFile = path.join(world.root, 'company.pem');
+  fs.writeFileSync(caFile, cert, { mode: 0o644 });
+  return [`CORDON_EGRESS_PROXY=http://127.0.0.1:${(front.address() as net.AddressInfo).port}`, `CORDON_CA_FILE=${caFile}`];
+};
+let closeCompany: () => void = () => undefined;
+
 const publish = async (title: string): Promise<void> => {
   const { status, body } = await plane.admin('POST', '/publish', { body: { title } });
   expect([status, JSON.stringify(body)]).toEqual([201, expect.any(String)]);
@@ -48,7 +80,7 @@ beforeAll(async () => {
   installation = install(world);
   const { body } = await plane.admin<{ token: string }>('POST', '/enrollment-tokens', { body: { name: 'laptop' } });
   expect(await enrol(installation, world, plane.plane.deviceUrl, body.token)).toMatchObject({ status: 0, stderr: '' });
-  daemon = await installation.daemon();
+  daemon = await installation.daemon(['/usr/bin/env', ...(await startCompany())]);
   device = (await plane.admin<{ items: { id: string }[] }>('GET', '/devices')).body.items[0]?.id ?? '';
   const state = async (): Promise<string> => (await plane.admin<{ state: string }>('GET', `/devices/${device}/compliance`)).body.state;
   await vi.waitFor(async () => expect(await state(), daemon?.log()).toBe('Compliant'), SLOW);
@@ -56,6 +88,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await daemon?.stop();
   await plane?.close();
+  closeCompany();
   world.remove();
 });
 
@@ -190,6 +223,30 @@ describe('a run', () => {
     expect(places.length).toBeGreaterThan(5);
     for (const { parentPath, name } of places) expect(fs.readFileSync(path.join(parentPath, name)).includes(signature), name).toBe(false);
     expect(daemon?.log()).not.toContain(signature);
+  });
+});
+
+describe.runIf(IS_ROOT)('the proxy', () => {
+  it('attaches it to the host that a policy names, on TLS of its own, in place of what the run sent; the run never sees it', async () => {
+    seen.splice(0);
+    const outcome = await inside("curl -sS -H 'Authorization: Bearer forged' http://api.example.com/x; env");
+    expect([outcome.stdout.split('\n')[0], outcome.stderr]).toEqual(['hello', '']);
+    const [asked] = seen;
+    expect([seen.length, asked?.url, asked?.authorization?.slice(0, 7)]).toEqual([1, '/x', 'Bearer ']);
+    const token = asked?.authorization?.slice(7) ?? '';
+    expect((await verify(token)).asserted).toMatchObject({ delivery: 'proxy', user: { name: world.account.name } });
+    expect(outcome.stdout).not.toContain(token);
+    await expect.poll(() => isActive(token), SLOW).toBe(false); // the run has ended
+  });
+
+  it('attaches it to nothing else: no tunnel, no other host, no other name or port, and follows no redirect', async () => {
+    seen.splice(0);
+    const { stdout } = await inside(
+      `curl -sSk https://api.example.com/tunnel; curl -sS http://api.example.com/away; for url in http://reached.example.com/ http://api.example.com:8080/ http://API.example.com.evil.example/; do curl -s -o /dev/null -w '%{http_code}\n' $url; done`,
+    );
+    expect(stdout).toBe('hello\nhello\n403\n403\n403\n');
+    expect(seen.map(({ url }) => url)).toEqual(['/tunnel', '/away']);
+    expect(seen.map(({ authorization }) => authorization?.slice(0, 7))).toEqual([undefined, 'Bearer ']);
   });
 });
 
