@@ -213,7 +213,11 @@ describe('there is no token', () => {
     ['for a run inside one that was not reported', (run) => ({ run, parents: [runId()] }), 'identity.run-other'],
     ['as another agent than was reported', (run) => ({ run, agent: { id: 'codex', proof: 'proven' } }), 'identity.run-other'],
     ['for an audience that no policy names', (run) => ({ run, audience: 'https://evil.example' }), 'signer.token'],
-    ['for a host whose name begins as that of an audience', (run) => ({ run, audience: 'https://api.example.com.evil.example' }), 'signer.token'],
+    [
+      'for a host whose name begins as that of an audience',
+      (run) => ({ run, audience: 'https://api.example.com.evil.example' }),
+      'signer.token',
+    ],
     ['under another bundle', (run) => ({ run, bundle: 'a'.repeat(64) }), 'identity.not-current'],
     ['of another start of the daemon', (run) => ({ run, boot: 'boot_other' }), 'identity.run-ended'],
     ['made for another session', (run) => ({ run, nonce: 'n'.repeat(22) }), 'run-statement.nonce'],
