@@ -177,7 +177,7 @@ exit 5`,
   it('end when what is in force now gives their parent less', async () => {
     const child = inside(`cordon run -- sh -c 'cat ${shared}/note; sleep 3600'`);
     await expect.poll(async () => (await installation.status()).runs, { timeout: 20_000 }).toBe(2);
-    plane.publish(usual().replace(`, "${shared}"`, ''));
+    plane.publish(`${usual().replace(`, "${shared}"`, '')}\ngrace: 0s`);
     await plane.push();
     expect((await child).status).toBe(137);
     await expect.poll(async () => (await installation.status()).runs, { timeout: 10_000 }).toBe(0);
