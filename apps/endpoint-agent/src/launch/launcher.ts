@@ -122,9 +122,11 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
     try {
       const assigned = egress.assign(seat.name, run, plan.egress, request.parent?.run);
       const told = listen(seat);
-      seat.begin(owner, JSON.stringify({ ...plan.request, filesystem }), script);
+      seat.begin(owner, JSON.stringify({ ...plan.request, filesystem }));
       const attested = told.init.then(async (pid) => {
-        init = { pid, startTime: startTimeOf(pid) };
+        const startTime = startTimeOf(pid);
+        init = { pid, startTime };
+        if (startTime !== undefined) seat.hold({ pid, startTime });
         const { bubblewrap, etc } = helpers;
         const expected = {
           plan: planned,
@@ -165,7 +167,7 @@ export const createLauncher = (options: LauncherOptions): Launcher => {
         onFinding: (finding) => request.onFinding?.(finding),
       });
       seat.outputs.stderr.read(); // what the set-up said is not the workload's
-      seat.gate.end('1');
+      seat.open(owner, script);
       return result;
     } catch (error) {
       if (init?.startTime !== undefined) endProcess(init.pid, init.startTime);

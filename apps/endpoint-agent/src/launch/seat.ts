@@ -6,7 +6,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { Readable, Writable } from 'node:stream';
+import { Duplex, Readable, Writable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CordonError } from '@cordon/policy/errors.ts';
 import { DENY_ALL, type Egress } from '../egress/egress.ts';
@@ -27,7 +27,6 @@ export interface Seat {
   readonly door: Door | undefined;
   /** What bubblewrap tells: the sandbox's init, and in the end the workload's status. */
   readonly status: Readable;
-  readonly gate: Writable;
   /** The network namespace that the run must be in; undefined when its sandbox makes one of its own. */
   readonly network: string | undefined;
   /** Whether it still is what was prepared. */
@@ -35,7 +34,13 @@ export interface Seat {
   /** Nobody is left to end it if this process should: called once, and never when it ends otherwise. */
   onLost(lost: () => void): void;
   /** Starts the executor as this account; as this process's own when undefined. */
-  begin(owner: Owner | undefined, request: string, script: string): void;
+  begin(owner: Owner | undefined, request: string): void;
+  /** This is the sandbox's init: from now on it ends with this process, whatever it has armed itself with. */
+  hold(init: { readonly pid: number; readonly startTime: string }): void;
+  /**
+   * Opens the gate. bubblewrap goes on as well when the gate's other end is closed, so the workload is told of only here: before, there is nothing that could start.
+   */
+  open(owner: Owner | undefined, script: string): void;
   /** Ends its processes; what the run wrote can still be read. */
   end(): void;
   /** Ends it, nothing of it is wanted any more; its way out is closed by who assigned it. */
@@ -52,10 +57,12 @@ export interface SeatOptions {
 }
 
 /**
- * Whatever happens to the executor or to this process: when descriptor 9 closes, the whole group ends. (A signal at the parent's death would not do: the executor has
- * an account that may not end the bridge.)
+ * Whatever happens to the executor or to this process: when descriptor 9 closes, the sandbox's init ends, as the last line there named it, and then the whole
+ * group. (A signal at the parent's death would not do: the executor has an account that may not end the bridge, and the init arms itself only after the gate.)
  */
-const LIFELINE = `(read -r _ <&9; kill -KILL 0) </dev/null >/dev/null 2>&1 3<&- 4<&- 5<&- 6>&- 7<&- 8<&- &
+const LIFELINE = `(while read -r pid time <&9; do init=$pid since=$time; done
+[ -n "$init" ] && read -r stat <"/proc/$init/stat" && case $stat in *" $since "*) kill -KILL "$init" ;; esac
+kill -KILL 0) </dev/null >/dev/null 2>&1 3<&- 4<&- 5<&- 6>&- 7<&- 8<&- &
 exec 9<&-`;
 
 /**
@@ -148,7 +155,7 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress, doors }: Sea
     for (const part of [request, start, outputs]) part.close();
   };
   try {
-    if (!(begin instanceof Writable) || !(status instanceof Readable) || !(gate instanceof Writable) || !(lifeline instanceof Readable))
+    if (!(begin instanceof Writable) || !(status instanceof Readable) || !(gate instanceof Writable) || !(lifeline instanceof Duplex))
       throw new CordonError('launch.setup-failed', 'the run has no gate');
     for (const stream of [begin, gate, lifeline]) stream.on('error', () => stream.destroy());
     lifeline.resume().once('close', () => {
@@ -166,7 +173,6 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress, doors }: Sea
       outputs,
       door,
       status,
-      gate,
       network: opened && fs.readlinkSync(`/proc/${opened.pid}/ns/net`),
       // Its end may not have been told yet.
       usable: () =>
@@ -175,11 +181,15 @@ export const prepareSeat = async ({ folder, helpers, pipes, egress, doors }: Sea
         isAlive(child.pid ?? 0, startTime) &&
         egress.pid() === server &&
         (opened === undefined || isAlive(opened.pid, opened.startTime)),
-      begin: (owner, text, script) => {
+      begin: (owner, text) => {
         outputs.give(owner);
         request.fill(text, owner);
-        start.fill(script, owner);
         begin.end(`${owner?.uid ?? 0} ${owner?.gid ?? 0}\n`);
+      },
+      hold: ({ pid, startTime: since }) => void lifeline.write(`${pid} ${since}\n`),
+      open: (owner, script) => {
+        start.fill(script, owner);
+        gate.end('1');
       },
       onLost: (lost) => {
         tellLost = lost;
