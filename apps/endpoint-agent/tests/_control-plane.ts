@@ -43,7 +43,7 @@ export interface ControlPlane {
   token(change?: { readonly fingerprint?: string; readonly state?: 'used' | 'expired' }): string;
   /** Facts of the devices that enrolled, by device. */
   readonly enrolled: ReadonlyMap<string, DeviceFacts>;
-  /** The next state has these policies, each what stands under `spec:`. */
+  /** The next state has these policies, each what stands under `spec:`, or a whole document. */
   publish(...specs: readonly string[]): void;
   /** So many checkpoints that no device is shown. */
   pass(count: number): Promise<void>;
@@ -300,13 +300,15 @@ export const startControlPlane = async (group = 'All devices'): Promise<ControlP
       content = {
         format: 'cordon-bundle/1',
         language: 'cordon/v1',
-        policies: specs.map((spec, i) => ({
-          policy: `pol_${i}`,
-          name: 'story',
-          revision: serial,
-          document: parsePolicy(policyText(spec)).document,
-          because: [{ assignment: 'asg_1', group: 'grp_1', groupName: group }],
-        })),
+        policies: specs
+          .map((spec) => parsePolicy(spec.startsWith('apiVersion:') ? spec : policyText(spec)).document)
+          .map((document, i) => ({
+            policy: `pol_${i}`,
+            name: document.metadata.name,
+            revision: serial,
+            document,
+            because: [{ assignment: 'asg_1', group: 'grp_1', groupName: group }],
+          })),
         exceptions: [],
       };
     },
