@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { LAW_RUNS } from '@cordon/policy/_laws.ts';
 import { expect, it, onTestFinished } from 'vitest';
 import { connectLocal } from '../apps/endpoint-agent/src/local-api/client.ts';
 import { KIND, socketFor, type Reply } from '../apps/endpoint-agent/src/local-api/protocol.ts';
@@ -13,8 +14,8 @@ import { enrol, install, type Daemon } from '../apps/endpoint-agent/tests/_daemo
 import { createWorld, processesWith, type World } from '../apps/endpoint-agent/tests/_world.ts';
 import { createRandom } from './_random.ts';
 
-/** How often something is killed: 200 for a claim, a few times in the suite. */
-const KILLS = Number(process.env['CORDON_KILLS'] ?? 10);
+/** How often something is killed: a few times in the suite, 200 times in the nightly run. */
+const KILLS = Number(process.env['CORDON_KILLS'] ?? Math.max(8, Math.min(200, LAW_RUNS / 100)));
 const SEED = Number(process.env['CORDON_KILL_SEED'] ?? 20_261_124);
 const GONE = { timeout: 20_000, interval: 20 };
 

@@ -26,7 +26,7 @@ const LOOK_MS = 200;
 const SOCKETS_EVERY = 10;
 
 /** @returns the first place that lost its mount; undefined when all is as planned, or the run is over */
-export const uncovered = ({ pid, targets }: Pick<Guarded, 'pid' | 'targets'>): string | undefined => {
+const uncovered = ({ pid, targets }: Pick<Guarded, 'pid' | 'targets'>): string | undefined => {
   let table: string;
   try {
     table = fs.readFileSync(`/proc/${pid}/mountinfo`, 'utf8');

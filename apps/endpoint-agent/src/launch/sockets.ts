@@ -7,7 +7,7 @@ import { isWithin } from '@cordon/policy/match/path.ts';
  * Names of the sockets that programs of this network namespace have bound, as they were given: the kernel's own list, which needs no walk.
  * @param table /proc/net/unix
  */
-export const boundNames = (table: string): string[] =>
+const boundNames = (table: string): string[] =>
   table
     .split('\n')
     .slice(1)

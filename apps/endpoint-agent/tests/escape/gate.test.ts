@@ -8,6 +8,7 @@ import type { Launcher } from '../../src/launch/launcher.ts';
 import { finish, planOf, startLauncher, type TestLauncher } from '../_launcher.ts';
 import { createWorld, IS_ROOT, processesWith, type World } from '../_world.ts';
 import { NR } from './_attempts.ts';
+import { LAW_RUNS } from '@cordon/policy/_laws.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const SECRET = `planted-${randomBytes(12).toString('hex')}`;
@@ -74,8 +75,8 @@ describe('a wrapper that is not the one', () => {
   });
 });
 
-/** Nightly 1,000. */
-const LAUNCHES = Number(process.env['CORDON_RACE_LAUNCHES'] ?? 20);
+/** A few in the suite, 1,000 in the nightly run. */
+const LAUNCHES = Number(process.env['CORDON_RACE_LAUNCHES'] ?? Math.max(20, Math.min(1000, LAW_RUNS / 20)));
 
 describe('the exchange race', () => {
   it(
