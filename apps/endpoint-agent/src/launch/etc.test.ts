@@ -111,7 +111,7 @@ describe('what a run sees of /etc', () => {
 
   it('a pipe or an endless file in its place keeps nobody waiting', () => {
     fs.rmSync(path.join(source, 'services'));
-    expect(spawnSync('mkfifo', [path.join(source, 'services')]).status).toBe(0);
+    expect(spawnSync('sh', ['-c', 'mkfifo "$1"', 'sh', path.join(source, 'services')]).status).toBe(0);
     createEtc(folder, source);
     expect(has('services')).toBe(false);
   });
