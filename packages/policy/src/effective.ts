@@ -194,10 +194,7 @@ export interface Resources {
 }
 
 /** Who answers questions about a policy, and how to ask. */
-export interface PolicyOwner {
-  readonly owner?: string;
-  readonly contact?: string;
-}
+export type PolicyOwner = Readonly<Partial<Record<'owner' | 'contact', string>>>;
 
 export interface Settings {
   readonly isolation: Stated<Isolation> | undefined;
@@ -250,22 +247,3 @@ export interface Explanation {
   /** What the verdict would be without each policy that has a say. */
   readonly without: readonly { readonly policy: string; readonly verdict: Verdict }[];
 }
-
-/** What decides about names and addresses. */
-export type ReachRules = Pick<EffectivePolicy, 'hosts' | 'hostLimits' | 'cidrs' | 'cidrLimits'>;
-
-/** All that the egress proxy of a run needs. */
-export interface EgressRules extends ReachRules, Pick<EffectivePolicy, 'identity' | 'owners'> {
-  /** In bytes; undefined: no limit. */
-  readonly budget: { readonly upload: number | undefined; readonly download: number | undefined };
-}
-
-export const NO_EGRESS: EgressRules = {
-  hosts: [],
-  hostLimits: [],
-  cidrs: [],
-  cidrLimits: [],
-  identity: [],
-  owners: {},
-  budget: { upload: undefined, download: undefined },
-};

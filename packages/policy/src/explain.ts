@@ -2,7 +2,8 @@
 import { createDecider } from './decide/decider.ts';
 import { indexEgress, type EgressIndex, type HttpRequest, type Manner } from './decide/egress.ts';
 import { judge } from './decide/judge.ts';
-import type { EffectivePolicy, ReachRules, Explanation } from './effective.ts';
+import type { ReachRules } from './egress-rules.ts';
+import type { EffectivePolicy, Explanation } from './effective.ts';
 import { canonicalHost } from './match/host.ts';
 
 /** @throws CordonError `path.invalid` for a path that is not absolute */

@@ -1,6 +1,7 @@
 /** A launch in a sandbox's terms, with how truly each control is enforced. Types only. */
 import type { ContainerRequest, ExecutionRequest, IsolationTier, ProvisionRequest } from '@microsoft/mxc-sdk/v1';
-import type { EgressRules, RuleOrigin } from './effective.ts';
+import type { EgressRules } from './egress-rules.ts';
+import type { RuleOrigin } from './effective.ts';
 
 export type ControlState = 'enforced' | 'approximated' | 'unsupported';
 

@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import tls from 'node:tls';
-import type { EgressRules } from '@cordon/policy/effective.ts';
+import type { EgressRules } from '@cordon/policy/egress-rules.ts';
 import { egressOf, lookupIn, testWay, type SaidDecision, type TestWay } from './_way.ts';
 import { createProxy } from './proxy.ts';
 import type { Way } from './way.ts';

@@ -1,7 +1,7 @@
 /** A way out for tests: its rules from the text of a policy, its names from a table. */
 import type { LookupAddress } from 'node:dns';
 import { compileBubblewrap } from '@cordon/policy/compile/bubblewrap.ts';
-import type { EgressRules } from '@cordon/policy/effective.ts';
+import type { EgressRules } from '@cordon/policy/egress-rules.ts';
 import { effectiveOf } from '../../tests/_policy.ts';
 import { createBudget } from './budget.ts';
 import { createHolding, type Holding } from './held.ts';

@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NO_EGRESS, type EgressRules } from '@cordon/policy/effective.ts';
+import { NO_EGRESS, type EgressRules } from '@cordon/policy/egress-rules.ts';
 import { effectiveOf } from '../../tests/_policy.ts';
 import { IS_ROOT } from '../../tests/_world.ts';
 import { DENY_ALL, startEgress, type Egress } from './egress.ts';

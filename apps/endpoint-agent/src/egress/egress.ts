@@ -1,7 +1,7 @@
 /** The daemon's side of the egress process: opens a way out for each run, and opens it again when the process was started again. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { NO_EGRESS, type EgressRules } from '@cordon/policy/effective.ts';
+import { NO_EGRESS, type EgressRules } from '@cordon/policy/egress-rules.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { Owner } from '../launch/descriptors.ts';
 import { startChild, type EgressChild } from './child.ts';

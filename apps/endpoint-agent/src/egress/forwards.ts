@@ -1,5 +1,5 @@
 /** Forwards that get a port of their own inside the sandbox, where programs that know no proxy find them. */
-import type { EgressRules } from '@cordon/policy/effective.ts';
+import type { EgressRules } from '@cordon/policy/egress-rules.ts';
 import type { Target } from './target.ts';
 
 export interface LocalForward extends Target {

@@ -1,6 +1,6 @@
 /** What the daemon and the egress process say to each other, over the process channel. */
 import type { HttpRequest } from '@cordon/policy/decide/egress.ts';
-import type { EgressRules } from '@cordon/policy/effective.ts';
+import type { EgressRules } from '@cordon/policy/egress-rules.ts';
 import type { Attachment } from './originate.ts';
 import type { Target } from './target.ts';
 import type { Upstream } from './upstream.ts';

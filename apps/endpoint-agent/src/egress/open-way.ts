@@ -1,7 +1,7 @@
 /** The way out of one run: a proxy on a socket of its own, and what changes about it while it is open. */
 import fs from 'node:fs';
 import type { Socket } from 'node:net';
-import type { EgressRules } from '@cordon/policy/effective.ts';
+import type { EgressRules } from '@cordon/policy/egress-rules.ts';
 import { createBudget, type Budget } from './budget.ts';
 import { createHolding } from './held.ts';
 import type { Decision, Opening } from './messages.ts';

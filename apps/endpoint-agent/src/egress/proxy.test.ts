@@ -7,7 +7,7 @@ import path from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import tls from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { EgressRules } from '@cordon/policy/effective.ts';
+import type { EgressRules } from '@cordon/policy/egress-rules.ts';
 import { egressOf, lookupIn, testWay, type SaidDecision } from './_way.ts';
 import { createProxy } from './proxy.ts';
 

@@ -1,6 +1,6 @@
 /** The rules of one run, ready to be asked. */
 import { indexEgress, type EgressIndex } from '@cordon/policy/decide/egress.ts';
-import type { EgressRules } from '@cordon/policy/effective.ts';
+import type { EgressRules } from '@cordon/policy/egress-rules.ts';
 
 export interface Rules extends Pick<EgressRules, 'owners' | 'budget'> {
   readonly index: EgressIndex;

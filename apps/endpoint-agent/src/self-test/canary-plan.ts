@@ -1,7 +1,8 @@
 /** What the canary gets: what policies give to any agent, less their hosts, and one folder and one address of its own. */
 import { preparePolicy } from '@cordon/policy/document/prepare.ts';
 import { withExceptions } from '@cordon/policy/document/exception.ts';
-import { NO_EGRESS, type EffectivePolicy, type RuleOrigin, type Subject } from '@cordon/policy/effective.ts';
+import { NO_EGRESS } from '@cordon/policy/egress-rules.ts';
+import type { EffectivePolicy, RuleOrigin, Subject } from '@cordon/policy/effective.ts';
 import type { LaunchPlan } from '@cordon/policy/launch-plan.ts';
 import { resolve } from '@cordon/policy/resolve.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';

@@ -2,7 +2,8 @@
 import type { Control } from '../document/controls.ts';
 import { CONTROLS } from '../document/controls.ts';
 import { allowedVariables, type Decider } from '../decide/decider.ts';
-import { ISOLATIONS, NO_EGRESS, type EffectivePolicy, type Isolation, type Right, type Stated } from '../effective.ts';
+import { NO_EGRESS } from '../egress-rules.ts';
+import { ISOLATIONS, type EffectivePolicy, type Isolation, type Right, type Stated } from '../effective.ts';
 import { CordonError } from '../errors.ts';
 import type { Compiled, ControlReport, Limits } from '../launch-plan.ts';
 import type { Grants } from './grants.ts';

@@ -1,5 +1,6 @@
 /** Hosts and networks of an effective policy as an index: a decision looks at the name and its suffixes, not at every rule. */
-import type { CidrRule, ReachRules, HostRule, RuleOrigin } from '../effective.ts';
+import type { ReachRules } from '../egress-rules.ts';
+import type { CidrRule, HostRule, RuleOrigin } from '../effective.ts';
 import { carriedAddress } from '../match/address.ts';
 import { addressNumber, contains, parseCidr, type AddressNumber, type Network } from '../match/cidr.ts';
 import { hasPrefix } from '../match/url-path.ts';

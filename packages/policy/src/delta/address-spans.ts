@@ -1,5 +1,6 @@
 /** Ranges of addresses that no network tells apart: the first address of each stands for all of it. */
-import type { CidrRule, ReachRules } from '../effective.ts';
+import type { ReachRules } from '../egress-rules.ts';
+import type { CidrRule } from '../effective.ts';
 import { canonicalAddress } from '../match/address.ts';
 import { addressNumber, parseCidr, type AddressNumber } from '../match/cidr.ts';
 

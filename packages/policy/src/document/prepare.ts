@@ -1,48 +1,17 @@
 /** A policy's document to prepared rules. Done once per revision, not per launch. */
-import type { AppliedPolicy, CidrRule, Effect, HostRule, Right, RightLimit, RightRule, RuleOrigin, Stated } from '../effective.ts';
+import type { AppliedPolicy, CidrRule, HostRule, Right, RightLimit, RightRule, RuleOrigin, Stated } from '../effective.ts';
 import { RIGHTS } from '../effective.ts';
-import { canonicalCidr } from '../match/cidr.ts';
-import { canonicalHost, canonicalHostPattern } from '../match/host.ts';
-import { canonicalUrlPath } from '../match/url-path.ts';
+import { canonicalHost } from '../match/host.ts';
 import type { PreparedPath, PreparedPaths, PreparedPolicy } from './prepared.ts';
 import { ruleId, type RuleKind } from './rules.ts';
 import { DEFAULT_REQUIRED } from './controls.ts';
-import type { CidrEntry, HostEntry, PolicyDocument } from './schema.ts';
-import type { ForwardEntry } from './terms.ts';
+import { cidrRule, forwardRule, hostRule } from './network-rules.ts';
+import type { PolicyDocument } from './schema.ts';
 import { durationMs, memoryBytes } from './units.ts';
 import { parsePathText, type PathTemplate } from './variables.ts';
 
 type Origin = (kind: RuleKind, section: string, rule: unknown) => RuleOrigin;
 type Verb = 'allow' | 'deny';
-
-export const hostRule = (entry: HostEntry, effect: Effect, origin: RuleOrigin): HostRule => ({
-  host: canonicalHostPattern(entry.host),
-  ports: entry.ports ?? (effect === 'allow' ? [entry.methods === undefined && entry.paths === undefined ? 443 : 80] : undefined),
-  private: entry.private ?? false,
-  ...(entry.methods !== undefined && { methods: entry.methods }),
-  ...(entry.paths !== undefined && { prefixes: entry.paths.map(canonicalUrlPath) }),
-  effect,
-  origin,
-});
-
-const forwardRule = ({ host, port, at, private: isPrivate }: ForwardEntry, origin: RuleOrigin): HostRule => ({
-  host: canonicalHost(host),
-  ports: [port],
-  private: isPrivate ?? false,
-  raw: true,
-  ...(at !== undefined && { at }),
-  effect: 'allow',
-  origin,
-});
-
-const cidrRule = (entry: CidrEntry, effect: Effect, origin: RuleOrigin): CidrRule => ({
-  cidr: canonicalCidr(entry.cidr),
-  except: (entry.except ?? []).map(canonicalCidr),
-  ports: entry.ports ?? (effect === 'allow' ? [443] : undefined),
-  private: entry.private ?? false,
-  effect,
-  origin,
-});
 
 const CLIPBOARD: Readonly<Record<string, readonly Right[]>> = {
   none: [],

@@ -1,5 +1,6 @@
 /** Effective policy ∩ manifest: one more limit of each kind. What the manifest does not ask for is outside, whoever allows it. */
-import { hostRule, switches } from '../document/prepare.ts';
+import { hostRule } from '../document/network-rules.ts';
+import { switches } from '../document/prepare.ts';
 import { ruleId } from '../document/rules.ts';
 import { expandPath, parsePathText } from '../document/variables.ts';
 import { RIGHTS, type EffectivePolicy, type HostRule, type PathVariables, type RuleOrigin } from '../effective.ts';

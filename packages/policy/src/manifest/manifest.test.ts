@@ -23,7 +23,9 @@ const manifestOf = (required: Needs, optional?: Needs, name = 'weather'): AgentM
 });
 
 /** What allows say is what manifests may say, but for networks by number. */
-const needsOf = ({ allow: { identity: _identity, network: { cidrs: _cidrs, forwards: _forwards, ...network } = {}, ...allow } = {} }: Spec): Needs => ({
+const needsOf = ({
+  allow: { identity: _identity, network: { cidrs: _cidrs, forwards: _forwards, ...network } = {}, ...allow } = {},
+}: Spec): Needs => ({
   ...allow,
   network,
 });

@@ -2,7 +2,8 @@
 import { createDecider, type Decider } from '../decide/decider.ts';
 import type { HttpRequest } from '../decide/egress.ts';
 import { judge } from '../decide/judge.ts';
-import { hostRule, switches } from '../document/prepare.ts';
+import { hostRule } from '../document/network-rules.ts';
+import { switches } from '../document/prepare.ts';
 import type { HostEntry } from '../document/schema.ts';
 import { expandPath, parsePathText } from '../document/variables.ts';
 import type { EffectivePolicy, Explanation, HostRule, PathVariables, RuleOrigin } from '../effective.ts';
