@@ -29,11 +29,9 @@ export const nameFor = (program: string): string => {
 
 /** What a person reads, and what all of it rests on. */
 export const reportLines = ({ learned, files, hosts }: Heard, refused: number, { withheld }: LocalProposal): string[] => {
-  const denied = [
-    ...hosts
-      .filter(({ verdict }) => verdict === 'denied')
-      .map(({ host, port, code, count }) => `network  ${host}:${port} ${code ?? ''} (${count})`),
-  ];
+  const denied = hosts
+    .filter(({ verdict }) => verdict === 'denied')
+    .map(({ host, port, code, count }) => `network  ${host}:${port} ${code ?? ''} (${count})`);
   const { recorder, complete, why } = learned.files;
   return [
     `learned from ${learned.run}, which was contained like any run:`,

@@ -221,6 +221,7 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
             unwanted = true;
             run?.kill('killed');
             break;
+          default: // answered by the conversations around this one
         }
       },
       onInput: input.take,

@@ -30,7 +30,7 @@ export const createCounted = (report: (event: NewEvent) => void, clock: () => nu
     const count = kept.waiting;
     kept.waiting = 0;
     kept.toldAt = clock();
-    report({ ...kept.event, count } as Countable);
+    report({ ...kept.event, count });
   };
   return {
     add: (event) => {
@@ -39,7 +39,7 @@ export const createCounted = (report: (event: NewEvent) => void, clock: () => nu
       const key = JSON.stringify(event);
       const known = of.get(key);
       if (known !== undefined) return void (known.waiting += 1);
-      if (of.size >= MOST) return report({ ...event, count: 1 } as Countable);
+      if (of.size >= MOST) return report({ ...event, count: 1 });
       const kept = { event, waiting: 1, toldAt: 0 };
       of.set(key, kept);
       tell(kept);

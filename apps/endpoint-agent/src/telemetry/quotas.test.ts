@@ -104,7 +104,7 @@ describe('the counts', () => {
               tend();
               continue;
             }
-            sent[step.kind as keyof typeof sent] += 1;
+            sent[step.kind] += 1;
             report(step.kind === 'egress' ? egress(step.run) : step.kind === 'refused' ? refused(step.run) : ended(step.run));
           }
           pass(600_000);
