@@ -39,7 +39,7 @@ interface Asked {
 }
 
 const offline = (): CordonError =>
-  new CordonError('identity.offline', 'this device is not connected to its control plane, which makes the tokens: try again', {
+  new CordonError('identity.offline', 'this device is not connected to a control plane that makes tokens for runs: try again', {
     retryable: true,
   });
 

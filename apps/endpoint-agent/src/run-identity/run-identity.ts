@@ -39,8 +39,6 @@ export interface RunIdentityOptions extends Omit<ExchangeOptions, 'org' | 'devic
 export interface RunIdentity {
   /** @throws CordonError `identity.*`, `host.invalid`, or the control plane's own code */
   tokenFor(live: LiveRun, audience: string, delivery: Delivery): Promise<GivenToken>;
-  /** Which of the hosts may receive the identity of this run now, by their canonical names. */
-  receivers(live: LiveRun): ReadonlySet<string>;
   onFrame(frame: Extract<DownFrame, { type: 'welcome' | 'token.reply' }>): void;
   /** A conversation in which a run may also ask for its own tokens. */
   answering(converse: Converse): Converse;
@@ -73,7 +71,8 @@ export const createRunIdentity = (options: RunIdentityOptions): RunIdentity => {
     rates.set(top, take);
     if (!take()) throw new CordonError('identity.rate', 'this run asks for too many tokens: keep one until it ends', { retryable: true });
   };
-  const receivers = (live: LiveRun): ReadonlySet<string> => new Set(effectiveOf(state(), live).identity.map(({ host }) => host));
+  const mayReceive = (live: LiveRun, audience: string): boolean =>
+    effectiveOf(state(), live).identity.some(({ host }) => audienceOf(host) === audience);
 
   const make = async (live: LiveRun, audience: string, delivery: Delivery): Promise<Made> => {
     requireRate(live);
@@ -100,7 +99,7 @@ export const createRunIdentity = (options: RunIdentityOptions): RunIdentity => {
   };
   const tokenFor: RunIdentity['tokenFor'] = async (live, audience, delivery) => {
     requireLive(live);
-    if (![...receivers(live)].some((host) => audienceOf(host) === audience))
+    if (!mayReceive(live, audience))
       throw new CordonError(
         'identity.audience',
         `no policy lets ${audience} receive the identity of this run: its owner adds the host under allow, identity, hosts`,
@@ -134,7 +133,6 @@ export const createRunIdentity = (options: RunIdentityOptions): RunIdentity => {
   };
   return {
     tokenFor,
-    receivers,
     onFrame: (frame) => (frame.type === 'welcome' ? exchange.onWelcome(frame.nonce) : exchange.onReply(frame)),
     answering: (converse) => (caller) => {
       const inner = converse(caller);
