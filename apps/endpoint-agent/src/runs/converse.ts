@@ -44,6 +44,10 @@ export interface Services {
 type RunRequest = Extract<Request, { op: 'run' }>;
 type WhyRequest = Extract<Request, { op: 'why' }>;
 
+/** What is answered here; the rest by the conversations around this one. */
+const OWN = ['run', 'why', 'status', 'rotate-key', 'environment', 'resize', 'signal'] as const;
+const isOwn = (request: Request): request is Extract<Request, { op: (typeof OWN)[number] }> => OWN.some((op) => op === request.op);
+
 /** What may be asked from inside a run. */
 const INSIDE: readonly Request['op'][] = ['run', 'status', 'environment', 'resize', 'signal'];
 
@@ -195,6 +199,7 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
       onRequest: (request) => {
         if (parent !== undefined && !INSIDE.includes(request.op))
           throw new CordonError('local.inside', `${request.op} is not for runs: ask outside`);
+        if (!isOwn(request)) return;
         switch (request.op) {
           case 'run':
             if (running) return;
@@ -221,7 +226,6 @@ export const createConversation = (services: Services): ((caller: Caller) => Con
             unwanted = true;
             run?.kill('killed');
             break;
-          default: // answered by the conversations around this one
         }
       },
       onInput: input.take,
