@@ -13,7 +13,7 @@ export interface Survey {
 }
 
 /** Entries of folders. A larger workspace is looked at as far as that goes. */
-const MOST = 2000;
+const MOST = 1000;
 const DEEPEST = 5;
 const MOST_IN_ONE = 256;
 /** Folders that hold very much and nothing that is looked for. */
@@ -26,12 +26,16 @@ const TAILS = Map.groupBy(
   (tail) => tail.split('/')[0] ?? '',
 );
 
-const entriesOf = (folder: string): fs.Dirent[] => {
+/** Not more of one folder than that, however many lie in it. */
+const entriesOf = (folder: string, most: number): fs.Dirent[] => {
+  const entries: fs.Dirent[] = [];
   try {
-    return fs.readdirSync(folder, { withFileTypes: true });
+    using open = fs.opendirSync(folder, { bufferSize: 128 });
+    for (let entry = open.readSync(); entry !== null && entries.length < most; entry = open.readSync()) entries.push(entry);
   } catch {
-    return []; // gone, or not this account's to look into
+    return entries; // gone, or not this account's to look into
   }
+  return entries;
 };
 
 const markOf = (place: string, left = { entries: MOST_IN_ONE }, depth = 0): string => {
@@ -43,7 +47,8 @@ const markOf = (place: string, left = { entries: MOST_IN_ONE }, depth = 0): stri
   }
   if (stat === undefined) return '';
   if (!stat.isDirectory()) return `${stat.ino}:${stat.size}:${stat.mode}:${stat.ctimeMs}`;
-  const inside = entriesOf(place).filter(() => left.entries-- > 0);
+  const inside = entriesOf(place, left.entries);
+  left.entries -= inside.length;
   const marks = depth > 2 ? [] : inside.map(({ name }) => `${name}=${markOf(path.join(place, name), left, depth + 1)}`);
   return `${stat.ino}(${marks.sort().join()})`;
 };
@@ -59,7 +64,7 @@ export const survey = (folders: readonly string[], most = MOST): Survey => {
   let left = most;
   for (let at = waiting.shift(); at !== undefined && left > 0; at = waiting.shift()) {
     const { folder, depth } = at;
-    for (const entry of entriesOf(folder)) {
+    for (const entry of entriesOf(folder, Math.min(left, MOST_IN_ONE))) {
       left -= 1;
       const place = path.join(folder, entry.name);
       if (entry.isSocket()) sockets.add(place);
