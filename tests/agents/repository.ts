@@ -57,17 +57,16 @@ export const worksInAMaliciousRepository = (sceneOf: () => Scene): void => {
       expect(log).toBe('agent build\nauthor first\n');
     });
 
-    it.each(['instructions', 'hook', 'build'])(
+    it.each(['settings', 'instructions', 'hook', 'build'])(
       'has its %s run, which get at nothing outside, and at no hook and no configuration',
       (who) => {
         const log = fs.readFileSync(path.join(workspace, 'attempts.log'), 'utf8');
         const outcomes = log.split('\n').flatMap((line) => (line.startsWith(`${who} `) ? [line.slice(who.length + 1)] : []));
         expect(outcomes).toEqual([
           'ran got',
-          ...['credential', 'upload', 'direct', 'outside', 'hook', 'hook-over', 'config'].map((what) => `${what} failed`),
+          ...['credential', 'upload', 'direct', 'outside', 'hook', 'hook-over', 'config', 'agent'].map((what) => `${what} failed`),
           // Where nothing was, something can be made: that is told, below.
           'editor got',
-          'agent got',
         ]);
       },
     );
@@ -81,20 +80,20 @@ export const worksInAMaliciousRepository = (sceneOf: () => Scene): void => {
     });
 
     it('is told of what it planted in the workspace: to the person at once, and to the admin', async () => {
-      const planted = ['.claude', '.vscode'].map((name) => path.join(workspace, name));
+      const planted = [path.join(workspace, '.vscode')];
       for (const place of planted) expect(run.stderr).toContain(`${place} was made or changed during the run`);
-      const found = await until('both findings arrive', 30_000, async () => {
+      const found = await until('the finding arrives', 30_000, async () => {
         const events = await sceneOf().events(agent, since, 'kind=run.finding');
         return events.length >= planted.length ? events : undefined;
       });
       expect(found.map(({ target }) => target).sort()).toEqual(planted);
     });
 
-    it('is seen when it calls its author: from its instructions, its hook and its build script', async () => {
+    it('is seen when it calls its author: from its settings, its instructions, its hook and its build script', async () => {
       const target = `${EVIL_HOST}:${sceneOf().evil.port}`;
       const denied = await until('the denials arrive', 30_000, async () => {
         const events = (await sceneOf().events(agent, since, 'kind=egress&verdict=denied')).filter((event) => event.target === target);
-        return events.length >= 3 ? events : undefined;
+        return events.length >= 4 ? events : undefined;
       });
       expect(new Set(denied.map(({ run: id }) => id)).size).toBe(1);
     });
