@@ -208,6 +208,9 @@ describe('the token of a run', () => {
 });
 
 describe('there is no token', () => {
+  /** One for all of these: what is refused costs it nothing. */
+  let shared: Promise<Device> | undefined;
+
   it.each<readonly [what: string, change: (run: string) => Partial<RunStatement>, code: string]>([
     ['for a run that was not reported', () => ({ run: runId() }), 'identity.run-unknown'],
     ['for a run inside one that was not reported', (run) => ({ run, parents: [runId()] }), 'identity.run-other'],
@@ -224,7 +227,7 @@ describe('there is no token', () => {
     ['that was made long ago', (run) => ({ run, at: new Date(Date.now() - 600_000).toISOString() }), 'run-statement.time'],
     ['of another organisation', (run) => ({ run, org: 'org_other' }), 'run-statement.org'],
   ])('%s', async (_what, change, code) => {
-    const device = await join();
+    const device = await (shared ??= join());
     const run = runId();
     await device.report(began(run));
     expect(codeOf(await device.ask(change(run)))).toBe(code);
