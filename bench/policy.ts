@@ -127,7 +127,7 @@ const recomputing = (count: number): readonly Round[] => {
     pair(
       1,
       () => {
-        const place = placer(assignments);
+        const place = placer({ assignments, exceptions: [] });
         return devices.map((groups) => place(groups).key);
       },
       () => Map.groupBy(devices, (groups) => groups.join('\n')),

@@ -19,6 +19,7 @@ import { registerEnrollmentTokens } from './enrollment/routes.ts';
 import { registerEnroll } from './enrollment/device-routes.ts';
 import { Refusal, registerErrors } from './errors.ts';
 import { registerExceptionRequests } from './exception-requests/routes.ts';
+import { registerExceptions } from './exceptions/routes.ts';
 import { registerGateway } from './gateway/routes.ts';
 import { registerGroupMembers } from './groups/member-routes.ts';
 import { registerGroups } from './groups/routes.ts';
@@ -52,6 +53,7 @@ const ADMIN_FEATURES: readonly Feature[] = [
   registerGroupRules,
   registerPolicies,
   registerAssignments,
+  registerExceptions,
   registerProposals,
   registerPublishing,
   registerOrders,

@@ -40,6 +40,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
   device_order: 'SELECT INSERT UPDATE',
   device_status: 'SELECT INSERT UPDATE',
   enrollment_token: 'SELECT INSERT UPDATE',
+  exception_grant: 'SELECT INSERT UPDATE',
   exception_request: 'SELECT INSERT UPDATE',
   former_key: 'SELECT INSERT',
   group_member: 'SELECT INSERT UPDATE DELETE',

@@ -14,6 +14,7 @@ const READ = [
   'telemetry.read',
   'inventory.read',
   'requests.read',
+  'exceptions.read',
   'checkpoints.read',
 ] as const;
 const WRITE = [
@@ -22,6 +23,7 @@ const WRITE = [
   'groups.write',
   'policies.write',
   'assignments.write',
+  'exceptions.write',
   'changes.propose',
   'changes.approve',
   'changes.publish',
@@ -40,14 +42,14 @@ export type DevicePermission = 'device' | 'public';
 /**
  * - author writes policies and where they apply, and proposes them; approver and owner put them in force; gitops does both for a repository. Who may bring
  *   an approval's signatures is here; whether they count is for the approver's key and the signer.
- * - operator runs the fleet (enrollment, groups, revocation); helpdesk looks and adds devices; auditor only looks, everywhere.
+ * - operator runs the fleet (enrollment, groups, revocation); helpdesk looks, adds devices and drafts exceptions; auditor only looks, everywhere.
  * - verifier is for programs of others that take tokens of runs: it asks whether one still counts, and nothing else.
  */
 const GRANTED: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   owner: new Set(PERMISSIONS),
-  author: new Set([...READ, 'policies.write', 'assignments.write', 'changes.propose']),
+  author: new Set([...READ, 'policies.write', 'assignments.write', 'exceptions.write', 'changes.propose']),
   approver: new Set([...READ, 'changes.propose', 'changes.approve', 'changes.publish', 'audit.read']),
-  operator: new Set([...READ, 'devices.write', 'enrollment.write', 'groups.write', 'changes.propose']),
+  operator: new Set([...READ, 'devices.write', 'enrollment.write', 'groups.write', 'exceptions.write', 'changes.propose']),
   helpdesk: new Set([
     'devices.read',
     'enrollment.read',
@@ -59,6 +61,8 @@ const GRANTED: Readonly<Record<Role, ReadonlySet<Permission>>> = {
     'telemetry.read',
     'inventory.read',
     'requests.read',
+    'exceptions.read',
+    'exceptions.write',
   ]),
   auditor: new Set([...READ, 'audit.read', 'tokens.read']),
   gitops: new Set([

@@ -22,6 +22,7 @@ const NO_DELETE = [
   'exception_request',
   'policy',
   'change_set',
+  'exception_grant',
   'proposal',
   'cohort',
   'telemetry_cursor',

@@ -5,6 +5,7 @@ import { appendAudit } from '../audit/audit.ts';
 import { actorOf } from '../auth/guard.ts';
 import type { Feature } from '../context.ts';
 import { conflict, notFound, onDuplicate } from '../errors.ts';
+import { countExceptions } from '../exceptions/exceptions.ts';
 import { newId } from '../ids.ts';
 import { ById, checkMatch, etagOf, Page, PageQuery, pageOf, requireMatch } from '../paging.ts';
 import { isInForce } from '../publishing/in-force.ts';
@@ -182,8 +183,9 @@ export const registerGroups: Feature = (app, context) => {
         const group = await requireOwnGroup(tx, id);
         checkMatch(request.headers['if-match'], group.version);
         const { assignments, tokens } = await countUses(tx, id, at);
-        if (assignments > 0 || inForce)
-          throw conflict('group.in-use', `"${group.name}" has assignments, or had some at the last publish: remove them and publish first`);
+        const exceptions = await countExceptions(tx, id, at);
+        if (assignments + exceptions > 0 || inForce)
+          throw conflict('group.in-use', `"${group.name}" has assignments or exceptions, or had some at the last publish: remove them and publish first`);
         if (tokens > 0) throw conflict('group.in-use', `${tokens} enrollment tokens put devices into "${group.name}": revoke them first`);
         await deleteGroup(tx, id);
         await appendAudit(tx, {

@@ -1,15 +1,20 @@
-/** How many devices get other policies when one snapshot takes the place of another. Pure. */
-import { assignmentsOf, type Snapshot } from '../publishing/cohorts.ts';
+/** How many devices get something else when one snapshot takes the place of another. Pure. */
+import { placer, type Snapshot } from '../publishing/cohorts.ts';
 
-/** Policies and revisions that devices of these groups get, as one text. */
-const policiesOf = ({ policies, assignments }: Snapshot, groups: ReadonlySet<string>): string => {
-  const chosen = new Set(assignmentsOf(groups, assignments));
-  const given = new Set(assignments.filter(({ id }) => chosen.has(id)).map(({ policyId }) => policyId));
-  return policies
-    .filter(({ id }) => given.has(id))
-    .map(({ id, revision }) => `${id}@${revision}`)
-    .sort()
-    .join(' ');
+/** Policies with their revisions, and exceptions, that devices of these groups get, as one text. */
+const givenBy = (snapshot: Snapshot): ((groups: readonly string[]) => string) => {
+  const place = placer(snapshot);
+  const { policies, assignments, exceptions } = snapshot;
+  return (groups) => {
+    const chosen = new Set(place(groups).assignments);
+    const given = new Set(assignments.filter(({ id }) => chosen.has(id)).map(({ policyId }) => policyId));
+    return [
+      ...policies.filter(({ id }) => given.has(id)).map(({ id, revision }) => `${id}@${revision}`),
+      ...exceptions.filter(({ id }) => chosen.has(id)).map(({ id }) => id),
+    ]
+      .sort()
+      .join(' ');
+  };
 };
 
 /** @param counts devices by their combination of groups */
@@ -17,7 +22,7 @@ export const affected = (
   before: Snapshot,
   after: Snapshot,
   counts: readonly { readonly groups: readonly string[]; readonly devices: number }[],
-): number =>
-  counts
-    .filter(({ groups }) => policiesOf(before, new Set(groups)) !== policiesOf(after, new Set(groups)))
-    .reduce((sum, { devices }) => sum + devices, 0);
+): number => {
+  const [was, is] = [givenBy(before), givenBy(after)];
+  return counts.filter(({ groups }) => was(groups) !== is(groups)).reduce((sum, { devices }) => sum + devices, 0);
+};

@@ -6,7 +6,7 @@ import type { TrustedRoot } from '@cordon/policy/trust/root.ts';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { Snapshot } from '../publishing/cohorts.ts';
+import { EMPTY_SNAPSHOT, type Snapshot } from '../publishing/cohorts.ts';
 import { affected } from './affected.ts';
 import {
   approvalJws,
@@ -48,6 +48,7 @@ const snapshot: Snapshot = {
     assignment('asg_1', 'pol_a', 'grp_all'),
     assignment('asg_2', 'pol_a', 'grp_laptops', 'exclude'),
   ],
+  exceptions: [],
 };
 const groups = new Map<string, FrozenGroup>([
   ['grp_servers', { membership: 'listed', devices: ['dev_2', 'dev_1'] }],
@@ -85,7 +86,7 @@ describe('a draft that is frozen', () => {
           const named = new Map(
             entries.map(([id, group]) => [id, { ...group, devices: turned ? group.devices.toReversed() : group.devices }]),
           );
-          const again = freeze({ policies, assignments }, digestOf, named);
+          const again = freeze({ policies, assignments, exceptions: [] }, digestOf, named);
           expect(targetDigest(again.target)).toBe(targetDigest(frozen.target));
           expect(again.lists).toEqual(frozen.lists);
         },
@@ -168,6 +169,6 @@ describe('a proposal', () => {
     };
     expect(affected(snapshot, snapshot, counts)).toBe(0);
     expect(affected(snapshot, revised, counts)).toBe(16);
-    expect(affected({ policies: [], assignments: [] }, snapshot, counts)).toBe(16);
+    expect(affected(EMPTY_SNAPSHOT, snapshot, counts)).toBe(16);
   });
 });

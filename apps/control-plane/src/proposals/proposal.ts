@@ -49,11 +49,12 @@ const membersOf = (group: string, { membership, devices }: FrozenGroup): TargetG
  * @throws CordonError publish.document-missing, publish.too-large
  */
 export const freeze = (
-  { policies, assignments }: Snapshot,
+  { policies, assignments, exceptions }: Snapshot,
   digestOf: (policy: string, revision: number) => string | undefined,
   groups: ReadonlyMap<string, FrozenGroup>,
 ): Frozen => {
-  const named = [...groups].filter(([id]) => assignments.some(({ groupId }) => groupId === id));
+  const used = new Set([...assignments, ...exceptions].map(({ groupId }) => groupId));
+  const named = [...groups].filter(([id]) => used.has(id));
   const target: Target = {
     format: 'cordon-target/1',
     policies: inOrder(
@@ -76,6 +77,12 @@ export const freeze = (
       named.map(([id, group]) => membersOf(id, group)),
       ({ group }) => group,
     ),
+    ...(exceptions.length > 0 && {
+      exceptions: inOrder(
+        exceptions.map(({ id, name, expiresAt, change, groupId }) => ({ id, name, expiresAt, change, group: groupId })),
+        ({ id }) => id,
+      ),
+    }),
   };
   if (!isTarget.Check(target))
     throw new CordonError(

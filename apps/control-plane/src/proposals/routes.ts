@@ -34,10 +34,10 @@ const propose = async (
 ): Promise<StoredProposal> => {
   const { prisma, clock, organisation } = context;
   return prisma.$transaction(async (tx) => {
-    const { draft, inForce } = await draftAndForce(tx);
+    const { draft, inForce } = await draftAndForce(tx, clock());
     const { approved } = (await readApproved(tx, context)).standing;
     const digests = await readDigests(tx, draft.policies);
-    const groups = await readGroups(tx, [...new Set(draft.assignments.map(({ groupId }) => groupId))]);
+    const groups = await readGroups(tx, [...new Set([...draft.assignments, ...draft.exceptions].map(({ groupId }) => groupId))]);
     const { target, lists } = freeze(draft, (policy, revision) => digests.get(`${policy}@${revision}`), groups);
     const now = clock();
     const from = approved === undefined ? null : { digest: approved.digest, serial: approved.serial };
@@ -73,7 +73,7 @@ const sign = async (context: Context, id: string, jws: string, actor: string): P
   const { prisma, clock } = context;
   const root = await newestRoot(context);
   return prisma.$transaction(async (tx) => {
-    await draftAndForce(tx);
+    await draftAndForce(tx, clock());
     const proposal = await requireProposal(tx, id);
     const at = clock();
     requireOpen(proposal, at);
@@ -109,8 +109,10 @@ const detailOf = async (context: Context, told: Told, proposal: StoredProposal):
   );
   const byDigest = new Map(documents.map(({ digest, document }) => [digest, document]));
   const old = before && { target: before.target, lists: before.lists };
-  const named = [proposal.before, proposal.snapshot].flatMap(({ assignments }) => assignments.map(({ groupId }) => groupId));
-  const changes = told.get(id) ?? showChanges(consequencesOf(old, { target, lists }, (digest) => byDigest.get(digest)));
+  const named = [proposal.before, proposal.snapshot].flatMap(({ assignments, exceptions }) =>
+    [...assignments, ...exceptions].map(({ groupId }) => groupId),
+  );
+  const changes = told.get(id) ?? showChanges(consequencesOf(old, { target, lists }, (digest) => byDigest.get(digest), clock()));
   told.set(id, changes);
   const [oldest] = told.keys();
   if (told.size > MAX_TOLD && oldest !== undefined) told.delete(oldest);

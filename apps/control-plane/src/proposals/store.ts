@@ -3,7 +3,7 @@ import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
 import type { Tx } from '../context.ts';
 import type { Prisma, PrismaClient, Proposal, ProposalSignature } from '../db/generated/client.ts';
 import { after } from '../paging.ts';
-import type { Snapshot } from '../publishing/cohorts.ts';
+import { snapshotIn, type Snapshot } from '../publishing/cohorts.ts';
 import type { FrozenGroup, Lists, StoredSignature } from './proposal.ts';
 
 export interface StoredProposal extends Omit<Proposal, 'snapshot' | 'before' | 'target' | 'lists'> {
@@ -24,8 +24,8 @@ const typed = (row: (Proposal & { signatures: ProposalSignature[] }) | null): St
     ? undefined
     : {
         ...row,
-        snapshot: row.snapshot as object as Snapshot,
-        before: row.before as object as Snapshot,
+        snapshot: snapshotIn(row.snapshot as object as Snapshot),
+        before: snapshotIn(row.before as object as Snapshot),
         target: row.target as object as Target,
         lists: row.lists as object as Lists,
       };
@@ -114,7 +114,7 @@ export const findByTarget = async (tx: Tx, epoch: number, digest: string): Promi
     })
   ).flatMap((row) => typed(row) ?? []);
 
-/** Groups that a snapshot names, with the devices of listed ones. */
+/** Groups that a snapshot names, with the devices of listed ones; a device is a group of itself. */
 export const readGroups = async (tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, FrozenGroup>> => {
   const rows = await tx.$queryRaw<{ id: string; membership: string; devices: string[] }[]>`
     SELECT g.id, g.membership, coalesce(m.devices, '{}') AS devices FROM device_group g
@@ -122,7 +122,8 @@ export const readGroups = async (tx: Tx, ids: readonly string[]): Promise<Readon
       SELECT gm.group_id, array_agg(gm.device_id ORDER BY gm.device_id) AS devices FROM group_member gm JOIN device d ON d.id = gm.device_id
       WHERE d.revoked_at IS NULL GROUP BY gm.group_id
     ) m ON m.group_id = g.id AND g.membership = 'listed'
-    WHERE g.id = ANY(${[...ids]}::text[])`;
+    WHERE g.id = ANY(${[...ids]}::text[])
+    UNION ALL SELECT id, 'listed', ARRAY[id] FROM device WHERE id = ANY(${[...ids]}::text[]) AND revoked_at IS NULL`;
   return new Map(rows.map(({ id, membership, devices }) => [id, { membership, devices }]));
 };
 
@@ -165,7 +166,10 @@ export const readNames = async (
     Object.fromEntries(rows.map(({ id, name }) => [id, name]));
   return {
     policies: named(await prisma.policy.findMany({ where: { id: { in: [...policies] } }, select })),
-    groups: named(await prisma.group.findMany({ where: { id: { in: [...groups] } }, select })),
+    groups: {
+      ...named(await prisma.group.findMany({ where: { id: { in: [...groups] } }, select })),
+      ...named(await prisma.device.findMany({ where: { id: { in: [...groups] } }, select })),
+    },
   };
 };
 
@@ -176,7 +180,9 @@ export const countByGroups = async (
 ): Promise<{ groups: readonly string[]; devices: number }[]> => {
   const rows = await prisma.$queryRaw<{ groups: string | null; devices: number }[]>`
     SELECT m.groups, count(*)::int AS devices FROM device d LEFT JOIN (
-      SELECT device_id, string_agg(group_id, ',' ORDER BY group_id) AS groups FROM group_member WHERE group_id = ANY(${[...groups]}::text[]) GROUP BY device_id
+      SELECT device_id, string_agg(group_id, ',' ORDER BY group_id) AS groups FROM (
+        SELECT device_id, group_id FROM group_member UNION ALL SELECT id, id FROM device WHERE id = ANY(${[...groups]}::text[])
+      ) own WHERE group_id = ANY(${[...groups]}::text[]) GROUP BY device_id
     ) m ON m.device_id = d.id WHERE d.revoked_at IS NULL GROUP BY m.groups`;
   return rows.map(({ groups: joined, devices }) => ({ groups: joined === null ? [] : joined.split(','), devices }));
 };

@@ -13,7 +13,14 @@ import { readBundles, readDocuments, writeBundle } from './store.ts';
 export const MANIFEST_LIFETIME_MS = 30 * 86_400_000;
 
 /** What a device's verification accepts (packages/policy, trust/verify.ts), less some room. */
-const MOST = { policies: 1000, reasons: 1000, bundle: 1_900_000, manifest: 60_000, frame: MAX_FRAME_DOWN - 65_536 } as const;
+const MOST = {
+  policies: 1000,
+  exceptions: 1000,
+  reasons: 1000,
+  bundle: 1_900_000,
+  manifest: 60_000,
+  frame: MAX_FRAME_DOWN - 65_536,
+} as const;
 
 /** Of the bundle without policies: nothing may be launched under it. */
 export const EMPTY_BUNDLE = sha256Hex(bundleBytes({ format: 'cordon-bundle/1', language: 'cordon/v1', policies: [], exceptions: [] }));
@@ -26,8 +33,9 @@ const refuseTooLarge = (what: string, size: number, most: number): void => {
     );
 };
 
-const checkSize = ({ policies }: BundleContent, text: string, manifest: BundleManifest): void => {
+const checkSize = ({ policies, exceptions }: BundleContent, text: string, manifest: BundleManifest): void => {
   refuseTooLarge('policies', policies.length, MOST.policies);
+  refuseTooLarge('exceptions', exceptions.length, MOST.exceptions);
   refuseTooLarge('assignments of one policy', Math.max(0, ...policies.map(({ because }) => because.length)), MOST.reasons);
   refuseTooLarge('bytes of the policies', Buffer.byteLength(text), MOST.bundle);
   refuseTooLarge('bytes of the manifest', Math.ceil((Buffer.byteLength(JSON.stringify(manifest)) * 4) / 3), MOST.manifest);

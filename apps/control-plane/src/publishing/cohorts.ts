@@ -1,8 +1,10 @@
 /** Which assignments reach a device, which devices are therefore alike (a cohort), and what a cohort's bundle holds. Pure. */
 import { including } from '@cordon/policy/approval/assigned.ts';
 import type { AppliedPolicy, Because, BundleContent } from '@cordon/policy/effective.ts';
+import type { Exception, ExceptionTerms } from '@cordon/policy/document/exception.ts';
 import type { PolicyDocument } from '@cordon/policy/document/schema.ts';
 import { CordonError } from '@cordon/policy/errors.ts';
+import { canonicalJson } from '@cordon/policy/trust/canonical-json.ts';
 import { sha256Hex } from '@cordon/policy/trust/digest.ts';
 
 export interface PublishedAssignment {
@@ -21,13 +23,25 @@ export interface PublishedPolicy {
   readonly revision: number;
 }
 
+/** A device is a group of itself: then `groupId` is its id. */
+export interface PublishedException extends ExceptionTerms {
+  readonly groupId: string;
+  readonly groupName: string;
+  readonly everyone: boolean;
+}
+
 /** What a change set puts in force. Immutable once published; documents are found by policy and revision. */
 export interface Snapshot {
   readonly policies: readonly PublishedPolicy[];
   readonly assignments: readonly PublishedAssignment[];
+  readonly exceptions: readonly PublishedException[];
 }
 
-export const EMPTY_SNAPSHOT: Snapshot = { policies: [], assignments: [] };
+/** As it was stored: what is older than exceptions has none. */
+export type StoredSnapshot = Omit<Snapshot, 'exceptions'> & Partial<Pick<Snapshot, 'exceptions'>>;
+export const snapshotIn = ({ policies, assignments, exceptions = [] }: StoredSnapshot): Snapshot => ({ policies, assignments, exceptions });
+
+export const EMPTY_SNAPSHOT: Snapshot = { policies: [], assignments: [], exceptions: [] };
 
 /**
  * The including assignments of a device in these groups, sorted by id. Exclusion wins: a policy that any exclusion names is not got,
@@ -40,25 +54,37 @@ export const assignmentsOf = (groups: ReadonlySet<string>, assignments: readonly
     .sort();
 };
 
-/** Stable across revisions: only the set of assignments counts. */
-export const cohortKey = (assignments: readonly string[]): string => sha256Hex(assignments.toSorted().join('\n'));
+/** Stable across revisions: only the set of assignments and exceptions counts. */
+export const cohortKey = (given: readonly string[]): string => sha256Hex(given.toSorted().join('\n'));
 
-/** Devices are placed by their groups; equal groups are judged once, and only the assignments that reach one of the groups are looked at. */
-export const placer = (
-  assignments: readonly PublishedAssignment[],
-): ((groups: readonly string[]) => { readonly key: string; readonly assignments: readonly string[] }) => {
-  const known = new Map<string, { key: string; assignments: readonly string[] }>();
-  const everyone = assignments.filter((assignment) => assignment.everyone);
-  const byGroup = Map.groupBy(
-    assignments.filter((assignment) => !assignment.everyone),
+const byGroup = <T extends { readonly groupId: string; readonly everyone: boolean }>(items: readonly T[]) => {
+  const everyone = items.filter((item) => item.everyone);
+  const groups = Map.groupBy(
+    items.filter((item) => !item.everyone),
     ({ groupId }) => groupId,
   );
+  return (own: ReadonlySet<string>): readonly T[] => [...everyone, ...[...own].flatMap((group) => groups.get(group) ?? [])];
+};
+
+/**
+ * Devices are placed by their groups; equal groups are judged once, and only what reaches one of the groups is looked at.
+ * @returns `assignments`: ids of assignments and of exceptions
+ */
+export const placer = ({
+  assignments,
+  exceptions,
+}: Pick<Snapshot, 'assignments' | 'exceptions'>): ((groups: readonly string[]) => {
+  readonly key: string;
+  readonly assignments: readonly string[];
+}) => {
+  const known = new Map<string, { key: string; assignments: readonly string[] }>();
+  const [assigned, excepted] = [byGroup(assignments), byGroup(exceptions)];
   return (groups) => {
     const name = groups.join('\n');
     const found = known.get(name);
     if (found !== undefined) return found;
     const own = new Set(groups);
-    const set = assignmentsOf(own, [...everyone, ...[...own].flatMap((group) => byGroup.get(group) ?? [])]);
+    const set = [...assignmentsOf(own, assigned(own)), ...excepted(own).map(({ id }) => id)].sort();
     const place = { key: cohortKey(set), assignments: set };
     known.set(name, place);
     return place;
@@ -66,7 +92,8 @@ export const placer = (
 };
 
 /**
- * The bundle of a cohort: each policy once, with every assignment that brings it. No assignment: no policy, and nothing launches.
+ * The bundle of a cohort: each policy once, with every assignment that brings it, and the exceptions. No assignment: no policy, and nothing launches.
+ * @param assignments ids of assignments and of exceptions
  * @throws CordonError publish.document-missing
  */
 export const contentOf = (
@@ -97,15 +124,28 @@ export const contentOf = (
     format: 'cordon-bundle/1',
     language: 'cordon/v1',
     policies: policies.sort((a, b) => (a.policy < b.policy ? -1 : 1)),
-    exceptions: [],
+    exceptions: snapshot.exceptions
+      .filter(({ id }) => chosen.has(id))
+      .map(({ id, name, expiresAt, change, groupId, groupName }): Exception => ({
+        id,
+        name,
+        expiresAt,
+        change,
+        because: [{ assignment: id, group: groupId, groupName }],
+      }))
+      .sort((a, b) => (a.id < b.id ? -1 : 1)),
   };
 };
 
 /** Whether two snapshots place every device alike; only what is in the policies may differ. */
 export const placesAlike = (a: Snapshot, b: Snapshot): boolean => {
-  const shape = ({ assignments }: Snapshot): string =>
-    assignments
-      .map(({ id, policyId, groupId, groupName, mode, everyone }) => JSON.stringify([id, policyId, groupId, groupName, mode, everyone]))
+  const shape = ({ assignments, exceptions }: Snapshot): string =>
+    [
+      ...assignments.map(({ id, policyId, groupId, groupName, mode, everyone }) =>
+        JSON.stringify([id, policyId, groupId, groupName, mode, everyone]),
+      ),
+      ...exceptions.map((exception) => canonicalJson(exception)),
+    ]
       .sort()
       .join('\n');
   return shape(a) === shape(b);

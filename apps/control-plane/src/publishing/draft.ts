@@ -4,7 +4,7 @@ import { EMPTY_SNAPSHOT, type Snapshot } from './cohorts.ts';
 import { readDraft, readSnapshot, shareLock } from './store.ts';
 
 /** Neither changes until the transaction ends. @throws CordonError publish.too-large */
-export const draftAndForce = async (tx: Tx): Promise<{ readonly draft: Snapshot; readonly inForce: Snapshot }> => {
+export const draftAndForce = async (tx: Tx, now: Date): Promise<{ readonly draft: Snapshot; readonly inForce: Snapshot }> => {
   await shareLock(tx);
-  return { draft: await readDraft(tx), inForce: (await readSnapshot(tx)) ?? EMPTY_SNAPSHOT };
+  return { draft: await readDraft(tx, now), inForce: (await readSnapshot(tx)) ?? EMPTY_SNAPSHOT };
 };

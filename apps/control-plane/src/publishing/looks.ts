@@ -24,7 +24,10 @@ export const createLooks = ({ published, clock }: Context, snapshot: Snapshot, {
     const content = contentOf(assignments, snapshot, ({ id, revision }) => published.documents.get(`${id}@${revision}`));
     const documents = new Map(content.policies.map(({ document }) => [documentDigest(document), document]));
     const revisions = content.policies.map(({ policy, revision, document }) => ({ policy, revision, digest: documentDigest(document) }));
-    const made = { digest: sha256Hex(bundleBytes(content)), held: heldOf(revisions, (digest) => documents.get(digest)) };
+    const made = {
+      digest: sha256Hex(bundleBytes(content)),
+      held: heldOf(revisions, content.exceptions, (digest) => documents.get(digest)),
+    };
     bundles.set(key, made);
     return made;
   };

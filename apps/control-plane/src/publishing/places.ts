@@ -8,7 +8,7 @@ import { loadDocuments } from './bundles.ts';
 import { cohortKey, placer, type Snapshot } from './cohorts.ts';
 import { createLooks } from './looks.ts';
 import type { CohortState } from './published.ts';
-import { readDeviceGroups, writeAwaiting } from './store.ts';
+import { livingExceptions, readDeviceGroups, writeAwaiting } from './store.ts';
 import type { Decision } from './transition.ts';
 
 /** Where a device may be put. */
@@ -46,10 +46,18 @@ const waits = (why: string): string => `${why}: it gets what its groups give whe
 export const decidePlaces = async (tx: Tx, context: Context, { snapshot, approved, only, asked }: Question): Promise<Places> => {
   const { published } = context;
   const { standing } = approved;
-  const groups = [...new Set(snapshot.assignments.filter(({ everyone }) => !everyone).map(({ groupId }) => groupId))];
+  // What was ended or has run out is not in force any more, whatever was published: a device that moves leaves it behind.
+  const living = await livingExceptions(
+    tx,
+    snapshot.exceptions.map(({ id }) => id),
+    context.clock(),
+  );
+  const exceptions = snapshot.exceptions.filter(({ id }) => living.has(id));
+  const named = [...snapshot.assignments, ...exceptions].filter(({ everyone }) => !everyone);
+  const groups = [...new Set(named.map(({ groupId }) => groupId))];
   const devices = await readDeviceGroups(tx, groups, only);
   await loadDocuments(tx, published, snapshot);
-  const place = placer(snapshot.assignments);
+  const place = placer({ assignments: snapshot.assignments, exceptions });
   const look = createLooks(context, snapshot, approved);
   const known = new Set(groups);
   const placement = new Map<string, string | undefined>();

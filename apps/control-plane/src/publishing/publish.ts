@@ -2,6 +2,7 @@
 import { CordonError } from '@cordon/policy/errors.ts';
 import { appendAudit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
+import type { Prisma } from '../db/generated/client.ts';
 import { conflict } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { closeProposals, lostProposal, readApproved } from '../proposals/proposals.ts';
@@ -37,7 +38,7 @@ const putInForce = async (context: Context, wish: Wish, quick: boolean, walkedAt
     {
       decide: (tx) => decidePublish(tx, context, wish, quick),
       record: async (tx, effect, { snapshot, proposal }) => {
-        const { policies, assignments } = snapshot;
+        const { policies, assignments, exceptions } = snapshot;
         const cohorts = new Set(effect.changed.map(({ id }) => id));
         const moved = new Map(effect.moves.map(({ device, cohort }) => [device, cohort]));
         for (const [device, place] of inForce.devices)
@@ -46,6 +47,7 @@ const putInForce = async (context: Context, wish: Wish, quick: boolean, walkedAt
         const content = {
           policies: policies.map((policy) => ({ ...policy })),
           assignments: assignments.map((assignment) => ({ ...assignment })),
+          exceptions: exceptions.map((exception) => JSON.parse(JSON.stringify(exception)) as Prisma.InputJsonObject),
           cohorts: [...cohorts],
         };
         await tx.changeSet.create({

@@ -51,7 +51,7 @@ describe('what is in force, in memory', () => {
   it('forgets bundles and documents that nothing in force needs', () => {
     const published = filled();
     published.bundles.set('old', { text: '', manifest: '', expiresAt: new Date(0) });
-    published.snapshot = { policies: [{ id: 'pol_1', name: 'x', revision: 2 }], assignments: [] };
+    published.snapshot = { policies: [{ id: 'pol_1', name: 'x', revision: 2 }], assignments: [], exceptions: [] };
     const document = { apiVersion: 'cordon/v1', kind: 'ContainmentPolicy', metadata: { name: 'x' }, spec: {} } as const;
     for (const name of ['pol_1@1', 'pol_1@2', 'pol_2@2']) published.documents.set(name, document);
     published.tidy();

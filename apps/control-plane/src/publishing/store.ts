@@ -4,7 +4,14 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import type { Tx } from '../context.ts';
 import type { ChangeSet, PrismaClient } from '../db/generated/client.ts';
 import { after } from '../paging.ts';
-import type { PublishedAssignment, PublishedPolicy, Snapshot } from './cohorts.ts';
+import {
+  snapshotIn,
+  type PublishedAssignment,
+  type PublishedException,
+  type PublishedPolicy,
+  type Snapshot,
+  type StoredSnapshot,
+} from './cohorts.ts';
 
 /** Publishers wait for each other here, in all replicas; readers of a whole state share it. Ends with the transaction. */
 export const lockPublishing = async (tx: Tx): Promise<void> => {
@@ -34,7 +41,7 @@ export const digestAt = async (tx: Tx, epoch: number, number: number): Promise<s
 const MAX_ASSIGNMENTS = 20_000;
 
 /** The draft as it stands: newest revisions of the policies that are assigned, and the assignments. @throws CordonError publish.too-large */
-export const readDraft = async (tx: Tx): Promise<Snapshot> => {
+export const readDraft = async (tx: Tx, now: Date): Promise<Snapshot> => {
   const policies = await tx.$queryRaw<PublishedPolicy[]>`
     SELECT p.id, p.name, max(r.revision) AS revision FROM policy p JOIN policy_revision r ON r.policy_id = p.id
     WHERE p.archived_at IS NULL AND EXISTS (SELECT 1 FROM assignment a WHERE a.policy_id = p.id AND a.mode = 'include')
@@ -48,14 +55,28 @@ export const readDraft = async (tx: Tx): Promise<Snapshot> => {
       'publish.too-large',
       `there are more than ${MAX_ASSIGNMENTS} assignments: assign policies to larger groups instead; nothing was published`,
     );
-  return { policies, assignments };
+  const exceptions = await tx.$queryRaw<PublishedException[]>`
+    SELECT e.id, e.name, to_char(e.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "expiresAt", e.change,
+      e.group_id AS "groupId", coalesce(g.name, d.name) AS "groupName", coalesce(g.kind = 'all', false) AS everyone
+    FROM exception_grant e LEFT JOIN device_group g ON g.id = e.group_id LEFT JOIN device d ON d.id = e.group_id AND d.revoked_at IS NULL
+    WHERE e.ended_at IS NULL AND e.expires_at > ${now} AND (g.id IS NOT NULL OR d.id IS NOT NULL) ORDER BY e.id`;
+  return { policies, assignments, exceptions };
+};
+
+/** Which of these exceptions nobody has ended, and time has not either. */
+export const livingExceptions = async (tx: Tx, ids: readonly string[], now: Date): Promise<ReadonlySet<string>> => {
+  if (ids.length === 0) return new Set();
+  const rows = await tx.$queryRaw<{ id: string }[]>`
+    SELECT id FROM exception_grant WHERE id = ANY(${[...ids]}::text[]) AND ended_at IS NULL AND expires_at > ${now}`;
+  return new Set(rows.map(({ id }) => id));
 };
 
 export const readSnapshot = async (tx: Tx): Promise<Snapshot | undefined> => {
   const rows = await tx.$queryRaw<
-    { content: Snapshot }[]
+    { content: StoredSnapshot }[]
   >`SELECT content FROM change_set WHERE state = 'published' ORDER BY serial DESC LIMIT 1`;
-  return rows[0]?.content;
+  const [row] = rows;
+  return row && snapshotIn(row.content);
 };
 
 export const readDocuments = async (
@@ -77,12 +98,14 @@ export interface DeviceGroups {
   readonly awaiting: string | null;
 }
 
-/** Of every device, or of those named: which of these groups it is a static member of, sorted. */
+/** Of every device, or of those named: which of these groups it is a member of, sorted; it is a group of itself. */
 export const readDeviceGroups = async (tx: Tx, groups: readonly string[], only: readonly string[] | undefined): Promise<DeviceGroups[]> => {
   const rows = await tx.$queryRaw<{ id: string; groups: string | null; revoked: boolean; quarantined: boolean; awaiting: string | null }[]>`
     SELECT d.id, d.revoked_at IS NOT NULL OR d.approved_at IS NULL AS revoked, d.quarantined_at IS NOT NULL AS quarantined, d.awaiting, m.groups
     FROM device d LEFT JOIN (
-      SELECT device_id, string_agg(group_id, ',' ORDER BY group_id) AS groups FROM group_member
+      SELECT device_id, string_agg(group_id, ',' ORDER BY group_id COLLATE "C") AS groups FROM (
+        SELECT device_id, group_id FROM group_member UNION ALL SELECT id, id FROM device WHERE id = ANY(${[...groups]}::text[])
+      ) own
       WHERE group_id = ANY(${[...groups]}::text[]) AND (${only === undefined} OR device_id = ANY(${[...(only ?? [])]}::text[])) GROUP BY device_id
     ) m ON m.device_id = d.id
     WHERE ${only === undefined} OR d.id = ANY(${[...(only ?? [])]}::text[])`;

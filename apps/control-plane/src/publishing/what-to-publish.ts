@@ -3,7 +3,7 @@ import { canonicalJson } from '@cordon/policy/trust/canonical-json.ts';
 import type { Context, Tx } from '../context.ts';
 import { notFound } from '../errors.ts';
 import { approvedWith, readApproved, requirePublishable, type Approved, type StoredProposal } from '../proposals/proposals.ts';
-import { placesAlike, type Snapshot } from './cohorts.ts';
+import { placesAlike, snapshotIn, type Snapshot } from './cohorts.ts';
 import { decidePlaces, type Places } from './places.ts';
 import type { Published } from './published.ts';
 import { anyoneWaits, findChangeSet, readDraft } from './store.ts';
@@ -25,11 +25,10 @@ const sourceOf = async (
 ): Promise<{ readonly snapshot: Snapshot; readonly proposal: StoredProposal | undefined }> => {
   const found = lost ?? (proposal === undefined ? undefined : await requirePublishable(tx, context, proposal));
   if (found !== undefined) return { snapshot: found.snapshot, proposal: found };
-  if (changeSet === undefined) return { snapshot: await readDraft(tx), proposal: undefined };
+  if (changeSet === undefined) return { snapshot: await readDraft(tx, context.clock()), proposal: undefined };
   const earlier = await findChangeSet(tx, changeSet);
   if (earlier === null) throw notFound('change-set', changeSet);
-  const { policies, assignments } = earlier.content;
-  return { snapshot: { policies, assignments }, proposal: undefined };
+  return { snapshot: snapshotIn(earlier.content), proposal: undefined };
 };
 
 const livingCohorts = (published: Published): Set<string> => new Set([...published.devices.values()].flatMap(({ cohort }) => cohort ?? []));

@@ -39,7 +39,7 @@ export const proposeCommand = async (args: readonly string[]): Promise<number> =
   const wayBack = values['way-back'];
   const body = { title: values.title, ...(wayBack !== undefined && { wayBack }) };
   const detail = await createClient(connectionFrom(values)).post('/proposals', body, detailReply);
-  say(...reviewLines(detail, reviewOf(detail)), `approvers sign it with: cordonctl approve ${detail.id} --key FILE`);
+  say(...reviewLines(detail, reviewOf(detail, new Date())), `approvers sign it with: cordonctl approve ${detail.id} --key FILE`);
   return 0;
 };
 
@@ -47,7 +47,7 @@ export const showCommand = async (args: readonly string[]): Promise<number> => {
   const { values, positionals } = parseArgs({ args: [...args], options: CONNECTION_OPTIONS, allowPositionals: true });
   const id = proposalId(positionals, 'cordonctl proposals show ID');
   const detail = await createClient(connectionFrom(values)).get(`/proposals/${id}`, detailReply);
-  say(...reviewLines(detail, reviewOf(detail)));
+  say(...reviewLines(detail, reviewOf(detail, new Date())));
   return 0;
 };
 
@@ -78,7 +78,7 @@ export const approveCommand = async (args: readonly string[]): Promise<number> =
   const client = createClient(connectionFrom(values));
   const detail = await client.get(`/proposals/${id}`, detailReply);
   refuseClosed(detail);
-  const review = reviewOf(detail);
+  const review = reviewOf(detail, new Date());
   say(...reviewLines(detail, review));
   if (!values.yes && !(await confirmed())) {
     say('not signed');

@@ -47,10 +47,11 @@ const detail: ProposalDetail = {
   names: { policies: { pol_1: 'agents' }, groups: { grp_servers: 'servers' } },
   devices: 2,
 };
+const NOW = new Date('2026-06-02T00:00:00.000Z');
 const changed = (change: Partial<ProposalDetail>): ProposalDetail => ({ ...detail, ...change });
 
 describe('what an approver is told', () => {
-  const lines = reviewLines(detail, reviewOf(detail));
+  const lines = reviewLines(detail, reviewOf(detail, NOW));
   const text = lines.join('\n');
 
   it('is who gains what, for each kind of device', () => {
@@ -75,11 +76,50 @@ describe('what an approver is told', () => {
       before: detail.after,
       after: { target: before, lists: { grp_servers: ['dev_1'] } },
     });
-    const said = reviewLines(taken, reviewOf(taken)).join('\n');
+    const said = reviewLines(taken, reviewOf(taken, NOW)).join('\n');
     expect(said).toContain('can only lose power by it');
     expect(said).toContain('nothing launches on them any more');
     expect(said).not.toContain('GAIN');
     expect(said).toContain('    - dev_2');
+  });
+});
+
+describe('an exception', () => {
+  it('is told with its end, for whom it is, and the rule that it suspends', () => {
+    const exceptions: NonNullable<Target['exceptions']> = [
+      {
+        id: 'exc_1',
+        name: 'release',
+        group: 'grp_servers',
+        expiresAt: '2026-06-02T08:00:00.000Z',
+        change: { kind: 'allow', allow: { network: { hosts: [{ host: 'b.example.com' }] } } },
+      },
+      {
+        id: 'exc_2',
+        name: 'gone',
+        group: 'grp_servers',
+        expiresAt: '2026-06-02T08:00:00.000Z',
+        change: { kind: 'suspend', policy: 'pol_1', revision: 9, rule: 'r_000000000000' },
+      },
+    ];
+    const target = { ...after, exceptions };
+    const to = targetDigest(target);
+    const shown = changed({ payload: canonicalJson({ ...payload, to }), after: { ...detail.after, target } });
+    const lines = reviewLines(shown, reviewOf(shown, NOW));
+    expect(lines).toContain(
+      '  + "release" (exc_1) for "servers" (grp_servers) until 2026-06-02T08:00:00.000Z: allows {"network":{"hosts":[{"host":"b.example.com"}]}}',
+    );
+    expect(lines.find((line) => line.includes('exc_2'))).toContain(
+      'suspends rule r_000000000000 of pol_1 revision 9, which is not in force',
+    );
+    expect(lines.join('\n')).toMatch(/\+ network\.host +b\.example\.com/);
+    // Once it has ended it gives nothing, and what it would give is not told as gained.
+    expect(reviewLines(shown, reviewOf(shown, new Date('2026-06-02T08:00:00.000Z'))).join('\n')).not.toMatch(
+      /\+ network\.host +b\.example\.com/,
+    );
+    // One that is changed on the way is not the one that is signed.
+    const forged = changed({ payload: shown.payload, after: { ...shown.after, target: { ...target, exceptions: exceptions.slice(1) } } });
+    expect(() => reviewOf(forged, NOW)).toThrow(expect.objectContaining({ code: 'proposal.mismatch' }));
   });
 });
 
@@ -108,7 +148,7 @@ describe('a change that is the same for several kinds of devices', () => {
       after: { target: now, lists: {} },
       documents: [narrow, wide, other].map((document) => ({ digest: documentDigest(document), document })),
     });
-    const review = reviewOf(both);
+    const review = reviewOf(both, NOW);
     expect(review.consequences.changes).toHaveLength(2);
     const said = reviewLines(both, review);
     expect(said.filter((line) => line.includes('GAIN'))).toHaveLength(1);
@@ -137,6 +177,6 @@ describe('a server that shows something else than it asks to sign', () => {
     ['a payload with more in it', changed({ payload: canonicalJson({ ...payload, more: 1 }) }), 'proposal.mismatch'],
     ['a member twice', changed({ payload: detail.payload.replace('{', '{"epoch":0,') }), 'json.refused'],
   ])('is found out: %s', (_what, shown, code) => {
-    expect(() => reviewOf(shown)).toThrow(expect.objectContaining({ code }));
+    expect(() => reviewOf(shown, NOW)).toThrow(expect.objectContaining({ code }));
   });
 });

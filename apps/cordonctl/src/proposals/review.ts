@@ -38,7 +38,7 @@ const checkSide = (side: TargetSide, digest: string, what: string): void => {
 };
 
 /** @throws CordonError `proposal.mismatch`, `approval.target`, `approval.document-missing` */
-export const reviewOf = ({ payload: text, before, after, documents }: ProposalDetail): Review => {
+export const reviewOf = ({ payload: text, before, after, documents }: ProposalDetail, now: Date): Review => {
   const payload = readPayload(text);
   checkSide(after, payload.to, 'what is to be approved');
   if ((payload.from === null) !== (before === null)) throw mismatch('what was approved before is missing, or is made up');
@@ -47,5 +47,5 @@ export const reviewOf = ({ payload: text, before, after, documents }: ProposalDe
   for (const [digest, document] of known)
     if (documentDigest(document) !== digest) throw mismatch(`the policy ${document.metadata.name} has another digest than is said`);
   const old = before ?? undefined;
-  return { payload, before: old, after, consequences: consequencesOf(old, after, (digest) => known.get(digest)) };
+  return { payload, before: old, after, consequences: consequencesOf(old, after, (digest) => known.get(digest), now) };
 };

@@ -3,6 +3,7 @@ import type { TargetGroup } from '@cordon/policy/approval/approval.ts';
 import type { Audience, TargetSide } from '@cordon/policy/approval/audiences.ts';
 import type { Consequence } from '@cordon/policy/approval/consequences.ts';
 import type { DeltaEntry } from '@cordon/policy/delta/entry.ts';
+import { exceptionLines } from './exception-words.ts';
 import type { Review } from './review.ts';
 import type { ProposalDetail, ProposalSummary } from './wire.ts';
 
@@ -115,6 +116,7 @@ export const reviewLines = (detail: ProposalDetail, { payload, before, after, co
         : `what was approved before may come back without another approval until ${payload.wayBackUntil}`,
     'groups (their names are as the server says; their ids are what you sign):',
     ...groupLines(before, after, nameOf),
+    ...exceptionLines(before, after, detail.documents, nameOf),
     changes.length === 0 ? 'no device gets other policies by it' : 'what changes, computed here from what you would sign:',
     ...merged(changes).flatMap((change) => changeLines(change, nameOf)),
     ...(untold > 0 ? [`  and ${untold} more changes for other kinds of devices, which are NOT told here: ask for a smaller proposal`] : []),

@@ -3,6 +3,7 @@
  * own keys, and is used once. Shapes only; `covers.ts` judges, the signer keeps.
  */
 import { Type, type Static } from 'typebox';
+import { exceptionTerms } from '../document/exception.ts';
 import { HexDigest } from '../protocol/enrollment.ts';
 import { Time } from '../protocol/time.ts';
 import { sha256Hex } from '../trust/digest.ts';
@@ -42,6 +43,8 @@ export const Target = Type.Object(
       { maxItems: 100_000 },
     ),
     groups: Type.Array(TargetGroup, { maxItems: 10_000 }),
+    /** Time-boxed, each for one group; a device is a group of itself under its id. Absent where there are none. */
+    exceptions: Type.Optional(Type.Array(Type.Object({ ...exceptionTerms, group: Id }, closed), { minItems: 1, maxItems: 10_000 })),
   },
   closed,
 );

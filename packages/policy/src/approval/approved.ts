@@ -1,5 +1,7 @@
 /** A target with the members of its listed groups: checked once, then asked what a device gets. */
+import type { ExceptionTerms } from '../document/exception.ts';
 import { CordonError } from '../errors.ts';
+import { canonicalJson } from '../trust/canonical-json.ts';
 import { including } from './assigned.ts';
 import { membersDigest, type Target } from './approval.ts';
 
@@ -13,7 +15,7 @@ export interface Approved {
   /** Whether the target leaves it to the control plane who is in the group. */
   isOpen(group: string): boolean;
   /**
-   * Exactly the revisions that a device's bundle must hold, as their key (`revisionsKey`).
+   * Exactly the revisions and exceptions that a device's bundle must hold, as their key (`givenKey`).
    * @param listed groups that list it; @param claimed open groups that it is said to be in: any other kind of group among them is passed over
    */
   prescribe(listed: readonly string[], claimed: readonly string[]): Prescription;
@@ -21,6 +23,7 @@ export interface Approved {
 
 export interface Prescription {
   readonly revisions: readonly Revision[];
+  readonly exceptions: readonly ExceptionTerms[];
   readonly key: string;
 }
 
@@ -32,12 +35,12 @@ export interface Revision {
   readonly digest: string;
 }
 
-/** Equal for equal sets of revisions, whatever their order; a revision that stands twice is told from one that stands once. */
-export const revisionsKey = (revisions: readonly Revision[]): string =>
-  revisions
-    .map(({ policy, revision, digest }) => JSON.stringify([policy, revision, digest]))
-    .sort()
-    .join('\n');
+/** Equal for equal sets of revisions and exceptions, whatever their order and how they reach a device; what stands twice is told from what stands once. */
+export const givenKey = (revisions: readonly Revision[], exceptions: readonly ExceptionTerms[]): string =>
+  [
+    ...revisions.map(({ policy, revision, digest }) => JSON.stringify([policy, revision, digest])).sort(),
+    ...exceptions.map(({ id, name, expiresAt, change }) => canonicalJson({ id, name, expiresAt, change })).sort(),
+  ].join('\n');
 
 const refuse = (message: string): never => {
   throw new CordonError('approval.target', message);
@@ -54,7 +57,7 @@ const demandOrder = (what: string, ids: readonly string[]): void => {
 };
 
 /** What the schema cannot say: sorted, unique, and every name in it leads somewhere. @throws CordonError `approval.target` */
-export const checkTarget = ({ policies, assignments, groups }: Target): void => {
+export const checkTarget = ({ policies, assignments, groups, exceptions = [] }: Target): void => {
   demandOrder(
     'policies',
     policies.map(({ policy }) => policy),
@@ -67,12 +70,18 @@ export const checkTarget = ({ policies, assignments, groups }: Target): void => 
     'groups',
     groups.map(({ group }) => group),
   );
+  demandOrder(
+    'exceptions',
+    exceptions.map(({ id }) => id),
+  );
   const [policyIds, groupIds] = [new Set(policies.map(({ policy }) => policy)), new Set(groups.map(({ group }) => group))];
   for (const { assignment, policy, group, mode } of assignments) {
     if (!groupIds.has(group)) refuse(`assignment ${assignment} is of group ${group}, which the target does not describe`);
     if (mode === 'include' && !policyIds.has(policy))
       refuse(`assignment ${assignment} is of policy ${policy}, which has no revision there`);
   }
+  for (const { id, group } of exceptions)
+    if (!groupIds.has(group)) refuse(`exception ${id} is for group ${group}, which the target does not describe`);
 };
 
 const checkLists = (target: Target, lists: Lists): void => {
@@ -107,6 +116,7 @@ export const readyTarget = (target: Target, lists: Lists): Approved => {
   const kinds = new Map(target.groups.map(({ group, members }) => [group, members.kind]));
   const revisions = new Map(target.policies.map((revision) => [revision.policy, revision]));
   const byGroup = Map.groupBy(target.assignments, ({ group }) => group);
+  const exceptionsByGroup = Map.groupBy(target.exceptions ?? [], ({ group }) => group);
   const everyone = target.groups.filter(({ members }) => members.kind === 'all').map(({ group }) => group);
   const devices = groupsByDevice(lists);
   const none: readonly string[] = [];
@@ -124,7 +134,8 @@ export const readyTarget = (target: Target, lists: Lists): Approved => {
       const reaching = [...everyone, ...groups].flatMap((group) => byGroup.get(group) ?? []);
       const given = [...new Set(including(reaching, ({ policy }) => policy).map(({ policy }) => policy))].sort();
       const due = given.flatMap((policy) => revisions.get(policy) ?? []);
-      const prescription = { revisions: due, key: revisionsKey(due) };
+      const exceptions = [...everyone, ...groups].flatMap((group) => exceptionsByGroup.get(group) ?? []);
+      const prescription = { revisions: due, exceptions, key: givenKey(due, exceptions) };
       known.set(name, prescription);
       return prescription;
     },

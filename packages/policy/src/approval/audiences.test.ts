@@ -3,12 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { LAW_RUNS, LAW_TIMEOUT_MS } from '../_laws.ts';
 import { readyTarget } from './approved.ts';
 import { membersDigest, type Target, type TargetGroup } from './approval.ts';
-import { audiencesOf, policiesFor, type TargetSide } from './audiences.ts';
+import { audiencesOf, exceptionsFor, policiesFor, type TargetSide } from './audiences.ts';
 
 const POLICIES = ['pol_a', 'pol_b', 'pol_c'];
 const GROUPS = ['grp_1', 'grp_2', 'grp_3', 'grp_4', 'grp_all'];
 const DEVICES = ['dev_1', 'dev_2', 'dev_3'];
 
+const END = '2026-06-03T00:00:00.000Z';
+const NOW = new Date('2026-06-02T00:00:00.000Z');
 const side = fc
   .record({
     kinds: fc.tuple(...GROUPS.slice(0, 4).map(() => fc.constantFrom('listed' as const, 'open' as const))),
@@ -22,8 +24,17 @@ const side = fc
       }),
       { selector: ({ policy, group }) => `${policy} ${group}`, maxLength: 8 },
     ),
+    exceptions: fc.array(fc.constantFrom(...GROUPS), { maxLength: 2 }).map((groups) =>
+      groups.map((group, i) => ({
+        id: `exc_${i}`,
+        name: 'x',
+        group,
+        expiresAt: END,
+        change: { kind: 'allow' as const, allow: { network: { hosts: [{ host: `e${i}.example.com` }] } } },
+      })),
+    ),
   })
-  .map(({ kinds, members, digests, assignments }): TargetSide => {
+  .map(({ kinds, members, digests, assignments, exceptions }): TargetSide => {
     const groups = GROUPS.map((group, i): TargetGroup => {
       const list = members[i] ?? [];
       if (i === 4) return { group, members: { kind: 'all' } };
@@ -38,7 +49,7 @@ const side = fc
       groups,
     };
     const lists = groups.flatMap(({ group, members: { kind } }, i) => (kind === 'listed' ? [[group, members[i] ?? []] as const] : []));
-    return { target, lists: Object.fromEntries(lists) };
+    return { target: exceptions.length === 0 ? target : { ...target, exceptions }, lists: Object.fromEntries(lists) };
   });
 
 const subsets = (items: readonly string[]): string[][] =>
@@ -47,14 +58,18 @@ const listedIn = ({ lists }: TargetSide, device: string): string[] => Object.key
 const openIn = ({ target }: TargetSide, groups: readonly string[]): string[] =>
   target.groups.flatMap(({ group, members }) => (members.kind === 'open' && groups.includes(group) ? [group] : []));
 
-describe('the policies that a target gives', () => {
+describe('the policies and exceptions that a target gives', () => {
   it('are those that the judge prescribes, for every device and every set of open groups', { timeout: LAW_TIMEOUT_MS }, () => {
     fc.assert(
       fc.property(side, fc.constantFrom(...DEVICES, 'dev_other'), fc.subarray(GROUPS), (one, device, groups) => {
         const listed = listedIn(one, device);
         const open = openIn(one, groups);
-        const prescribed = readyTarget(one.target, one.lists).prescribe(listed, open).revisions;
-        expect(policiesFor(one.target, [...listed, ...open])).toEqual(prescribed.map(({ policy, digest }) => ({ policy, digest })));
+        const { revisions, exceptions } = readyTarget(one.target, one.lists).prescribe(listed, open);
+        expect(policiesFor(one.target, [...listed, ...open])).toEqual(revisions);
+        const ids = (given: readonly { readonly id: string }[]): string[] => given.map(({ id }) => id).sort();
+        expect(ids(exceptionsFor(one.target, [...listed, ...open], NOW))).toEqual(ids(exceptions));
+        // What has ended gives nothing, whoever approved it.
+        expect(exceptionsFor(one.target, [...listed, ...open], new Date(END))).toEqual([]);
       }),
       { numRuns: LAW_RUNS },
     );

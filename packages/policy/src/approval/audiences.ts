@@ -1,4 +1,5 @@
 /** Kinds of devices that two targets tell apart: for who must see what a change means for each of them. */
+import type { ExceptionTerms } from '../document/exception.ts';
 import { including } from './assigned.ts';
 import type { Target } from './approval.ts';
 
@@ -55,12 +56,27 @@ export const audiencesOf = (before: TargetSide | undefined, after: TargetSide): 
   return [anyOther, ...kinds.values()].flatMap(({ listed, devices }) => open.map((groups) => ({ listed, devices, open: groups })));
 };
 
+/** The groups of a device, and those of every device. */
+const reached = (target: Target, groups: readonly string[]): ReadonlySet<string> =>
+  new Set([...groups, ...target.groups.flatMap(({ group, members }) => (members.kind === 'all' ? [group] : []))]);
+
+/** The exceptions that a target gives a device of these groups, and that have not ended. Sorted. */
+export const exceptionsFor = (target: Target | undefined, groups: readonly string[], now: Date): readonly ExceptionTerms[] => {
+  if (target?.exceptions === undefined) return [];
+  const own = reached(target, groups);
+  return target.exceptions
+    .filter(({ group, expiresAt }) => own.has(group) && Date.parse(expiresAt) > now.getTime())
+    .map(({ group: _group, ...terms }) => terms);
+};
+
 /** The policies, by digest, that a target gives a device of these groups: what includes it, unless an exclusion reaches it. Sorted. */
-export const policiesFor = (target: Target | undefined, groups: readonly string[]): readonly { policy: string; digest: string }[] => {
+export const policiesFor = (
+  target: Target | undefined,
+  groups: readonly string[],
+): readonly { policy: string; digest: string; revision: number }[] => {
   if (target === undefined) return [];
-  const own = new Set(groups);
-  for (const { group, members } of target.groups) if (members.kind === 'all') own.add(group);
+  const own = reached(target, groups);
   const reaching = target.assignments.filter(({ group }) => own.has(group));
   const given = new Set(including(reaching, ({ policy }) => policy).map(({ policy }) => policy));
-  return target.policies.filter(({ policy }) => given.has(policy)).map(({ policy, digest }) => ({ policy, digest }));
+  return target.policies.filter(({ policy }) => given.has(policy)).map(({ policy, digest, revision }) => ({ policy, digest, revision }));
 };

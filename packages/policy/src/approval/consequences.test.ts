@@ -40,8 +40,9 @@ const sideOf = (
   };
   return { target, lists };
 };
+const NOW = new Date('2026-06-02T00:00:00.000Z');
 const consequences = (before: TargetSide | undefined, after: TargetSide) =>
-  consequencesOf(before, after, (digest) => documents.get(digest));
+  consequencesOf(before, after, (digest) => documents.get(digest), NOW);
 
 describe('what an approval means', () => {
   it('is nothing where nobody gets other policies', () => {
@@ -112,7 +113,9 @@ describe('what an approval means', () => {
 
   it('cannot be told without a document', () => {
     const after = sideOf({ pol_a: allow('a', 'unknown.example.com') }, [['pol_a', 'grp_all']]);
-    expect(() => consequencesOf(undefined, after, () => undefined)).toThrow(expect.objectContaining({ code: 'approval.document-missing' }));
+    expect(() => consequencesOf(undefined, after, () => undefined, NOW)).toThrow(
+      expect.objectContaining({ code: 'approval.document-missing' }),
+    );
   });
 
   it('says how much it does not tell', () => {

@@ -3,18 +3,19 @@ import { deltaOf } from '../delta/delta.ts';
 import type { Delta } from '../delta/entry.ts';
 import { narrowsSets, type SetVerdict } from '../delta/sets/narrows-sets.ts';
 import { usualLaunch } from '../delta/sets/valuations.ts';
+import { prepareException, withExceptions, type ExceptionTerms } from '../document/exception.ts';
 import { preparePolicy } from '../document/prepare.ts';
 import type { PreparedPolicy } from '../document/prepared.ts';
 import type { PolicyDocument } from '../document/schema.ts';
 import type { PathVariables, Subject } from '../effective.ts';
 import { CordonError } from '../errors.ts';
 import { resolve } from '../resolve.ts';
-import { audiencesOf, policiesFor, type Audience, type TargetSide } from './audiences.ts';
+import { audiencesOf, exceptionsFor, policiesFor, type Audience, type TargetSide } from './audiences.ts';
 
 export interface Consequence {
   /** All kinds of devices for which it is the same. */
   readonly audiences: readonly Audience[];
-  /** Ids of policies. */
+  /** Ids of policies, and of exceptions. */
   readonly before: readonly string[];
   readonly after: readonly string[];
   /** Whether those devices can only lose by it. */
@@ -32,13 +33,16 @@ export interface Consequences {
 /** Changes that a person can look through, and a machine compute while the person waits. */
 const MAX_CHANGES = 50;
 
-type Policies = ReturnType<typeof policiesFor>;
+/** What a device of an audience gets on one side. */
+interface Given {
+  readonly policies: ReturnType<typeof policiesFor>;
+  readonly exceptions: readonly ExceptionTerms[];
+}
 
-const digestsOf = (policies: Policies): string =>
-  policies
-    .map(({ digest }) => digest)
-    .sort()
-    .join(' ');
+const keyOf = ({ policies, exceptions }: Given): string =>
+  [...policies.map(({ digest }) => digest).sort(), ...exceptions.map(({ id }) => id)].join(' ');
+
+const idsOf = ({ policies, exceptions }: Given): string[] => [...policies.map(({ policy }) => policy), ...exceptions.map(({ id }) => id)];
 
 const named = (policies: readonly PreparedPolicy[], list: 'agents' | 'users' | 'os', otherwise: string): string =>
   policies.flatMap(({ match }) => [...match[list]]).find((name) => name !== '*') ?? otherwise;
@@ -65,31 +69,44 @@ const compare = (before: readonly PreparedPolicy[], after: readonly PreparedPoli
 /**
  * @param before undefined: nothing was approved yet, so all is gained
  * @param documentOf by digest; its content was compared with the digest by the caller
+ * @param now exceptions that have ended by then give nothing, before or after
  * @throws CordonError `approval.document-missing`
  */
 export const consequencesOf = (
   before: TargetSide | undefined,
   after: TargetSide,
   documentOf: (digest: string) => PolicyDocument | undefined,
+  now: Date,
 ): Consequences => {
   const known = new Map<string, PreparedPolicy>();
-  const prepared = ({ policy, digest }: Policies[number]): PreparedPolicy => {
+  const prepared = ({ policy, digest, revision }: Given['policies'][number]): PreparedPolicy => {
     const document = documentOf(digest);
     if (document === undefined)
       throw new CordonError(
         'approval.document-missing',
         `the document ${digest} of policy ${policy} is not there; without it nobody can tell what it allows`,
       );
-    const made = known.get(digest) ?? preparePolicy({ policy, name: document.metadata.name, revision: 1, document, because: [] });
-    known.set(digest, made);
+    const name = `${policy}@${revision} ${digest}`;
+    const made = known.get(name) ?? preparePolicy({ policy, name: document.metadata.name, revision, document, because: [] });
+    known.set(name, made);
     return made;
   };
-  const changes = new Map<string, { audiences: Audience[]; was: Policies; is: Policies }>();
+  const inForce = ({ policies, exceptions }: Given): readonly PreparedPolicy[] =>
+    withExceptions(
+      policies.map(prepared),
+      exceptions.map((terms) => prepareException({ ...terms, because: [] })),
+      now,
+    );
+  const given = (side: TargetSide | undefined, groups: readonly string[]): Given => ({
+    policies: policiesFor(side?.target, groups),
+    exceptions: exceptionsFor(side?.target, groups, now),
+  });
+  const changes = new Map<string, { audiences: Audience[]; was: Given; is: Given }>();
   for (const audience of audiencesOf(before, after)) {
-    const was = policiesFor(before?.target, [...audience.listed.before, ...openIn(before, audience.open)]);
-    const is = policiesFor(after.target, [...audience.listed.after, ...openIn(after, audience.open)]);
-    if (digestsOf(was) === digestsOf(is)) continue;
-    const key = `${digestsOf(was)} > ${digestsOf(is)}`;
+    const was = given(before, [...audience.listed.before, ...openIn(before, audience.open)]);
+    const is = given(after, [...audience.listed.after, ...openIn(after, audience.open)]);
+    const key = `${keyOf(was)} > ${keyOf(is)}`;
+    if (keyOf(was) === keyOf(is)) continue;
     const change = changes.get(key) ?? { audiences: [], was, is };
     change.audiences.push(audience);
     changes.set(key, change);
@@ -97,9 +114,9 @@ export const consequencesOf = (
   const all = [...changes.values()];
   const told = all.slice(0, MAX_CHANGES).map(({ audiences, was, is }): Consequence => ({
     audiences,
-    before: was.map(({ policy }) => policy),
-    after: is.map(({ policy }) => policy),
-    ...compare(was.map(prepared), is.map(prepared)),
+    before: idsOf(was),
+    after: idsOf(is),
+    ...compare(inForce(was), inForce(is)),
   }));
   return { changes: told, untold: all.length - told.length };
 };

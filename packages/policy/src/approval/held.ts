@@ -2,7 +2,7 @@
 import { Compile } from 'typebox/compile';
 import type { SetVerdict } from '../delta/sets/narrows-sets.ts';
 import { narrowsSets } from '../delta/sets/narrows-sets.ts';
-import { prepareException, withExceptions, type PreparedException } from '../document/exception.ts';
+import { prepareException, withExceptions, type ExceptionTerms, type PreparedException } from '../document/exception.ts';
 import { preparePolicy } from '../document/prepare.ts';
 import type { PreparedPolicy } from '../document/prepared.ts';
 import type { PolicyDocument } from '../document/schema.ts';
@@ -12,7 +12,7 @@ import { ContentSchema } from '../trust/bundle-content.ts';
 import { documentDigest } from '../trust/bundle.ts';
 import { sha256Hex } from '../trust/digest.ts';
 import { parseStrictJson } from '../trust/strict-json.ts';
-import { revisionsKey, type Revision } from './approved.ts';
+import { givenKey, type Revision } from './approved.ts';
 import { plainlyNarrows } from './plainly.ts';
 
 /** As large as what a device takes (trust/verify.ts). */
@@ -24,8 +24,10 @@ export interface Held {
   /** SHA-256 of the bundle's bytes; undefined for policies that are only spoken of. */
   readonly digest: string | undefined;
   readonly revisions: readonly (Revision & { readonly document: PolicyDocument })[];
-  /** `revisionsKey` of them; undefined with exceptions: no target prescribes those. */
-  readonly key: string | undefined;
+  /** Whether exceptions are added to them. */
+  readonly hasExceptions: boolean;
+  /** `givenKey` of all of it. */
+  readonly key: string;
   /** @throws CordonError when a rule means nothing here */
   prepared(): { readonly policies: readonly PreparedPolicy[]; readonly exceptions: readonly PreparedException[] };
 }
@@ -38,7 +40,13 @@ const once = <T>(make: () => T): (() => T) => {
 };
 
 /** A device without a bundle: nothing launches, as with an empty one. */
-export const NOTHING_HELD: Held = { digest: undefined, revisions: [], key: '', prepared: () => ({ policies: [], exceptions: [] }) };
+export const NOTHING_HELD: Held = {
+  digest: undefined,
+  revisions: [],
+  hasExceptions: false,
+  key: '',
+  prepared: () => ({ policies: [], exceptions: [] }),
+};
 
 /** Reads a bundle's exact bytes as a device does. @throws CordonError `bundle.schema`, `json.*` */
 export const readHeld = (text: string): Held => {
@@ -51,13 +59,18 @@ export const readHeld = (text: string): Held => {
   return {
     digest: sha256Hex(text),
     revisions,
-    key: content.exceptions.length === 0 ? revisionsKey(revisions) : undefined,
+    hasExceptions: content.exceptions.length > 0,
+    key: givenKey(revisions, content.exceptions),
     prepared: once(() => ({ policies: policies.map(preparePolicy), exceptions: content.exceptions.map(prepareException) })),
   };
 };
 
-/** Policies as if they were a bundle. @param documentOf by digest. @returns undefined when a document is not known */
-export const heldOf = (revisions: readonly Revision[], documentOf: (digest: string) => PolicyDocument | undefined): Held | undefined => {
+/** Policies and exceptions as if they were a bundle. @param documentOf by digest. @returns undefined when a document is not known */
+export const heldOf = (
+  revisions: readonly Revision[],
+  exceptions: readonly ExceptionTerms[],
+  documentOf: (digest: string) => PolicyDocument | undefined,
+): Held | undefined => {
   const known = revisions.flatMap((revision) => {
     const document = documentOf(revision.digest);
     return document === undefined ? [] : [{ ...revision, document }];
@@ -66,18 +79,19 @@ export const heldOf = (revisions: readonly Revision[], documentOf: (digest: stri
   return {
     digest: undefined,
     revisions: known,
-    key: revisionsKey(known),
+    hasExceptions: exceptions.length > 0,
+    key: givenKey(known, exceptions),
     prepared: once(() => ({
       policies: known.map(({ policy, revision, document }) => preparePolicy({ policy, name: policy, revision, document, because: [] })),
-      exceptions: [],
+      exceptions: exceptions.map((terms) => prepareException({ ...terms, because: [] })),
     })),
   };
 };
 
 /** The same policies, each as it was or plainly less. */
 const isPlain = (before: Held, after: Held): boolean =>
-  before.key !== undefined &&
-  after.key !== undefined &&
+  !before.hasExceptions &&
+  !after.hasExceptions &&
   before.revisions.length === after.revisions.length &&
   after.revisions.every(({ policy, digest, document }) => {
     const had = before.revisions.find((one) => one.policy === policy);

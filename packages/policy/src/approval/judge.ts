@@ -112,8 +112,10 @@ export const judge = (asked: Case): Verdict => {
     const narrower = prove(`had ${change.before ?? ''} ${change.after}`, had, after);
     if (narrower.verdict === 'yes') return narrower;
     // Less than what is prescribed may be had by who may have it all: otherwise nobody could tighten for those who come later.
-    for (const { key, revisions } of due)
-      if (prove(`due ${key} ${change.after}`, heldOf(revisions, asked.documentOf), after).verdict === 'yes') return { verdict: 'yes' };
+    for (const { key, revisions, exceptions } of due) {
+      const whole = heldOf(revisions, exceptions, asked.documentOf);
+      if (prove(`due ${key} ${change.after}`, whole, after).verdict === 'yes') return { verdict: 'yes' };
+    }
     return narrower;
   };
 

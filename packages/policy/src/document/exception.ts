@@ -7,7 +7,7 @@ import { Time } from '../protocol/time.ts';
 import { ruleId } from './rules.ts';
 import { prepareDocument } from './prepare.ts';
 import type { PreparedPolicy } from './prepared.ts';
-import { Allow, Match } from './schema.ts';
+import { Allow, Match, type PolicyDocument } from './schema.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -20,29 +20,32 @@ export const Because = Type.Array(
   { maxItems: 1000 },
 );
 
-export const Exception = Type.Object(
-  {
-    id: Type.String({ minLength: 1, maxLength: 64 }),
-    /** What it is called in explanations. */
-    name: Type.String({ minLength: 1, maxLength: 128 }),
-    expiresAt: Time,
-    because: Because,
-    change: Type.Union([
-      Type.Object({ kind: Type.Literal('allow'), match: Type.Optional(Match), allow: Allow }, closed),
-      Type.Object(
-        {
-          kind: Type.Literal('suspend'),
-          policy: Type.String({ maxLength: 64 }),
-          revision: Type.Integer({ minimum: 1 }),
-          rule: Type.String({ pattern: '^r_[0-9a-f]{12}$' }),
-        },
-        closed,
-      ),
-    ]),
-  },
-  closed,
-);
+export const ExceptionChange = Type.Union([
+  Type.Object({ kind: Type.Literal('allow'), match: Type.Optional(Match), allow: Allow }, closed),
+  Type.Object(
+    {
+      kind: Type.Literal('suspend'),
+      policy: Type.String({ maxLength: 64 }),
+      revision: Type.Integer({ minimum: 1 }),
+      rule: Type.String({ pattern: '^r_[0-9a-f]{12}$' }),
+    },
+    closed,
+  ),
+]);
+export type ExceptionChange = Static<typeof ExceptionChange>;
+
+/** Everything of an exception but how it reaches a device. */
+export const exceptionTerms = {
+  id: Type.String({ minLength: 1, maxLength: 64 }),
+  /** What it is called in explanations. */
+  name: Type.String({ minLength: 1, maxLength: 128 }),
+  expiresAt: Time,
+  change: ExceptionChange,
+} as const;
+
+export const Exception = Type.Object({ ...exceptionTerms, because: Because }, closed);
 export type Exception = Static<typeof Exception>;
+export type ExceptionTerms = Omit<Exception, 'because'>;
 
 export interface PreparedException {
   readonly id: string;
@@ -52,13 +55,20 @@ export interface PreparedException {
     | { readonly kind: 'suspend'; readonly key: string; readonly rule: string };
 }
 
+/** An added allow as if it were a policy: what is checked of policies is checked of it. */
+export const documentOf = ({ match, allow }: Extract<ExceptionChange, { kind: 'allow' }>): PolicyDocument => ({
+  apiVersion: 'cordon/v1',
+  kind: 'ContainmentPolicy',
+  metadata: { name: 'exception' },
+  spec: { ...(match !== undefined && { match }), allow, required: [] },
+});
+
 /** @throws CordonError as policies do, for an allow that means nothing */
 export const prepareException = ({ id, name, expiresAt, because, change }: Exception): PreparedException => {
   const ends = Date.parse(expiresAt);
   if (change.kind === 'suspend')
     return { id, expiresAt: ends, change: { kind: 'suspend', key: `${change.policy}@${change.revision}`, rule: change.rule } };
-  const spec = { ...(change.match !== undefined && { match: change.match }), allow: change.allow, required: [] };
-  const document = { apiVersion: 'cordon/v1' as const, kind: 'ContainmentPolicy' as const, metadata: { name: 'exception' }, spec };
+  const document = documentOf(change);
   const policy = prepareDocument(document, `exception:${id}`, name, (kind, section, rule) => ({
     rule: ruleId(id, kind, section, rule),
     source: 'policy',
