@@ -5,10 +5,11 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Finding } from '../../src/launch/guard.ts';
 import type { LaunchRequest, Run } from '../../src/launch/launcher.ts';
 import { finish, planOf, startLauncher, type TestLauncher } from '../_launcher.ts';
+import { mountTinyDisk } from '../_tiny-disk.ts';
 import { createWorld, IS_ROOT, type World } from '../_world.ts';
 import { attemptsIn, EACCES, ENOSPC, NR } from './_attempts.ts';
 
@@ -190,6 +191,25 @@ describe('means that are used up', () => {
     expect((await finish(run)).end.reason).toBe('killed');
     expect(findings).toEqual([{ code: 'run.uncovered', place }]);
     await finish(greedy, '\n');
+  });
+
+  it('the disk of its workspace is: it is told so, and runs there go on to be started, watched and ended', async (context) => {
+    const disk = mountTinyDisk(4 * 1024 * 1024);
+    if (disk === undefined) return context.skip('only root can mount a small disk');
+    onTestFinished(() => disk.remove());
+    const folder = path.join(disk.folder, 'work');
+    fs.mkdirSync(folder);
+    fs.chmodSync(disk.folder, 0o755);
+    fs.chownSync(folder, world.account.uid, world.account.gid);
+    const place = path.join(folder, 'token');
+    fs.writeFileSync(place, 'old');
+    const change = { plan: writing(folder, `deny: { filesystem: { access: ["${place}"] } }`), cwd: folder };
+    const filled = await test.sh('cat /dev/zero > full; echo x > more', change);
+    expect(filled.stderr).toMatch(/No space left on device/);
+    const { run, findings } = await begin('while :; do sleep 1; done', change);
+    fs.renameSync(place, `${place}.away`);
+    expect((await finish(run)).end.reason).toBe('killed');
+    expect(findings).toEqual([{ code: 'run.uncovered', place }]);
   });
 
   it('its memory file systems have a size, its masks none at all', async () => {
