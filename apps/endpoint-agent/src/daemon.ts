@@ -74,6 +74,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     company: { ...config.network, egressProxy: config.egressProxy },
     server: enrollment.server,
     onDecision: reports.onDecision,
+    onUntold: (_run, count) => spool.append({ kind: 'dropped', count, code: 'egress.untold' }),
     // Without root, others of the same user can speak to a run's proxy: nothing is attached then.
     ...(root && { attach: attachIdentity(runs, () => runIdentity) }),
     onDeath: () => {

@@ -17,7 +17,7 @@ import type { NetworkSettings } from './network/network.ts';
 import { INSTALLATION } from './place.ts';
 import type { HostFacts } from './runs/decide.ts';
 
-export interface LaunchingOptions extends Pick<EgressOptions, 'onDecision' | 'onDeath' | 'attach'> {
+export interface LaunchingOptions extends Pick<EgressOptions, 'onDecision' | 'onUntold' | 'onDeath' | 'attach'> {
   /** Its own folder, which everybody may enter. */
   readonly runtimeDir: string;
   readonly stateDir: string;
@@ -51,7 +51,7 @@ export const freshFolder = (runtimeDir: string, name: string, mode: number): str
 
 /** @throws CordonError `launch.*-missing`, `launch.helper-unsafe`, `launch.platform`, `egress.*`, `network.*`, `file.*` */
 export const openLaunching = async (options: LaunchingOptions): Promise<Launching> => {
-  const { runtimeDir, stateDir, hostsFile, company, server, onDecision, onDeath, attach } = options;
+  const { runtimeDir, stateDir, hostsFile, company, server, onDecision, onUntold, onDeath, attach } = options;
   const root = process.getuid?.() === 0;
   const nobody = accountNamed('nobody');
   endLeftovers({ helpers: path.join(runtimeDir, 'helpers'), egress: path.join(runtimeDir, 'egress') });
@@ -68,6 +68,7 @@ export const openLaunching = async (options: LaunchingOptions): Promise<Launchin
     upstream,
     ca,
     onDecision,
+    ...(onUntold !== undefined && { onUntold }),
     ...(onDeath !== undefined && { onDeath }),
     ...(attach !== undefined && { attach }),
   });

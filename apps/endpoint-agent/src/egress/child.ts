@@ -17,6 +17,7 @@ export interface EgressChild {
 export interface ChildOptions {
   readonly start: Start;
   readonly onDecision: (decision: Decision) => void;
+  readonly onUntold: (run: string, decisions: number) => void;
   readonly attach: ((run: string, host: string) => Promise<Attachment | undefined>) | undefined;
   readonly onDeath: () => void;
   /** A process is there, after one that died: it knows nothing yet. */
@@ -48,7 +49,7 @@ const startProcess = async (start: Start, onMessage: (message: FromEgress) => vo
 };
 
 /** @throws CordonError `egress.start` */
-export const startChild = async ({ start, onDecision, attach, onDeath, onBirth }: ChildOptions): Promise<EgressChild> => {
+export const startChild = async ({ start, onDecision, onUntold, attach, onDeath, onBirth }: ChildOptions): Promise<EgressChild> => {
   const waiting = new Map<number, (error?: string) => void>();
   let nextId = 1;
   let stopping = false;
@@ -63,6 +64,7 @@ export const startChild = async ({ start, onDecision, attach, onDeath, onBirth }
   };
   const onMessage = (message: FromEgress): void => {
     if (message.type === 'decision') onDecision(message.decision);
+    if (message.type === 'untold') onUntold(message.run, message.decisions);
     if (message.type === 'attach') void answer(message);
     if (message.type === 'done') waiting.get(message.id)?.(message.error);
   };

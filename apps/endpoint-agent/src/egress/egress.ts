@@ -28,6 +28,8 @@ export interface EgressOptions {
    */
   readonly attach?: (run: string, host: string) => Promise<Attachment | undefined>;
   readonly onDecision: (decision: Decision) => void;
+  /** So many more decisions of a run were made than could be told one by one. */
+  readonly onUntold?: (run: string, decisions: number) => void;
   /** The process died: what was open is cut. It is started again, and runs that live get their way out back. */
   readonly onDeath?: () => void;
 }
@@ -78,6 +80,7 @@ export const startEgress = async (options: EgressOptions): Promise<Egress> => {
   const child = await startChild({
     start: { dropTo: dropTo ?? null, hosts: options.hosts ?? {}, reserved: options.reserved ?? [] },
     onDecision: options.onDecision,
+    onUntold: (run, decisions) => options.onUntold?.(run, decisions),
     attach: options.attach,
     onDeath: () => options.onDeath?.(),
     onBirth: (born) => {

@@ -11,6 +11,8 @@ export const LIMITS = {
   lookups: 8,
   /** Distinct names that only a wildcard allows: each of them is told to a name server, and could spell out a secret. */
   names: 500,
+  /** Decisions that are on their way to the daemon, of all runs: more are counted, and not told one by one. */
+  untold: 5000,
   /** For how long the addresses of this machine's interfaces are taken as known. */
   ownMs: 2000,
 } as const;

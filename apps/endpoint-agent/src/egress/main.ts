@@ -11,10 +11,12 @@ import type { Attachment } from './originate.ts';
 import { openWay, type OpenWay, type Shared } from './open-way.ts';
 import { createReserved } from './reserved.ts';
 import type { Lookup } from './resolve-host.ts';
+import { createTelling } from './telling.ts';
 
 const start = JSON.parse(process.argv[2] ?? '{}') as Start;
-const say = (message: FromEgress): void => {
-  if (process.connected) process.send?.(message);
+const say = (message: FromEgress, sent: () => void = () => undefined): void => {
+  if (process.connected) process.send?.(message, undefined, {}, sent);
+  else sent();
 };
 
 const lookup: Lookup = async (host) => {
@@ -59,7 +61,7 @@ const shared: Shared = {
   reserved: createReserved(start.reserved, lookup),
   upstream: () => settings.upstream ?? undefined,
   origination: (run) => (settings.attaches ? { attach: (host) => attach(run, host), ca: settings.ca } : undefined),
-  decided: (decision) => say({ type: 'decision', decision }),
+  decided: createTelling(say),
   budgetOf: (run) => ways.get(run)?.budget,
 };
 

@@ -54,4 +54,6 @@ export type FromEgress =
   | { readonly type: 'ready' }
   | { readonly type: 'done'; readonly id: number; readonly error?: string }
   | { readonly type: 'attach'; readonly id: number; readonly run: string; readonly host: string }
+  /** So many decisions of a run were made and not told, since there were too many. */
+  | { readonly type: 'untold'; readonly run: string; readonly decisions: number }
   | { readonly type: 'decision'; readonly decision: Decision };

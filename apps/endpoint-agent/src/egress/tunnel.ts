@@ -35,13 +35,14 @@ export const tunnel = async (request: IncomingMessage, client: Duplex, head: Buf
     socket?.destroy();
   };
   let socket: net.Socket | undefined;
+  let joined = false;
   const release = way.holding.hold({
     stands: (rules) => pass.stands(rules, socket?.remoteAddress),
     cut: refuse,
   });
   client.once('close', () => {
     release();
-    if (socket?.connecting !== false) socket?.destroy();
+    if (!joined) socket?.destroy();
   });
   let upstream: net.Socket;
   try {
@@ -51,6 +52,7 @@ export const tunnel = async (request: IncomingMessage, client: Duplex, head: Buf
     return reply(client, 502, problem(error.code, error.message));
   }
   if (client.destroyed) return void upstream.destroy();
+  joined = true;
   client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
   const flow = join(client, upstream, way.budget);
   if (pass.raw) flow(head);

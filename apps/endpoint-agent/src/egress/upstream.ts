@@ -53,7 +53,9 @@ export const askUpstream = async (socket: net.Socket, { host, port }: Target, { 
   );
   const answer = await new Promise<Buffer>((resolve, reject) => {
     let seen = Buffer.alloc(0);
+    const late = setTimeout(() => done(fail('did not answer in time')), LIMITS.dialMs);
     const done = (error?: Error): void => {
+      clearTimeout(late);
       socket.off('readable', more).off('end', ended).off('error', done).off('close', ended);
       if (error === undefined) resolve(seen);
       else reject(error);
