@@ -9,10 +9,11 @@ import type { Arguments } from './arguments.ts';
 import { connectLocal, ownSocket } from '../local-api/client.ts';
 import { KIND, type Reply, type TerminalWish } from '../local-api/protocol.ts';
 import { manifestText } from './manifest-text.ts';
-import { printError, REFUSED_STATUS } from './output.ts';
+import { REFUSED_STATUS } from './output.ts';
+import { printError } from './print-error.ts';
 import { sendInput } from './input.ts';
-import { argumentsOf, commandNamed } from './table.ts';
-import { misused } from './table/command.ts';
+import { argumentsFor, misused } from './table/command.ts';
+import { RUN } from './table/everyday.ts';
 import type { HeldTerminal } from './terminal.ts';
 
 /** As shells tell of a program that was ended by SIGPIPE. */
@@ -26,7 +27,7 @@ const sizeOf = ({ rows, columns }: Partial<typeof USUAL_SIZE>): typeof USUAL_SIZ
 
 /** @returns undefined when the run gets pipes */
 const wishedFor = (flags: ReadonlySet<string>): TerminalWish | undefined => {
-  if (flags.has('tty') && flags.has('no-tty')) throw misused(commandNamed('run'), 'It is --tty or --no-tty');
+  if (flags.has('tty') && flags.has('no-tty')) throw misused(RUN, 'It is --tty or --no-tty');
   if (flags.has('no-tty') || !(flags.has('tty') || (tty.isatty(0) && tty.isatty(1)))) return undefined;
   const name = callerValues(['TERM'])['TERM'] ?? '';
   return {
@@ -38,8 +39,8 @@ const wishedFor = (flags: ReadonlySet<string>): TerminalWish | undefined => {
 };
 
 export const runCommand = async (args: readonly string[]): Promise<number> => {
-  const given = argumentsOf('run', args);
-  if (given.rest.length === 0) throw misused(commandNamed('run'), 'The command stands after --');
+  const given = argumentsFor(RUN, args);
+  if (given.rest.length === 0) throw misused(RUN, 'The command stands after --');
   return runAs(given);
 };
 

@@ -1,10 +1,10 @@
 /** `cordon status`. */
 import { readConfig } from '../config.ts';
 import { ask, ownSocket } from '../local-api/client.ts';
-import type { InsideStatus, Status } from '../local-api/protocol.ts';
-import { noticeLine } from '../runs/notice.ts';
+import type { Status } from '../local-api/protocol.ts';
 import { printResult } from './output.ts';
-import { argumentsOf } from './table.ts';
+import { argumentsFor } from './table/command.ts';
+import { STATUS } from './table/everyday.ts';
 
 const LIMITED_BY = { cgroup: 'control group', rlimit: 'limit of each process', none: 'nothing' } as const;
 
@@ -43,18 +43,12 @@ export const statusLines = (status: Status): string[] => {
   ];
 };
 
-/** What a person reads inside a run. */
-export const insideLines = ({ run, parent, agent, user, levels, notice }: InsideStatus): string[] => [
-  `run        ${run}, as ${user}, agent ${agent}`,
-  `inside     ${parent ?? 'no other run'}`,
-  `nesting    ${levels === 0 ? 'no further level' : `${levels} further levels`}`,
-  ...(notice === null ? [] : [`notice     ${noticeLine(notice)}`]),
-];
-
 export const statusCommand = async (args: readonly string[]): Promise<number> => {
-  const given = argumentsOf('status', args);
+  const given = argumentsFor(STATUS, args);
   const reply = await ask(ownSocket(readConfig()), { op: 'status' });
-  if (reply.type === 'inside') printResult(given, reply.status, () => insideLines(reply.status));
-  else if (reply.type === 'status') printResult(given, reply.status, () => statusLines(reply.status));
+  if (reply.type === 'inside') {
+    const { insideLines } = await import('./inside.ts');
+    printResult(given, reply.status, () => insideLines(reply.status));
+  } else if (reply.type === 'status') printResult(given, reply.status, () => statusLines(reply.status));
   return 0;
 };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { commandHelp, generalHelp, groupHelp } from './help.ts';
-import { argumentsOf, COMMANDS, commandNamed, findCommand } from './table.ts';
-import { usageOf } from './table/command.ts';
+import { argumentsOf, COMMANDS, commandNamed } from './table.ts';
+import { findIn, usageOf } from './table/command.ts';
 
 describe('the table of commands', () => {
   it('has every command once, and what it loads is there', async () => {
@@ -32,10 +32,21 @@ describe('the table of commands', () => {
     expect(() => argumentsOf(name, [...words, '--frobnicate'])).toThrow(expect.objectContaining({ code: 'cli.usage' }));
   });
 
+  it('every command that answers can answer as JSON, errors included', () => {
+    // These print scripts and pages, or are another program's output, or answer in JSON as it is.
+    const others = ['run', 'learn', 'daemon', 'completion', 'man', 'json-check', 'key-check', 'proof-check'];
+    for (const { name, options } of COMMANDS)
+      expect(`${name} ${options.some((option) => option.name === 'json')}`).toBe(`${name} ${!others.includes(name)}`);
+  });
+
   it('finds a command by one word or by two', () => {
-    expect(findCommand(['policy', 'check', 'a'])).toMatchObject({ command: { name: 'policy check' }, args: ['a'] });
-    expect(findCommand(['run', '--', 'policy', 'check'])).toMatchObject({ command: { name: 'run' }, args: ['--', 'policy', 'check'] });
-    expect([findCommand([]), findCommand(['policy']), findCommand(['policy check'])]).toEqual([undefined, undefined, undefined]);
+    expect(findIn(COMMANDS, ['policy', 'check', 'a'])).toMatchObject({ command: { name: 'policy check' }, args: ['a'] });
+    expect(findIn(COMMANDS, ['run', '--', 'policy', 'check'])).toMatchObject({ command: { name: 'run' }, args: ['--', 'policy', 'check'] });
+    expect([findIn(COMMANDS, []), findIn(COMMANDS, ['policy']), findIn(COMMANDS, ['policy check'])]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 
   it('is what the help is made of', () => {

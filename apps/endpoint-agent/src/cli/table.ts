@@ -31,12 +31,3 @@ export const commandNamed = (name: string): Command => {
 
 /** The arguments of the command with this name. @throws CordonError `cli.usage` */
 export const argumentsOf = (name: string, args: readonly string[]): Arguments => argumentsFor(commandNamed(name), args);
-
-/** @returns the command that the words name, and what follows; undefined when they name none */
-export const findCommand = (words: readonly string[]): { readonly command: Command; readonly args: readonly string[] } | undefined => {
-  for (const length of [2, 1]) {
-    const command = COMMANDS.find(({ name }) => name.split(' ').length === length && name.split(' ').every((word, i) => word === words[i]));
-    if (command !== undefined) return { command, args: words.slice(length) };
-  }
-  return undefined;
-};

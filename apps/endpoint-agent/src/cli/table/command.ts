@@ -64,3 +64,18 @@ export const argumentsFor = (command: Command, args: readonly string[]): Argumen
     if (required === true && !parsed.options.has(name)) throw misused(command, `--${name} is missing`);
   return parsed;
 };
+
+export interface Found {
+  readonly command: Command;
+  /** What follows its name. */
+  readonly args: readonly string[];
+}
+
+/** @returns the command that the words name, by two of them or by one; undefined when they name none of these */
+export const findIn = (commands: readonly Command[], words: readonly string[]): Found | undefined => {
+  for (const length of [2, 1]) {
+    const command = commands.find(({ name }) => name.split(' ').length === length && name.split(' ').every((word, i) => word === words[i]));
+    if (command !== undefined) return { command, args: words.slice(length) };
+  }
+  return undefined;
+};

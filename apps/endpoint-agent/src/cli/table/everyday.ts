@@ -10,34 +10,38 @@ export const MANIFEST: Option = {
   completes: 'file',
 };
 
+/** By themselves: these two are to start fast, without the rest of the table. */
+export const RUN: Command = {
+  name: 'run',
+  rest: 'COMMAND [ARGUMENT...]',
+  summary: 'run a command, contained',
+  about: [
+    'Runs the command under the policy of this device. At a terminal it gets a terminal of its own; otherwise its input and output are passed on as they are.',
+    'The working directory becomes the workspace where the policy permits it as one. Root names the account that runs the command; nothing runs as root.',
+  ],
+  options: [
+    AGENT,
+    USER,
+    MANIFEST,
+    { name: 'tty', help: 'give it a terminal, also where there is none here' },
+    { name: 'no-tty', help: 'give it pipes, also at a terminal' },
+  ],
+  statuses: [['any', "the command's own exit status; 137 when the run was ended, 124 when its time was over"]],
+  load: async () => (await import('../run.ts')).runCommand,
+};
+export const STATUS: Command = {
+  name: 'status',
+  summary: 'what is enforced here, and whether that was proved',
+  about: [
+    'Says which policies are in force and how fresh they are, whether the last self-test passed, and what is missing. Inside a run: which run this is.',
+  ],
+  options: [JSON_OPTION],
+  load: async () => (await import('../status.ts')).statusCommand,
+};
+
 export const EVERYDAY: readonly Command[] = [
-  {
-    name: 'run',
-    rest: 'COMMAND [ARGUMENT...]',
-    summary: 'run a command, contained',
-    about: [
-      'Runs the command under the policy of this device. At a terminal it gets a terminal of its own; otherwise its input and output are passed on as they are.',
-      'The working directory becomes the workspace where the policy permits it as one. Root names the account that runs the command; nothing runs as root.',
-    ],
-    options: [
-      AGENT,
-      USER,
-      MANIFEST,
-      { name: 'tty', help: 'give it a terminal, also where there is none here' },
-      { name: 'no-tty', help: 'give it pipes, also at a terminal' },
-    ],
-    statuses: [['any', "the command's own exit status; 137 when the run was ended, 124 when its time was over"]],
-    load: async () => (await import('../run.ts')).runCommand,
-  },
-  {
-    name: 'status',
-    summary: 'what is enforced here, and whether that was proved',
-    about: [
-      'Says which policies are in force and how fresh they are, whether the last self-test passed, and what is missing. Inside a run: which run this is.',
-    ],
-    options: [JSON_OPTION],
-    load: async () => (await import('../status.ts')).statusCommand,
-  },
+  RUN,
+  STATUS,
   {
     name: 'token',
     summary: 'inside a run: its own identity, for one audience',
