@@ -247,10 +247,11 @@ describe('the bound of the spool', () => {
       spool.append(end);
       spool.append(event('more'));
     }
-    const events = drain(spool);
+    const server = createServer();
+    const events = drain(spool, server);
     spool.close();
     expect(events.filter(({ kind }) => kind === 'run.ended')).toHaveLength(10);
-    const rest = drain(spool);
+    const rest = drain(spool, server);
     expect(told([...events, ...rest]) + kept([...events, ...rest])).toBe(510);
   });
 
