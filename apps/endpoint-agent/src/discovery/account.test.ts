@@ -3,7 +3,8 @@ import { LAW_RUNS } from '@cordon/policy/_laws.ts';
 import { machineOf } from '@cordon/policy/agents/_machine.ts';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
-import { AccountScan, scanAccount } from './account.ts';
+import { scanAccount } from './account.ts';
+import { AccountScan } from './account-scan.ts';
 
 const Valid = Compile(AccountScan);
 const servers = (entries: object): string => JSON.stringify({ mcpServers: entries });

@@ -4,33 +4,10 @@ import { projectsIn, serversIn } from '@cordon/policy/agents/mcp-servers.ts';
 import { PROFILES } from '@cordon/policy/agents/profiles.ts';
 import { readSettings } from '@cordon/policy/agents/settings-text.ts';
 import type { OperatingSystem } from '@cordon/policy/effective.ts';
-import { InstalledAgent, MAX_PLACE, McpServer } from '@cordon/policy/protocol/inventory.ts';
-import { Type, type Static } from 'typebox';
+import { MAX_PLACE, type McpServer } from '@cordon/policy/protocol/inventory.ts';
+import { MOST, type AccountScan, type Whose } from './account-scan.ts';
 
-const MOST = 512;
 const MOST_PROJECTS = 64;
-
-/** Of a scan. Its limits are wider than those of a report, so that what had no room there can be counted. */
-export const AccountScan = Type.Object(
-  {
-    agents: Type.Array(Type.Omit(InstalledAgent, ['running']), { maxItems: MOST }),
-    servers: Type.Array(McpServer, { maxItems: MOST }),
-    programs: Type.Array(Type.Object({ agent: Type.String({ maxLength: 64 }), file: Type.String({ maxLength: 4096 }) }), {
-      maxItems: MOST,
-    }),
-  },
-  { additionalProperties: false },
-);
-export type AccountScan = Static<typeof AccountScan>;
-
-export interface Whose {
-  readonly os: OperatingSystem;
-  /** Empty: the machine's. */
-  readonly user: string;
-  readonly home?: string | undefined;
-  /** Folders in which its agents work, as far as that is known. */
-  readonly workspaces: readonly string[];
-}
 
 const cut = (text: string): string => {
   const short = text.slice(0, MAX_PLACE).replaceAll('\0', '');

@@ -60,6 +60,7 @@ export const createContents = (): Contents => {
       bySize = next;
     },
     match: async (file) => {
+      if (bySize.size === 0) return undefined;
       try {
         const { size } = await fs.promises.stat(file);
         const candidates = bySize.get(size) ?? [];

@@ -1,5 +1,5 @@
 /** Keeps what is installed up to date: a scan of each account and of the machine, now and then, and when something runs that no scan has found. */
-import type { AccountScan, Whose } from './account.ts';
+import type { AccountScan, Whose } from './account-scan.ts';
 import type { KnownProgram } from './content.ts';
 import type { Account } from '../local-api/accounts.ts';
 

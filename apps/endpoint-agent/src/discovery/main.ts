@@ -3,7 +3,8 @@
  * hold up or end nothing but this process. Asked on standard input, answers on standard output.
  */
 import fs from 'node:fs';
-import { scanAccount, type Whose } from './account.ts';
+import { scanAccount } from './account.ts';
+import type { Whose } from './account-scan.ts';
 import { thisMachine } from './reader.ts';
 
 const whose = JSON.parse(fs.readFileSync(0, 'utf8')) as Whose;

@@ -119,6 +119,28 @@ describe('a look at the processes', () => {
     expect(of(await createLook(contents, () => undefined)(), pid)).toEqual({ agent: 'goose', evidence: 'content', file: copy });
   });
 
+  it('does not wait for a process that holds up its being looked at, goes on with the others, and looks into it again', async () => {
+    const [slow, quick] = [path.join(folder, 'slow'), path.join(folder, 'claude')];
+    for (const program of [slow, quick]) {
+      fs.copyFileSync('/usr/bin/yes', program);
+      fs.chmodSync(program, 0o755);
+    }
+    const pids = [await start(slow, []), await start(quick, [])];
+    const told: string[] = [];
+    let release: (agent: string) => void = () => undefined;
+    const held = new Promise<string>((resolve) => (release = resolve));
+    const contents = {
+      learn: () => Promise.resolve(),
+      match: (file: string) => (file === `/proc/${pids[0]}/exe` ? held : Promise.resolve(undefined)),
+    };
+    const look = createLook(contents, (message) => told.push(message));
+    const first = await look();
+    expect([of(first, pids[0] ?? 0), of(first, pids[1] ?? 0)?.agent]).toEqual([undefined, 'claude-code']);
+    expect(told).toEqual([`process ${pids[0]} holds up whoever looks at it`]);
+    release('goose');
+    await expect.poll(async () => of(await look(), pids[0] ?? 0)).toEqual({ agent: 'goose', evidence: 'content', file: slow });
+  });
+
   it('is one look for all who ask meanwhile', async () => {
     const look = newLook();
     const [one, other] = await Promise.all([look(), look()]);

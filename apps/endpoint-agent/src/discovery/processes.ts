@@ -47,6 +47,9 @@ const link = (file: string): string | undefined => {
   }
 };
 
+/** Only an administrator puts programs there, and under their own names: they are not compared by content. Nearly all that starts is one of them. */
+const OF_THE_SYSTEM = /^\/(usr\/(s?bin|lib|lib64|libexec)|s?bin|lib|lib64)\//;
+
 const withoutMark = (exe: string): string => exe.replace(/ \(deleted\)$/, '');
 
 /** Where the script of a process lies, links resolved as it sees them. */
@@ -61,15 +64,13 @@ const scriptOf = async (pid: number, word: string): Promise<string> => {
 const judge = async (pid: number, exe: string, contents: Contents): Promise<Judged | undefined> => {
   const name = path.basename(exe);
   if (!runsScripts(name)) {
-    const trace = traceOf(exe, 'linux');
-    if (trace !== undefined) return { ...trace, file: exe };
     const copied = await contents.match(`/proc/${pid}/exe`);
     return copied === undefined ? undefined : { agent: copied, evidence: 'content', file: exe };
   }
   const handle = await fs.promises.open(`/proc/${pid}/cmdline`);
   let words: string;
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(MOST_WORDS), 0, MOST_WORDS, 0);
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(MOST_WORDS), 0, MOST_WORDS, 0);
     words = buffer.toString('utf8', 0, bytesRead);
   } finally {
     await handle.close();
@@ -88,7 +89,7 @@ const judge = async (pid: number, exe: string, contents: Contents): Promise<Judg
   const script = await scriptOf(pid, what.path);
   const trace = traceOf(script, 'linux', true);
   if (trace !== undefined) return { ...trace, file: script };
-  const copied = await contents.match(script);
+  const copied = OF_THE_SYSTEM.test(script) ? undefined : await contents.match(script);
   return copied === undefined ? undefined : { agent: copied, evidence: 'content', file: script };
 };
 
@@ -114,24 +115,27 @@ export const createLook = (contents: Contents, log: (message: string) => void): 
   let heldUp = 0;
   let count = 0;
 
-  /** Ends in time whatever the process does; a process that cannot be looked into shows what its file alone says. */
-  const judgeInTime = async (pid: number, exe: string): Promise<Judged | undefined> => {
-    const byFile = traceOf(exe, 'linux');
-    if (heldUp >= MOST_HELD_UP) return byFile && { ...byFile, file: exe };
+  /** Ends in time whatever the process does. A process that could not be looked into in time shows what its file alone says, and is looked into again. */
+  const judgeInTime = async (pid: number, exe: string): Promise<{ readonly judged: Judged | undefined; readonly isFinal: boolean }> => {
+    const trace = traceOf(exe, 'linux');
+    const byFile = trace && { ...trace, file: exe };
+    if (!runsScripts(path.basename(exe)) && (byFile !== undefined || OF_THE_SYSTEM.test(exe))) return { judged: byFile, isFinal: true };
+    if (heldUp >= MOST_HELD_UP) return { judged: byFile, isFinal: false };
     let timer: NodeJS.Timeout | undefined;
     heldUp += 1;
     const judging = judge(pid, exe, contents)
       .catch(() => undefined) // it has ended
-      .finally(() => (heldUp -= 1));
-    const late = new Promise<undefined>((resolve) => {
+      .finally(() => (heldUp -= 1))
+      .then((judged) => ({ judged, isFinal: true }));
+    const late = new Promise<{ judged: Judged | undefined; isFinal: false }>((resolve) => {
       timer = setTimeout(() => {
         log(`process ${pid} holds up whoever looks at it`);
-        resolve(undefined);
+        resolve({ judged: byFile, isFinal: false });
       }, PATIENCE_MS);
     });
-    const judged = await Promise.race([judging, late]);
+    const first = await Promise.race([judging, late]);
     clearTimeout(timer);
-    return judged;
+    return first;
   };
   const lookOnce = async (): Promise<readonly AgentProcess[]> => {
     count += 1;
@@ -149,8 +153,9 @@ export const createLook = (contents: Contents, log: (message: string) => void): 
         before.looks += 1;
         if (exe === undefined || !runsScripts(path.basename(exe)) || (before.looks >= YOUNG && !isTime)) continue;
       }
-      const judged = exe === undefined ? undefined : await judgeInTime(pid, exe);
-      known.set(pid, { exe, judged, looks: before?.exe === exe ? (before?.looks ?? 0) : 0 });
+      const { judged, isFinal } = exe === undefined ? { judged: undefined, isFinal: true } : await judgeInTime(pid, exe);
+      // Of what is not final, the file is not remembered: so it is judged again.
+      known.set(pid, { exe: isFinal ? exe : '', judged, looks: before?.exe === exe ? (before?.looks ?? 0) : 0 });
     }
     const agents: AgentProcess[] = [];
     for (const [pid, { judged }] of known) {

@@ -5,7 +5,7 @@ import { PROFILES } from '@cordon/policy/agents/profiles.ts';
 import { Compile } from 'typebox/compile';
 import type { Account } from '../local-api/accounts.ts';
 import { DISCOVERY_PROGRAM } from '../place.ts';
-import { AccountScan, type Whose } from './account.ts';
+import { AccountScan, type Whose } from './account-scan.ts';
 
 const KNOWN: ReadonlySet<string> = new Set(PROFILES.map(({ id }) => id));
 const Answer = Compile(AccountScan);
