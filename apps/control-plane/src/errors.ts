@@ -74,6 +74,7 @@ const TITLES: Readonly<Record<number, string>> = {
 
 /** Status of what is not the fault of the request, or is one of the state that it meets: whatever else a CordonError says is bad input. */
 const STATUS: Readonly<Record<string, number>> = {
+  'identity.issuer': 503,
   'signer.unavailable': 503,
   'signer.failed': 503,
   'signer.refused': 409,

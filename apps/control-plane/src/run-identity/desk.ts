@@ -83,7 +83,7 @@ export const createTokenDesk = (context: Needs, issuer: () => string, monotonic 
       id: randomBytes(16).toString('base64url'),
     });
     const token = await signer.signRunToken(claims);
-    log.info({ device, run: claims.sub, audience: claims.aud, token: claims.jti }, 'a run has a token');
+    log.info({ device, run: claims.sub, audience: claims.aud, jti: claims.jti }, 'a run has a token');
     return { token, expiresAt: new Date(claims.exp * 1000).toISOString() };
   };
 
