@@ -23,6 +23,8 @@ export interface BenchAgent {
   caller(argv: readonly string[]): Promise<() => Promise<number>>;
   /** The same compiled request with `/bin/true`, by the native executor alone, as the same account: no wrapper, no gate, no way out. @returns milliseconds */
   bare(): Promise<number>;
+  /** Of its daemon. */
+  pid(): number;
   /** Environment in which the `cordon` command reaches this daemon. */
   readonly environment: Readonly<Record<string, string>>;
   close(): Promise<void>;
@@ -85,7 +87,8 @@ const bareRun = async (world: World, executor: string, request: LaunchPlan['requ
   }
 };
 
-export const startAgent = async (): Promise<BenchAgent> => {
+/** @param command how `cordon` is started, if not from this checkout */
+export const startAgent = async (command?: (world: World) => Promise<readonly string[]>): Promise<BenchAgent> => {
   const world = createWorld('bench');
   const stops: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
@@ -101,7 +104,7 @@ export const startAgent = async (): Promise<BenchAgent> => {
     const policy = await api.post<{ id: string }>('/policies', { yaml: policyYaml(world, [{ host: 'packages.cordon.test', port: 443 }]) });
     await api.post('/assignments', { policyId: policy.id, groupId: group.id, mode: 'include' });
     await publishApproved(plane, api, 'bench');
-    const endpoint = await startEndpoint(world, plane.deviceUrl, token, {}, 'bench');
+    const endpoint = await startEndpoint(world, plane.deviceUrl, token, {}, 'bench', await command?.(world));
     stops.push(() => endpoint.service.stop());
     const environment = { PATH: '/usr/bin:/bin', CORDON_AGENT_STATE: endpoint.stateDir, CORDON_AGENT_RUNTIME: endpoint.runtimeDir };
     // The self-test is a launch too: once it is over, the daemon is idle.
@@ -115,6 +118,7 @@ export const startAgent = async (): Promise<BenchAgent> => {
     return {
       caller: (argv) => callerOf(socketFor(endpoint.runtimeDir, world.account.uid), world.workspace, argv),
       bare: () => bareRun(world, executor, request),
+      pid: () => endpoint.service.pid() ?? 0,
       environment,
       close,
     };

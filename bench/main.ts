@@ -15,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, { readonly load: () => Promise<Benchma
     policy: { load: () => import('./policy.ts'), devices: 1, rounds: 9 },
     trust: { load: () => import('./trust.ts'), devices: 100_000, rounds: 9 },
     memory: { load: () => import('./memory.ts'), devices: 10_000, rounds: 3 },
+    daemon: { load: () => import('./daemon.ts'), devices: 1, rounds: 3 },
   };
 
 const { values, positionals } = parseArgs({

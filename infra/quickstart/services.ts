@@ -104,13 +104,14 @@ const whenBack = async (call: () => Promise<Outcome>): Promise<Outcome> => {
   }
 };
 
-/** @param token goes into a file that only this user can read, never into argv */
+/** @param token goes into a file that only this user can read, never into argv. @param command how `cordon` is started: this checkout's own, or a packed one */
 export const startEndpoint = async (
   world: World,
   deviceUrl: string,
   token: string,
   hosts: Readonly<Record<string, string>>,
   canary: string,
+  command: readonly string[] = program('apps/endpoint-agent/src/main.ts'),
 ): Promise<Endpoint> => {
   const runtime = fs.mkdtempSync('/tmp/cordon-');
   fs.chmodSync(runtime, 0o755);
@@ -126,7 +127,6 @@ export const startEndpoint = async (
     HOME: process.env['HOME'] ?? '/',
     NODE_COMPILE_CACHE: path.join(repository, '.cache/compile'),
   };
-  const command = program('apps/endpoint-agent/src/main.ts');
   const cordon: Endpoint['cordon'] = (args, options = {}) =>
     runProgram([...command, ...args], options.cwd ?? world.workspace, { ...env, ...options.env });
   const tokenFile = path.join(world.root, 'enrollment-token');

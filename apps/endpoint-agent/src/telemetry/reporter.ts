@@ -9,7 +9,10 @@ import { createHeads } from './heads.ts';
 import { createSender } from './sender.ts';
 import type { Spool } from './spool.ts';
 
+/** Events that come together go together. */
 const FLUSH_MS = 100;
+/** What was refused is tried again, and ends of chains fall due: nothing that is in a hurry, and a machine that sleeps is not woken ten times a second. */
+const LOOK_MS = 1000;
 
 export interface Reporter {
   onFrame(frame: Static<typeof TelemetryAck> | Static<typeof HeadAck>): void;
@@ -49,10 +52,18 @@ export const startReporter = ({ spool, device, key, enforced, send, now, clock, 
     clock,
     log,
   });
-  const timer = setInterval(() => {
+  const look = (): void => {
     sender.flush();
     void heads.look();
-  }, FLUSH_MS);
+  };
+  const timer = setInterval(look, LOOK_MS);
+  let soon: NodeJS.Timeout | undefined;
+  spool.onAppend(() => {
+    soon ??= setTimeout(() => {
+      soon = undefined;
+      look();
+    }, FLUSH_MS);
+  });
   return {
     onFrame: (frame) => {
       if (frame.type === 'telemetry.ack') sender.onAck(frame.boot, frame.seq);
@@ -70,6 +81,8 @@ export const startReporter = ({ spool, device, key, enforced, send, now, clock, 
     },
     finish: () => {
       clearInterval(timer);
+      clearTimeout(soon);
+      spool.onAppend(() => undefined);
       return heads.finish();
     },
   };

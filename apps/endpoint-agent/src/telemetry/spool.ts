@@ -47,6 +47,8 @@ export interface UnsignedHead {
 export interface Spool {
   readonly boot: string;
   append(event: NewEvent): void;
+  /** @param listener told after each append: whoever sends need not look all the time */
+  onAppend(listener: () => void): void;
   /** The next batch to send, the same one until it is acknowledged. */
   next(): TelemetryFrame | undefined;
   acknowledge(boot: string, seq: number): void;
@@ -114,6 +116,7 @@ export const openSpool = (folder: string, bootId: string, maxBytes: number, now:
   const chains = [...readChains(folder), current];
   const lost = openLostCount(folder, (at) => chains.some(({ events }) => events.at(-1)?.at === at && events.at(-1)?.kind === 'dropped'));
   let lostInAll = 0;
+  let appended = (): void => undefined;
 
   /** @returns whether it is on disk now */
   const write = (event: NewEvent, limit: number, at = now().toISOString()): boolean => {
@@ -168,9 +171,14 @@ export const openSpool = (folder: string, bootId: string, maxBytes: number, now:
     append: (event) => {
       const limit = ORDINARY.has(event.kind) ? Math.floor(maxBytes * 0.75) : maxBytes - RESERVE;
       tell(limit);
-      if (lost.count() === 0 && write(event, limit)) return;
-      lost.add();
-      lostInAll += 1;
+      if (lost.count() > 0 || !write(event, limit)) {
+        lost.add();
+        lostInAll += 1;
+      }
+      appended();
+    },
+    onAppend: (listener) => {
+      appended = listener;
     },
     next,
     acknowledge: (id, upTo) => {
