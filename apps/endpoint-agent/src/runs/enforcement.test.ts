@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { LAW_RUNS } from '@cordon/policy/_laws.ts';
 import { preparePolicy } from '@cordon/policy/document/prepare.ts';
 import { parsePolicy } from '@cordon/policy/document/parse.ts';
 import { prepareException } from '@cordon/policy/document/exception.ts';
@@ -215,6 +217,32 @@ describe('a run that lives', () => {
     expect(seen).toEqual([2 * 2 ** 30, 2 ** 30]);
     expect(scene.told).toMatchObject([{ code: 'policy.limits', endsAt: after(60_000) }]);
   });
+});
+
+describe('whatever is changed', () => {
+  const places = fc.subarray(['a', 'b', 'a/inner', 'c']);
+  const graces = fc.constantFrom(undefined, 0, 5, 60, 600);
+  it('a run is told exactly when it holds what it would not get, keeps its first end, and never outlives it', () =>
+    fc.assert(
+      fc.property(places, fc.array(fc.tuple(places, graces, fc.nat({ max: 30_000 })), { minLength: 1, maxLength: 5 }), (first, changes) => {
+        vi.setSystemTime(START);
+        for (const place of ['a', 'b', 'a/inner', 'c']) fs.mkdirSync(path.join(folder, place), { recursive: true });
+        const reads = (names: readonly string[]): string[] => names.map((name) => path.join(folder, name));
+        const gets = (names: readonly string[], name: string): boolean => names.some((one) => one === name || name.startsWith(`${one}/`));
+        const scene = begin(stateOf(allow(reads(first))));
+        let end: number | undefined;
+        for (const [names, grace, later] of changes) {
+          scene.enforcement.apply(stateOf(allow(reads(names), [], grace === undefined ? '' : `grace: ${grace}s`)));
+          const fits = first.every((name) => gets(names, name));
+          end = fits ? undefined : Math.min(end ?? Infinity, Date.now() + (grace ?? 60) * 1000);
+          expect(scene.enforcement.noticeOf(scene.live)?.endsAt).toBe(end === undefined ? undefined : new Date(end).toISOString());
+          vi.advanceTimersByTime(later);
+          expect(scene.killed.length > 0).toBe(end !== undefined && Date.now() >= end);
+          if (scene.killed.length > 0) return;
+        }
+      }),
+      { numRuns: Math.ceil(LAW_RUNS / 4) },
+    ));
 });
 
 describe('time alone', () => {
