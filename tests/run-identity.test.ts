@@ -158,6 +158,11 @@ describe('a run', () => {
     expect([given.audience, Date.parse(given.expiresAt)]).toEqual([AUDIENCE, claims.exp * 1000]);
     expect(Date.parse(given.expiresAt) - Date.now()).toBeLessThanOrEqual(300_000);
     expect(await isActive(given.token)).toBe(true);
+    const told = async (): Promise<unknown> =>
+      (await plane.admin<{ items: unknown[] }>('GET', `/telemetry/events?kind=run.token&run=${claims.sub}`)).body.items;
+    await expect
+      .poll(told, SLOW)
+      .toEqual([expect.objectContaining({ run: claims.sub, verdict: 'allowed', target: AUDIENCE, detail: { delivery: 'workload' } })]);
     await run.end();
     await expect.poll(() => isActive(given.token), SLOW).toBe(false);
   });

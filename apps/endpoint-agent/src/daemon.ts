@@ -143,7 +143,7 @@ export const runDaemon = async (config: AgentConfig, signal: AbortSignal, say: (
     report: memory.report,
     ...wire,
   });
-  const runIdentity = createRunIdentity({ enrollment, spool, key: identity.key, runs, state: () => policyState.current(now()), ...wire });
+  const runIdentity = createRunIdentity({ enrollment, spool, key: identity.key, runs, state, report: memory.report, ...wire });
   const asking = createAsking({ stateDir, state, ...wire });
   const waiting = createWaiting(enrollment.pending === true && policyState.accepted().serial === 0);
   const onFrame = createDispatcher({

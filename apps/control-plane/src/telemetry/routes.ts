@@ -43,6 +43,7 @@ const KINDS: Readonly<Record<Sent['kind'], true>> = {
   'run.finding': true,
   'launch.refused': true,
   'run.notice': true,
+  'run.token': true,
   egress: true,
   file: true,
   audit: true,

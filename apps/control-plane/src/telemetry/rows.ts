@@ -63,6 +63,8 @@ const columnsOf = (event: TelemetryEvent): string => {
       return columns('denied', undefined, event.program, { code: event.code });
     case 'egress':
       return columns(event.verdict, event.rule, `${event.host}:${event.port}`, { policy: event.policy, code: event.code });
+    case 'run.token':
+      return columns(event.verdict, undefined, event.audience, { delivery: event.delivery, code: event.code });
     case 'run.notice':
       return columns(undefined, undefined, event.code, { endsAt: event.endsAt });
     case 'file': {

@@ -24,6 +24,8 @@ export const entryLine = (entry: RunEntry): string => {
       return `${entry.at} ${entry.verdict}: ${entry.host}:${entry.port}, rule ${entry.rule}${entry.policy === '' ? '' : ` of ${entry.policy}`}${counted(entry.count)}`;
     case 'file':
       return `${entry.at} ${entry.verdict}: ${entry.access} ${entry.path}, rule ${entry.rule}${entry.policy === '' ? '' : ` of ${entry.policy}`}${counted(entry.count)}`;
+    case 'run.token':
+      return `${entry.at} identity for ${entry.audience} ${entry.verdict === 'allowed' ? `given (${entry.delivery})` : `not given [${entry.code ?? ''}]`}`;
     case 'run.notice':
       return `${entry.at} told: ${entry.endsAt === null ? 'it may go on' : `it ends at ${entry.endsAt}`} [${entry.code}]`;
     case 'more':

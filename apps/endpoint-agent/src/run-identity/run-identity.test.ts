@@ -3,6 +3,7 @@ import { parsePolicy } from '@cordon/policy/document/parse.ts';
 import { preparePolicy } from '@cordon/policy/document/prepare.ts';
 import { codeOf } from '@cordon/policy/trust/_refusal.ts';
 import { keyNamed } from '@cordon/policy/trust/_world.ts';
+import type { NewEvent } from '@cordon/policy/protocol/events.ts';
 import type { TokenReply, TokenRequest } from '@cordon/policy/protocol/run-tokens.ts';
 import { openRunStatement, type RunStatement } from '@cordon/policy/trust/run-statement.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
@@ -46,6 +47,7 @@ interface Scene {
   readonly identity: RunIdentity;
   readonly runs: LiveRun[];
   readonly asked: TokenRequest[];
+  readonly events: NewEvent[];
   /** What the control plane says of the next question; undefined: nothing yet. */
   answer: (question: TokenRequest) => Partial<TokenReply> | undefined;
   state: VerifiedState | undefined;
@@ -58,9 +60,11 @@ interface Scene {
 const begin = (): Scene => {
   const runs: LiveRun[] = [];
   const asked: TokenRequest[] = [];
+  const events: NewEvent[] = [];
   const scene: Scene = {
     runs,
     asked,
+    events,
     answer: ({ number }) => ({ token: `token.${number}.x`, expiresAt: new Date(scene.now.getTime() + 300_000).toISOString() }),
     state: stateOf(GIVES),
     now: NOW,
@@ -74,6 +78,7 @@ const begin = (): Scene => {
       key: () => KEY,
       runs: { all: () => runs },
       state: () => scene.state,
+      report: (event) => void events.push(event),
       send: (frame) => {
         if (frame.type !== 'token' || !scene.connected) return false;
         asked.push(frame);
@@ -158,6 +163,22 @@ describe('a token for a run', () => {
     scene.state = undefined;
     expect(await code('https://other.example.com')).toBe('launch.no-bundle');
     expect(scene.asked).toHaveLength(1);
+  });
+
+  it('is told each time that one was made or refused, and never what it is', async () => {
+    const scene = begin();
+    const run = live(scene);
+    await scene.identity.tokenFor(run, AUDIENCE, 'workload');
+    await scene.identity.tokenFor(run, AUDIENCE, 'workload');
+    await codeOf(() => scene.identity.tokenFor(run, 'https://evil.example', 'proxy'));
+    const who = { kind: 'run.token', run: run.run.run, agent: 'claude-code', osUser: 'dev' };
+    expect(scene.events).toEqual([
+      { ...who, verdict: 'allowed', audience: AUDIENCE, delivery: 'workload' },
+      { ...who, verdict: 'denied', audience: 'https://evil.example', delivery: 'proxy', code: 'identity.audience' },
+    ]);
+    expect(JSON.stringify(scene.events)).not.toContain('token.1.x');
+    for (let i = 0; i < 40; i += 1) await codeOf(() => scene.identity.tokenFor(run, 'https://evil.example', 'workload'));
+    expect(scene.events).toHaveLength(20);
   });
 
   it('is nobody’s any more when the run has ended, also one that was asked for before', async () => {

@@ -5,6 +5,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { CordonError } from '@cordon/policy/errors.ts';
 import type { DownFrame } from '@cordon/policy/protocol/channel.ts';
+import type { NewEvent } from '@cordon/policy/protocol/events.ts';
 import { audienceOf, readAudience, type Delivery, type UserClaim } from '@cordon/policy/trust/run-token.ts';
 import type { VerifiedState } from '@cordon/policy/trust/verify.ts';
 import { createBucket } from '../bucket.ts';
@@ -31,6 +32,7 @@ export interface RunIdentityOptions extends Omit<ExchangeOptions, 'org' | 'devic
   readonly runs: Pick<RunTable, 'all'>;
   /** What is in force. */
   readonly state: () => VerifiedState | undefined;
+  readonly report: (event: NewEvent) => void;
   /** Milliseconds that only grow. */
   readonly clock: () => number;
   readonly pause?: (ms: number) => Promise<unknown>;
@@ -57,7 +59,7 @@ const isRetryable = (error: unknown): boolean =>
   error instanceof CordonError && error.retryable && !['identity.offline', 'identity.rate'].includes(error.code);
 
 export const createRunIdentity = (options: RunIdentityOptions): RunIdentity => {
-  const { enrollment, spool, runs, state, key, send, now, clock, pause = wait } = options;
+  const { enrollment, spool, runs, state, report, key, send, now, clock, pause = wait } = options;
   const exchange = createExchange({ org: enrollment.org, device: enrollment.device, boot: spool.boot, key, send, now });
   const kept = new WeakMap<LiveRun, Kept>();
   const rates = new WeakMap<LiveRun, () => boolean>();
@@ -73,50 +75,65 @@ export const createRunIdentity = (options: RunIdentityOptions): RunIdentity => {
   };
   const mayReceive = (live: LiveRun, audience: string): boolean =>
     effectiveOf(state(), live).identity.some(({ host }) => audienceOf(host) === audience);
-
-  const make = async (live: LiveRun, audience: string, delivery: Delivery): Promise<Made> => {
-    requireRate(live);
+  const requireAudience = (live: LiveRun, audience: string): void => {
+    if (!mayReceive(live, audience))
+      throw new CordonError(
+        'identity.audience',
+        `no policy lets ${audience} receive the identity of this run: its owner adds the host under allow, identity, hosts`,
+      );
+  };
+  /** What becomes of it, as an event of the run while it lives. */
+  const telling = async (live: LiveRun, audience: string, delivery: Delivery, work: () => Promise<Made>): Promise<Made> => {
+    const tell = (outcome: Pick<Extract<NewEvent, { kind: 'run.token' }>, 'verdict' | 'code'>): void => {
+      const { run, subject, account } = live;
+      if (runs.all().includes(live))
+        report({ kind: 'run.token', run: run.run, agent: subject.agent.id, osUser: account.name, audience, delivery, ...outcome });
+    };
+    try {
+      const made = await work();
+      tell({ verdict: 'allowed' });
+      return made;
+    } catch (error) {
+      tell({ verdict: 'denied', code: error instanceof CordonError ? error.code.slice(0, 64) : 'identity.failed' });
+      throw error;
+    }
+  };
+  const exchanged = async (live: LiveRun, audience: string, delivery: Delivery): Promise<Made> => {
     for (const end = clock() + PATIENCE_MS; ;) {
       requireLive(live);
+      requireAudience(live, audience);
       const { run, subject, account } = live;
-      const bundle = state()?.digest ?? '';
+      const who = { run: run.run, parents: parentsOf(live), user: userOf(account), agent: { ...subject.agent } };
       try {
-        const about = {
-          run: run.run,
-          parents: parentsOf(live),
-          user: userOf(account),
-          agent: { ...subject.agent },
-          bundle,
-          audience,
-          delivery,
-        };
-        return await exchange.ask(about);
+        return await exchange.ask({ ...who, bundle: state()?.digest ?? '', audience, delivery });
       } catch (error) {
         if (!isRetryable(error) || clock() > end) throw error;
       }
       await pause(PAUSE_MS);
     }
   };
+  /** Those who ask for the same meanwhile wait for the same. */
+  const make = (live: LiveRun, audience: string, delivery: Delivery, { making, made }: Kept, name: string): Promise<Made> => {
+    const begun = making.get(name);
+    if (begun !== undefined) return begun;
+    requireRate(live);
+    const work = telling(live, audience, delivery, () => exchanged(live, audience, delivery)).finally(() => making.delete(name));
+    making.set(name, work);
+    return work.then((token) => {
+      made.set(name, token);
+      return token;
+    });
+  };
   const tokenFor: RunIdentity['tokenFor'] = async (live, audience, delivery) => {
     requireLive(live);
-    if (!mayReceive(live, audience))
-      throw new CordonError(
-        'identity.audience',
-        `no policy lets ${audience} receive the identity of this run: its owner adds the host under allow, identity, hosts`,
-      );
-    const { making, made } = kept.get(live) ?? { making: new Map<string, Promise<Made>>(), made: new Map<string, Made>() };
-    kept.set(live, { making, made });
+    const keeping = kept.get(live) ?? { making: new Map<string, Promise<Made>>(), made: new Map<string, Made>() };
+    kept.set(live, keeping);
     const name = `${delivery} ${audience}`;
-    const known = made.get(name);
-    const isFresh = known !== undefined && known.expiresAt.getTime() - now().getTime() > FRESH_MS;
-    const wanted = isFresh
-      ? Promise.resolve(known)
-      : (making.get(name) ?? make(live, audience, delivery).finally(() => making.delete(name)));
-    if (!isFresh) making.set(name, wanted);
-    const { token, expiresAt } = await wanted;
+    const known = keeping.made.get(name);
+    const isGood = known !== undefined && known.expiresAt.getTime() - now().getTime() > FRESH_MS && mayReceive(live, audience);
+    const { token, expiresAt } = isGood ? known : await make(live, audience, delivery, keeping, name);
     // It may have ended meanwhile: then nobody gets it any more.
     requireLive(live);
-    made.set(name, { token, expiresAt });
     return { token, audience, expiresAt: expiresAt.toISOString() };
   };
 

@@ -44,6 +44,16 @@ export const EVENTS = {
     action: 'reported',
     count: 1,
   },
+  'run.token': {
+    seq: 10,
+    at,
+    kind: 'run.token',
+    ...run,
+    verdict: 'denied',
+    audience: 'https://api.example.com',
+    delivery: 'workload',
+    code: 'identity.audience',
+  },
   'run.notice': { seq: 9, at, kind: 'run.notice', ...run, code: 'policy.narrowed', endsAt: at },
   file: {
     seq: 10,

@@ -172,6 +172,19 @@ export const Audited = Type.Object(
   },
   closed,
 );
+/** A run asked for its identity towards an audience, and got it (allowed) or not: never the token itself. `code` says why not. */
+export const RunToken = Type.Object(
+  {
+    ...common,
+    kind: Type.Literal('run.token'),
+    ...run,
+    verdict: Verdict,
+    audience: Text(264),
+    delivery: Type.Union([Type.Literal('workload'), Type.Literal('proxy')]),
+    code: Type.Optional(Text(64)),
+  },
+  closed,
+);
 /** So many events of one class that one run caused beyond its quota, since the last of these. */
 export const Flood = Type.Object({ ...common, kind: Type.Literal('flood'), ...run, class: Text(16), count: Count }, closed);
 
@@ -183,6 +196,7 @@ export const TelemetryEvent = Type.Union([
   RunEnded,
   RunFinding,
   RunNotice,
+  RunToken,
   LaunchRefused,
   Egress,
   FileDenied,

@@ -4,7 +4,7 @@
  * The requests before the channel (`/agent/v1`) are closed, and get no new members: what they need beyond that gets a path of its own.
  */
 // 1  2026-11-23  first
-// 2  2026-11-24  inventories, tokens of runs, requests for exceptions; events: run.finding, run.notice, file, audit, flood, agent.uncontained
+// 2  2026-11-24  inventories, tokens of runs, requests for exceptions; events: run.finding, run.notice, run.token, file, audit, flood, agent.uncontained
 export const PROTOCOL = 2;
 const BEHIND = 2;
 export const OLDEST_PROTOCOL = Math.max(1, PROTOCOL - BEHIND);
