@@ -47,7 +47,7 @@ const last = () => plane.received('selftest').at(-1)?.result;
 const failing = (): string[] => (last()?.checks ?? []).filter(({ passed }) => !passed).map(({ detail }) => detail);
 const passed = async (): Promise<void> => {
   await expect.poll(() => last()?.passed, SOON).toBe(true);
-  await expect.poll(async () => (await installation.status()).selfTest?.passed).toBe(true);
+  await expect.poll(async () => (await installation.status()).selfTest?.passed, SOON).toBe(true);
 };
 const notEnforced = async (why: RegExp): Promise<void> => {
   await expect.poll(() => [last()?.passed, failing().join('; ')], SOON).toEqual([false, expect.stringMatching(why)]);

@@ -9,6 +9,9 @@ import { startControlPlane, type ControlPlane } from './_control-plane.ts';
 import { enrol, install, type Daemon, type Installation } from './_daemon.ts';
 import { createWorld, IS_ROOT, type World } from './_world.ts';
 
+/** A command takes a moment, and longer on a machine that is busy. */
+const SLOW = { timeout: 30_000 };
+
 let plane: ControlPlane;
 let world: World;
 let installation: Installation;
@@ -55,7 +58,7 @@ describe('a run that was blocked', () => {
     const { stdout } = await installation.sh(`${ask('evil.example')}; ${ask('evil.example')}; ${ask('other.example')}; exit 9`);
     expect(stdout).toMatch(/^(HTTP\/1.1 403 [^\n]+\n){3}$/);
     const { run } = await newest();
-    await expect.poll(async () => (await json<Explained>('explain', run)).denied.length).toBe(2);
+    await expect.poll(async () => (await json<Explained>('explain', run)).denied.length, SLOW).toBe(2);
     const explained = await json<Explained>('explain', run);
     expect(explained).toMatchObject({
       run,
@@ -118,12 +121,12 @@ describe('a run that lives', () => {
         cwd: world.workspace,
       },
     );
-    await expect.poll(async () => (await newest()).state).toBe('runs');
+    await expect.poll(async () => (await newest()).state, SLOW).toBe('runs');
     const { run } = await newest();
     const follower = spawn(program, [...words, 'logs', run, '--follow'], { env: installation.env, cwd: '/' });
     let said = '';
     follower.stdout.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));
-    await expect.poll(() => said).toContain(' started: sh');
+    await expect.poll(() => said, SLOW).toContain(' started: sh');
     const [ended] = [once(follower, 'exit')];
     begin.stdin.end('\n');
     expect(await text(begin.stdout)).toContain('403');
@@ -182,6 +185,7 @@ describe('while the daemon is down', () => {
     expect(await json<Explained>('explain', run)).toMatchObject({ run, state: 'ended' });
     expect((await installation.cordon(['logs'])).stdout).toContain(' serves ');
     expect((await json<RunSummary[]>('runs', '--most', '1')).map((summary) => summary.run)).toEqual([run]);
-    expect((await installation.cordon(['explain', 'run_unknown'])).stderr).toContain('[run.unknown]');
+    for (const name of ['run_unknown', 'bogus', '../run_x'])
+      for (const command of ['explain', 'logs']) expect((await installation.cordon([command, name])).stderr).toContain('[run.unknown]');
   });
 });

@@ -2,7 +2,7 @@
 import type { Denial, Explained } from '../run-log/explained.ts';
 import { whomToAsk } from '../runs/whose.ts';
 import { printResult } from './output.ts';
-import { askAbout } from './remembered.ts';
+import { askAbout, requireRunName } from './remembered.ts';
 import { argumentsOf, commandNamed } from './table.ts';
 import { misused } from './table/command.ts';
 
@@ -52,8 +52,8 @@ export const explainLines = (explained: Explained): string[] => {
                 `${name} revision ${revision}${owner === undefined && contact === undefined ? '' : `, of ${whomToAsk({ owner: owner ?? null, contact: contact ?? null })}`}`,
             ),
           ),
-          ...list('may read', given.read),
-          ...list('may write', given.write),
+          ...list('may read', ['what programs need to start', ...given.read]),
+          ...list('may write', ['a /tmp of its own', ...given.write]),
           ...list('never sees', given.hidden),
           ...list('network', given.hosts),
           ...list('variables', given.environment),
@@ -90,6 +90,7 @@ export const explainCommand = async (args: readonly string[]): Promise<number> =
   const given = argumentsOf('explain', args);
   const [run, ...more] = given.words;
   if (more.length > 0) throw misused(commandNamed('explain'), 'One run at a time');
+  requireRunName(run);
   await askAbout({ op: 'explain', ...(run !== undefined && { run }) }, (reply) => {
     if (reply.type === 'explained') printResult(given, reply.explained, () => explainLines(reply.explained));
   });

@@ -48,7 +48,9 @@ export const commandHelp = (command: Command): string => {
     ...about.flatMap((paragraph) => [wrapped(paragraph), '']),
     ...(options.length === 0 ? [] : ['Options:', ...options.map(({ help }, i) => `  ${(optionText[i] ?? '').padEnd(width)}  ${help}`), '']),
     'Exit status:',
-    ...(statuses.some(([status]) => status === 'any') ? all.slice(1) : all).map(([status, meaning]) => `  ${status}  ${meaning}`),
+    ...(statuses.some(([status]) => status === 'any') ? all.slice(1) : all).map(
+      ([status = '', meaning = '']) => `  ${status.padEnd(3)}  ${meaning}`,
+    ),
     '',
   ].join('\n');
 };
@@ -56,5 +58,5 @@ export const commandHelp = (command: Command): string => {
 /** Of a first word that several commands have, as `policy`; empty where none has it. */
 export const groupHelp = (group: string): string =>
   COMMANDS.filter(({ name }) => name.startsWith(`${group} `))
-    .map((command) => `  cordon ${command.name}  ${command.summary}\n`)
+    .map((command, _at, all) => `  cordon ${command.name.padEnd(Math.max(...all.map(({ name }) => name.length)))}  ${command.summary}\n`)
     .join('');

@@ -1,7 +1,7 @@
 /** `cordon logs [RUN]`: what the daemon said, or what happened to a run; --follow goes on with what comes. */
 import type { RunEntry } from '../run-log/entry.ts';
 import { printResult } from './output.ts';
-import { askAbout } from './remembered.ts';
+import { askAbout, requireRunName } from './remembered.ts';
 import { argumentsOf, commandNamed } from './table.ts';
 import { misused } from './table/command.ts';
 
@@ -43,6 +43,7 @@ export const logsCommand = async (args: readonly string[]): Promise<number> => {
   const given = argumentsOf('logs', args);
   const [run, ...more] = given.words;
   if (more.length > 0) throw misused(commandNamed('logs'), 'One run at a time');
+  requireRunName(run);
   const follow = given.flags.has('follow');
   await askAbout(run === undefined ? { op: 'daemon-log', follow } : { op: 'run-log', run, follow }, (reply) => {
     if (reply.type === 'line') printResult(given, reply.line, () => [`${reply.line.at} ${reply.line.message}`]);

@@ -9,6 +9,12 @@ import { answerFrom, type Answering } from '../run-log/answer.ts';
 import type { MemoryRequest } from '../run-log/requests.ts';
 import { openRunLog } from '../run-log/run-log.ts';
 
+/** @throws CordonError `run.unknown` for what no run is called */
+export const requireRunName = (name: string | undefined): void => {
+  if (name !== undefined && !/^run_[A-Za-z0-9_-]{1,60}$/.test(name))
+    throw new CordonError('run.unknown', `${name} is no run: they are called run_…; see cordon runs`);
+};
+
 const mayRead = (folder: string): boolean => {
   try {
     fs.accessSync(folder, fs.constants.R_OK | fs.constants.X_OK);

@@ -37,7 +37,7 @@ const answering = (status: number, date?: string) => (_request: http.IncomingMes
   response.writeHead(status).end('{}');
 };
 const look = (server: string | undefined, network: Network = STRAIGHT): Promise<readonly Check[]> =>
-  serverChecks({ server, network: () => network, now: () => new Date() });
+  serverChecks({ server, network: () => network, now: () => new Date(), timeoutMs: 2000 });
 const states = (checks: readonly Check[]): string[] => checks.map(({ name, state }) => `${name} ${state}`);
 
 describe('the way to the control plane', () => {
@@ -77,6 +77,12 @@ describe('the way to the control plane', () => {
     expect(other).toMatchObject({ state: 'failed', detail: expect.stringContaining('does not speak TLS') as unknown });
     const [nameless] = await look('https://no-such-host.invalid:7401');
     expect(nameless).toMatchObject({ state: 'failed', detail: expect.stringMatching(/\[(ENOTFOUND|EAI_AGAIN)\]/) as unknown });
+  });
+
+  it('names one that takes the connection and says nothing', async () => {
+    const port = await listen(net.createServer(() => undefined));
+    const [check] = await look(`http://127.0.0.1:${port}`);
+    expect(check).toMatchObject({ state: 'failed', detail: expect.stringContaining('it does not answer [ETIMEDOUT]') as unknown });
   });
 
   it('tells a clock that is wrong, and by how much', async () => {

@@ -12,6 +12,7 @@ export interface ServerOptions {
   readonly server: string | undefined;
   readonly network: () => Network;
   readonly now: () => Date;
+  readonly timeoutMs?: number;
 }
 
 const COMPANY =
@@ -44,6 +45,7 @@ const KNOWN: Readonly<Record<string, readonly [detail: string, mend: string]>> =
 
 /** The code of an error, or of what caused it. */
 const codeOf = (error: unknown): string => {
+  if (error instanceof Error && ['TimeoutError', 'AbortError'].includes(error.name)) return 'ETIMEDOUT';
   for (let at: unknown = error; at instanceof Error; at = at.cause)
     if ('code' in at && typeof at.code === 'string' && at.code in KNOWN) return at.code;
   return '';
@@ -62,7 +64,7 @@ const skewCheck = (date: string | undefined, now: Date): Check => {
 };
 
 /** Asks what a device asks first; nothing is believed, and nothing is sent. */
-export const serverChecks = async ({ server, network, now }: ServerOptions): Promise<readonly Check[]> => {
+export const serverChecks = async ({ server, network, now, timeoutMs = TIMEOUT_MS }: ServerOptions): Promise<readonly Check[]> => {
   if (server === undefined) return [unknown('control plane', 'nobody has said which one: cordon doctor --server URL looks at one')];
   const url = new URL('/agent/v1/root', checkServer(server));
   const { request, through } = network();
@@ -72,14 +74,14 @@ export const serverChecks = async ({ server, network, now }: ServerOptions): Pro
       method: 'GET',
       headers: { accept: 'application/json' },
       maxBytes: 1_048_576,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     const clock = skewCheck(headers.date, now());
     if (status === 200) return [ok('control plane', `${url.origin} answers${way}`), clock];
     const mend = 'look whether the URL is that of the device listener of a Cordon control plane';
     return [(status >= 500 ? warning : failed)('control plane', `${url.origin} answers${way} with status ${status}`, mend), clock];
   } catch (error) {
-    const code = error instanceof Error && error.name === 'TimeoutError' ? 'ETIMEDOUT' : codeOf(error);
+    const code = codeOf(error);
     const [detail, mend] = KNOWN[code] ?? [said(error), 'look at the URL, the network and the proxy settings of this machine'];
     return [failed('control plane', `${url.origin}${way}: ${detail}${code === '' ? '' : ` [${code}]`}`, mend)];
   }
