@@ -56,6 +56,7 @@ describe('a forward', () => {
     '{ host: "*.example.com", port: 22 }',
     '{ host: 10.1.2.3, port: 22 }',
     '{ host: 0x7f.1, port: 22 }',
+    '{ host: a.b.test, port: 22, at: 3128 }',
     '{ host: a.b, port: 22, at: 80 }',
   ])('written as %s is an error', (forward) => {
     expect(written(forward)).not.toEqual([]);

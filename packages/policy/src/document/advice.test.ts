@@ -27,6 +27,27 @@ describe('advice', () => {
       [],
     ],
     [
+      'forwards that are denied, or that claim one port for two places',
+      {
+        allow: {
+          network: {
+            forwards: [
+              { host: 'a.test', port: 22 },
+              { host: 'b.test', port: 22, at: 2222 },
+              { host: 'c.test', port: 22, at: 2222 },
+              { host: 'c.test', port: 23, at: 2323 },
+            ],
+          },
+        },
+        deny: { network: { hosts: [{ host: 'a.test' }, { host: 'c.test', ports: [443] }] } },
+      },
+      [
+        'advice.shadowed allow.network.forwards.0',
+        'advice.forward-claimed allow.network.forwards.1.at',
+        'advice.forward-claimed allow.network.forwards.2.at',
+      ],
+    ],
+    [
       'methods on the port of HTTPS',
       {
         allow: {
@@ -130,6 +151,10 @@ describe('advice', () => {
           if (section === 'network' && kind === 'hosts') {
             const { host = '', ports = [443, 80] } = spec.allow?.network?.hosts?.[Number(i)] ?? {};
             if (!host.includes('*')) for (const port of ports) expect(decider.host(host, port).verdict).toBe('denied');
+          }
+          if (section === 'network' && kind === 'forwards') {
+            const { host = '', port = 0 } = spec.allow?.network?.forwards?.[Number(i)] ?? {};
+            expect(decider.host(host, port).verdict).toBe('denied');
           }
           if (section === 'environment') expect(decider.variable(spec.allow?.environment?.[Number(kind)] ?? '').verdict).toBe('denied');
         }

@@ -98,6 +98,30 @@ const shadowedPaths = ({ allow, deny }: Spec): Finding[] =>
 const portsWithin = (inner: readonly number[], outer: readonly number[] | undefined): boolean =>
   outer === undefined || inner.every((port) => outer.includes(port));
 
+const aboutForwards = ({ allow, deny }: Spec): Finding[] => {
+  const forwards = allow?.network?.forwards ?? [];
+  return forwards.flatMap((entry, i) => {
+    const place = ['spec', 'allow', 'network', 'forwards', i];
+    const { at, host, port } = entry;
+    const by = (deny?.network?.hosts ?? []).find(
+      (rule) => portsWithin([port], rule.ports) && hostMatches(canonicalHostPattern(rule.host), canonicalHostPattern(host)),
+    );
+    const other = at === undefined ? undefined : forwards.find((rule) => rule.at === at && (rule.host !== host || rule.port !== port));
+    return [
+      ...(by === undefined ? [] : [advice('shadowed', place, `the deny of ${by.host} beats this forward: it leads nowhere`)]),
+      ...(other === undefined
+        ? []
+        : [
+            advice(
+              'forward-claimed',
+              [...place, 'at'],
+              `another forward claims port ${at} for ${other.host}:${other.port}: neither gets it`,
+            ),
+          ]),
+    ];
+  });
+};
+
 const shadowedHosts = ({ allow, deny }: Spec): Finding[] => {
   const hosts = (allow?.network?.hosts ?? []).flatMap((entry, i) => {
     const pattern = canonicalHostPattern(entry.host);
@@ -135,5 +159,6 @@ export const advise = ({ spec }: PolicyDocument): readonly Finding[] => [
   ...aboutFiles(spec),
   ...shadowedPaths(spec),
   ...shadowedHosts(spec),
+  ...aboutForwards(spec),
   ...shadowedNames(spec),
 ];

@@ -129,7 +129,11 @@ const checkHost = (entry: HostEntry, verb: Verb): void => {
     throw new CordonError('host.private', `${pattern} is a private, local or special address; say private: true if it is meant`);
 };
 
-const checkForward = ({ host, port, private: isPrivate }: ForwardEntry): void => {
+/** Where programs inside find the egress proxy. */
+const PROXY_PORT = 3128;
+
+const checkForward = ({ host, port, at, private: isPrivate }: ForwardEntry): void => {
+  if (at === PROXY_PORT) throw new CordonError('forward.port', `port ${at} inside is the egress proxy's own; choose another`);
   if (host.includes('*')) throw new CordonError('forward.host', `a forward leads to one host; ${host} is many`);
   checkHost({ host, ports: [port], ...(isPrivate !== undefined && { private: isPrivate }) }, 'allow');
 };
