@@ -102,6 +102,8 @@ it(
         Array.from({ length: 1 + Math.floor(random() * 3) }, (_, n) => ask(world, `${own}-${i}-${n}`, random() < 0.3 ? 0.05 : 3600)),
       );
       asked.push(...fresh);
+      // Half of the time in the middle of a launch, else when something lives.
+      if (random() < 0.5) await expect.poll(() => fresh.some(({ run, ended }) => ended || run !== undefined), GONE).toBe(true);
       await wait(Math.floor(random() * 250));
       const what = random();
       if (what < 0.4) {
