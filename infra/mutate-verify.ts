@@ -76,10 +76,6 @@ const FILES: Readonly<Record<string, readonly Literal[]>> = {
 /** What may survive, as `FILE: from => to`, and why nothing can tell it from the original. */
 const EQUIVALENT: Readonly<Record<string, string>> = {
   'merkle.ts: left === undefined => false': 'there is no hole: a leaf is replaced or appended, never put beyond the end',
-  "strict-json.ts: typeof value !== 'object' || value === null => false || value === null":
-    'a number has no members, and a text with some is left to the reader, which says the same',
-  "strict-json.ts: typeof value !== 'object' || value === null => typeof value !== 'object' || false":
-    'what has null in it is left to the reader, which says the same',
   'keys.ts: n === 1n && minus === 0 => true && minus === 0':
     'only a multiple of the prime differs, and that is a point of small order, refused before',
 };
