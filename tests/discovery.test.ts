@@ -2,7 +2,7 @@
  * Agents that run outside containment are found, reported and, where the policy says so, ended; those that run contained are left alone. In namespaces of its own,
  * so that no agent that really runs on this machine is ever looked at or ended.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -127,6 +127,11 @@ describe.skipIf(!IS_ROOT)('an agent of this machine (root makes the namespaces t
       }),
     );
     file(path.join(project, '.mcp.json'), JSON.stringify({ mcpServers: { shop: { command: 'uvx', args: [SECRET] } } }));
+    // What only root could read, and what nobody could ever read to its end.
+    const ofRoot = path.join(world.root, 'of-root.toml');
+    fs.writeFileSync(ofRoot, '[mcp_servers.of-root]\ncommand = "x"\n', { mode: 0o600 });
+    fs.symlinkSync(ofRoot, path.join(folder('.codex'), 'config.toml'));
+    execFileSync('mkfifo', [path.join(folder('.gemini'), 'settings.json')]);
     const passwd = path.join(world.root, 'passwd');
     fs.writeFileSync(passwd, `${fs.readFileSync('/etc/passwd', 'utf8').trimEnd()}\nstory:x:${UID}:${UID}::${home}:/bin/sh\n`);
     installation = install(world);
@@ -173,6 +178,7 @@ describe.skipIf(!IS_ROOT)('an agent of this machine (root makes the namespaces t
       'shop project program uvx',
       'tickets user remote ',
     ]);
+    expect(found.servers.map(({ name }) => name)).not.toContain('of-root');
     expect(found.uncontained.map(({ agent, running }) => ({ agent, running }))).toEqual([{ agent: 'claude-code', running: true }]);
     await expect.poll(() => plane.received('inventory').length, PATIENCE).toBeGreaterThan(0);
     expect(plane.faults).toEqual([]);

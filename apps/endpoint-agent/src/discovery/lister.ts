@@ -73,7 +73,7 @@ export const createLister = ({ accounts, machine, workspacesOf, scan, root, onLi
       if (last !== undefined && now().getTime() - last.at.getTime() >= SOONEST_MS) renewBehind();
     },
     start: (signal) => {
-      const first = setTimeout(renewBehind, FIRST_MS);
+      const first = setTimeout(() => last === undefined && renewBehind(), FIRST_MS);
       const every = setInterval(renewBehind, EVERY_MS);
       for (const timer of [first, every]) timer.unref();
       const end = (): void => {
