@@ -5,9 +5,8 @@ import { CordonError } from '@cordon/policy/errors.ts';
 import { readConfig } from '../config.ts';
 import { connectLocal, ownSocket } from '../local-api/client.ts';
 import { KIND, type Reply } from '../local-api/protocol.ts';
-import { answerFrom, type Answering } from '../run-log/answer.ts';
+import type { Answering } from '../run-log/answer.ts';
 import type { MemoryRequest } from '../run-log/requests.ts';
-import { openRunLog } from '../run-log/run-log.ts';
 
 /** @throws CordonError `run.unknown` for what no run is called */
 export const requireRunName = (name: string | undefined): void => {
@@ -25,7 +24,8 @@ const mayRead = (folder: string): boolean => {
 };
 
 /** While the daemon is down nothing follows, and nothing lives. */
-const fromFolder = (stateDir: string, request: MemoryRequest, onReply: (reply: Reply) => void): void => {
+const fromFolder = async (stateDir: string, request: MemoryRequest, onReply: (reply: Reply) => void): Promise<void> => {
+  const [{ answerFrom }, { openRunLog }] = await Promise.all([import('../run-log/answer.ts'), import('../run-log/run-log.ts')]);
   const uid = process.getuid?.() ?? 0;
   const here: Answering = {
     stateDir,
@@ -56,7 +56,7 @@ export const askAbout = async (request: MemoryRequest, onReply: (reply: Reply) =
   } catch (error) {
     const isDown = error instanceof CordonError && error.code === 'daemon.not-running';
     if (!isDown || config.runSocket !== undefined || !mayRead(config.stateDir)) throw error;
-    fromFolder(config.stateDir, request, hear);
+    await fromFolder(config.stateDir, request, hear);
   }
   if (refused !== undefined) throw refused;
 };

@@ -1,5 +1,6 @@
 /** `cordon runs`: the runs of this account, newest first; root sees everybody's. */
 import { CordonError } from '@cordon/policy/errors.ts';
+import { MOST_LISTED } from '../run-log/limits.ts';
 import type { RunSummary } from '../run-log/requests.ts';
 import { printResult } from './output.ts';
 import { askAbout } from './remembered.ts';
@@ -31,7 +32,8 @@ export const runsLines = (runs: readonly RunSummary[]): string[] =>
 export const runsCommand = async (args: readonly string[]): Promise<number> => {
   const given = argumentsOf('runs', args);
   const most = given.options.get('most') ?? `${USUAL}`;
-  if (!/^[1-9]\d{0,2}$/.test(most)) throw new CordonError('cli.usage', `--most is ${JSON.stringify(most)}, not a number from 1 to 999`);
+  if (!/^[1-9]\d{0,2}$/.test(most) || Number(most) > MOST_LISTED)
+    throw new CordonError('cli.usage', `--most is ${JSON.stringify(most)}, not a number from 1 to ${MOST_LISTED}`);
   await askAbout({ op: 'runs', most: Number(most) }, (reply) => {
     if (reply.type === 'runs') printResult(given, reply.runs, () => runsLines(reply.runs));
   });

@@ -28,6 +28,9 @@ interface Replying {
   end(): void;
 }
 
+/** More than all that is kept of the daemon's lines. */
+const MOST_UNREAD = 8 * 1_048_576;
+
 const isAbout = (request: Request): request is MemoryRequest => ['runs', 'explain', 'run-log', 'daemon-log'].includes(request.op);
 
 /** Whose runs an account may look at: its own, and root everybody's. */
@@ -107,7 +110,14 @@ export const remembering =
     const inner = converse(caller);
     const { uid } = caller.account;
     const asker: Asker = { uid, isOwn: uid === process.getuid?.() };
-    const replying = { reply: (message: Reply) => caller.reply(message), end: () => void caller.socket.end() };
+    const replying = {
+      reply: (message: Reply) => {
+        // Whoever follows and does not read is not waited for.
+        if (caller.socket.writableLength > MOST_UNREAD) caller.socket.destroy();
+        else caller.reply(message);
+      },
+      end: () => void caller.socket.end(),
+    };
     let stop: () => void = () => undefined;
     return {
       ...inner,

@@ -1,5 +1,6 @@
 /** What may be asked about what was, and what is answered. Types only, but for their schemas. */
 import { Type, type Static } from 'typebox';
+import { MOST_LISTED } from './limits.ts';
 import type { DaemonLine } from './daemon-log.ts';
 import type { RunEntry } from './entry.ts';
 import type { Explained } from './explained.ts';
@@ -8,7 +9,7 @@ const closed = { additionalProperties: false } as const;
 const Run = Type.String({ pattern: '^run_[A-Za-z0-9_-]{1,60}$' });
 
 export const MEMORY_REQUESTS = [
-  Type.Object({ op: Type.Literal('runs'), most: Type.Integer({ minimum: 1, maximum: 1000 }) }, closed),
+  Type.Object({ op: Type.Literal('runs'), most: Type.Integer({ minimum: 1, maximum: MOST_LISTED }) }, closed),
   /** Without a run: the newest. */
   Type.Object({ op: Type.Literal('explain'), run: Type.Optional(Run) }, closed),
   Type.Object({ op: Type.Literal('run-log'), run: Run, follow: Type.Boolean() }, closed),

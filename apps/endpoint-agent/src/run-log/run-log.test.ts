@@ -4,7 +4,8 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NewEvent } from '@cordon/policy/protocol/events.ts';
 import type { Given, RunEntry } from './entry.ts';
-import { MOST_ENTRIES, MOST_RUNS, openRunLog, type RunLog } from './run-log.ts';
+import { MOST_BYTES, MOST_ENTRIES, MOST_RUNS } from './limits.ts';
+import { openRunLog, type RunLog } from './run-log.ts';
 
 let folder: string;
 let at: number;
@@ -91,6 +92,18 @@ describe('what this device remembers of runs', () => {
     expect(entries.length).toBe(MOST_ENTRIES + 2);
     expect(entries.at(-2)).toMatchObject({ kind: 'more', count: 2 * MOST_ENTRIES + 1 });
     expect(entries.at(-1)).toMatchObject({ kind: 'run.ended' });
+  });
+
+  it('keeps so many bytes of a run', () => {
+    log.begin(given('run_a', 1000));
+    for (let i = 0; i < MOST_ENTRIES; i += 1)
+      log.heard({ kind: 'run.finding', ...who('run_a'), code: 'run.mask-fell', place: `/${i}/${'x'.repeat(4000)}` });
+    log.heard(ended('run_a'));
+    const [name = ''] = fs.readdirSync(path.join(folder, '1000'));
+    const { size } = fs.statSync(path.join(folder, '1000', name));
+    expect(size).toBeGreaterThan(MOST_BYTES / 2);
+    expect(size).toBeLessThan(MOST_BYTES + 8192);
+    expect(log.read('run_a', 1000)?.at(-1)).toMatchObject({ kind: 'run.ended' });
   });
 
   it('keeps the newest runs of each account, and the newest come first', () => {

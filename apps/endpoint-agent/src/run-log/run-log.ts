@@ -5,13 +5,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { NewEvent } from '@cordon/policy/protocol/events.ts';
+import { MOST_BYTES, MOST_ENTRIES, MOST_RUNS } from './limits.ts';
 import { entryOf, type Given, type Refused, type RunEntry, type RunEvent } from './entry.ts';
-
-/** Of one account. */
-export const MOST_RUNS = 200;
-/** Of one run, its end excepted. */
-export const MOST_ENTRIES = 400;
-const MOST_BYTES = 131_072;
 
 export interface RunLog {
   begin(entry: Given | Refused): void;
