@@ -6,7 +6,11 @@ import { registerHooks } from 'node:module';
 
 const PLACES = {
   // Whatever launches or tests goes through here; comparing two states does not.
-  plan: ['/apps/endpoint-agent/src/runs/decide.ts', '): LaunchPlan => {', 'state.content'],
+  plan: [
+    '/packages/policy/src/compile/bubblewrap.ts',
+    '(effective: EffectivePolicy, endpoint: LinuxEndpoint): LaunchPlan => {',
+    'effective.paths',
+  ],
   // Everything goes through here, comparing two states too.
   resolve: ['/packages/policy/src/resolve.ts', '{ floor, subject, variables: given }: ResolveInput): EffectivePolicy => {', 'policies'],
 };
