@@ -24,23 +24,17 @@ const RUNS = 50;
 const SETTLE_MS = 10_000;
 const WINDOW_MS = 30_000;
 const MIB = 1024;
-/** Of `utime` and `stime`, a second: what Linux shows them in. */
-const TICKS = 100;
 
 const inStatus = (pid: number, file: 'status' | 'smaps_rollup', name: string): number =>
   Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(fs.readFileSync(`/proc/${pid}/${file}`, 'utf8'))?.[1] ?? Number.NaN);
 
 const residentMib = (pid: number): number => inStatus(pid, 'status', 'VmRSS') / MIB;
 
-const cpuSeconds = (pid: number): number => {
-  const [user, system] = fs
-    .readFileSync(`/proc/${pid}/stat`, 'latin1')
-    .replace(/^.*\) /, '')
-    .split(' ')
-    .slice(11, 13)
-    .map(Number);
-  return ((user ?? Number.NaN) + (system ?? Number.NaN)) / TICKS;
-};
+/** Of all its threads, as the scheduler counts them: to the nanosecond, where `utime` knows hundredths of a second. */
+const cpuSeconds = (pid: number): number =>
+  fs
+    .readdirSync(`/proc/${pid}/task`)
+    .reduce((sum, task) => sum + Number(fs.readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e9, 0);
 
 const childrenOf = (pid: number): number[] =>
   fs
@@ -114,8 +108,7 @@ const watch = async (agent: BenchAgent, bare: Bare): Promise<Seen> => {
   const [product = 0, floor = 0] = [agent.pid(), bare.pid].map((pid, i) => ((cpuSeconds(pid) - (before[i] ?? 0)) * 100_000) / WINDOW_MS);
   return {
     idle: { product: residentMib(agent.pid()), floor: residentMib(bare.pid) },
-    // A tick is the least that can be seen.
-    cpu: { product, floor: Math.max(floor, 100_000 / TICKS / WINDOW_MS) },
+    cpu: { product, floor },
     all: { product: sharedMib(agent.pid()), floor: sharedMib(bare.pid) },
   };
 };

@@ -1,7 +1,7 @@
 /** The description of the service for this system's manager, and the command on everybody's PATH: texts, made from what is packed. */
 import path from 'node:path';
 import { CordonError } from '@cordon/policy/errors.ts';
-import { currentOf, environmentOf, type Layout, type System } from './layout.ts';
+import { environmentOf, type Layout, type System } from './layout.ts';
 
 export const TEMPLATES: Readonly<Record<System, string>> = {
   linux: 'cordon.service',
@@ -59,6 +59,3 @@ export const commandText = (system: System, layout: Layout): string => {
   const state = `[ "$(id -u)" != 0 ] || export CORDON_AGENT_STATE="\${CORDON_AGENT_STATE:-${layout.state}}"\n`;
   return `#!/bin/sh\n# Made by cordon install.\nexport CORDON_AGENT_RUNTIME="\${CORDON_AGENT_RUNTIME:-${layout.runtime}}"\n${state}exec "${node}" ${flags} "--env-file-if-exists=${settings}" "${program}" "$@"\n`;
 };
-
-/** Exported for whoever looks for what is in use. */
-export const currentProgram = (layout: Layout): string => path.join(currentOf(layout), 'lib/cordon.js');
