@@ -109,7 +109,9 @@ describe('a daemon that is connected', () => {
     await enforcing(2);
     const { status, stderr } = await living;
     expect(status).toBe(137);
-    expect(stderr).toMatch(/^cordon: this run ends at .* no policy on this device allows anything .*\ncordon: the run was ended \(killed\)\n$/);
+    expect(stderr).toMatch(
+      /^cordon: this run ends at .* no policy on this device allows anything .*\ncordon: the run was ended \(killed\)\n$/,
+    );
     const refused = await installation.sh('true');
     expect(refused.status).toBe(125);
     expect(refused.stderr).toContain('[launch.no-policy]');
@@ -174,6 +176,9 @@ describe('a daemon that is connected', () => {
   it('closes the channel on nonsense, and comes back', async () => {
     const hellos = plane.received('hello').length;
     plane.send('{"type":"execute","command":"id"}');
+    await expect.poll(daemon.log).toContain('a kind of frame that only newer versions know; it is passed over');
+    expect(plane.received('hello')).toHaveLength(hellos);
+    plane.send('{"type":"state","command":"id"}');
     await expect.poll(() => plane.received('hello').length, { timeout: 20_000 }).toBeGreaterThan(hellos);
     expect(plane.received('hello').at(-1)).toMatchObject({ enforcing: { cohort: 'coh_story' } });
     plane.send('not json at all');
