@@ -29,6 +29,7 @@ beforeAll(async () => {
   environment: [LANG]
   network: { hosts: [{ host: allowed.example }] }
 deny:
+  workspaces: ["${world.root}/forbidden"]
   network: { hosts: [{ host: evil.example }] }
 limit:
   resources: { timeout: 1h }`);
@@ -101,7 +102,7 @@ describe('a run that was blocked', () => {
   });
 
   it('that did not even start is remembered with what its caller was told', async () => {
-    const { status, stderr } = await installation.run(['true'], { cwd: world.root });
+    const { status, stderr } = await installation.run(['true'], { cwd: world.folder('forbidden') });
     expect(status).toBe(125);
     const explained = await json<Explained>('explain');
     expect(explained).toMatchObject({ state: 'refused', given: null, ended: null });
