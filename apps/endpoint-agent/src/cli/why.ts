@@ -40,7 +40,7 @@ export const whyCommand = async (args: readonly string[]): Promise<number> => {
   const reply = await ask(ownSocket(readConfig()), request);
   if (reply.type !== 'why') return 1;
   const { explanation, ask: whose } = reply;
-  printResult(given, { ...explanation, ask: whose }, () => [
+  printResult(given, { ...explanation, ask: whose, ...(reply.audited !== undefined && { audited: reply.audited }) }, () => [
     `${explanation.verdict.toUpperCase()} ${explanation.target}`,
     explanation.reason,
     ...explanation.shadowed.map((rule) => `shadowed: ${describe(rule)}`),
