@@ -32,7 +32,7 @@ const apart = (passwd: string): string[] => [
 ];
 
 /** Processes of the story's account, by what they run. Command lines are looked at here, by a test, and nowhere else. */
-const alive = (word: string): number =>
+const pidsOf = (word: string): string[] =>
   fs
     .readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -43,7 +43,12 @@ const alive = (word: string): number =>
       } catch {
         return false; // ended in between
       }
-    }).length;
+    });
+const alive = (word: string): number => pidsOf(word).length;
+
+/** Whether one of them runs in namespaces of its own below the daemon's. */
+const contained = (word: string): boolean =>
+  pidsOf(word).some((pid) => /^NSpid:(?:\s+\d+){3}/m.test(fs.readFileSync(`/proc/${pid}/status`, 'latin1')));
 
 describe.skipIf(!IS_ROOT)('an agent of this machine (root makes the namespaces that this needs)', () => {
   let plane: ControlPlane;
@@ -73,11 +78,11 @@ describe.skipIf(!IS_ROOT)('an agent of this machine (root makes the namespaces t
     return own(place);
   };
   /** Starts a program beside the daemon, as the account, outside any run. */
-  const outside = (...argv: readonly string[]): ChildProcess => {
+  const outside = (argv: readonly string[], env: Readonly<Record<string, string>> = { TOKEN: SECRET }, cwd = '/'): ChildProcess => {
     const parent = daemon.process.pid ?? 0;
     const inner = fs.readFileSync(`/proc/${parent}/task/${parent}/children`, 'latin1').trim().split(' ')[0] ?? '';
     const enter = ['--target', inner, '--pid', '--mount', '--setuid', String(UID), '--setgid', String(UID), '--'];
-    const child = spawn('nsenter', [...enter, ...argv], { cwd: '/', env: { TOKEN: SECRET }, stdio: 'ignore' });
+    const child = spawn('nsenter', [...enter, 'env', `--chdir=${cwd}`, ...argv], { env, stdio: 'ignore' });
     started.push(child);
     return child;
   };
@@ -156,7 +161,7 @@ describe.skipIf(!IS_ROOT)('an agent of this machine (root makes the namespaces t
       }),
     );
     await expect.poll(() => alive('8888'), PATIENCE).toBeGreaterThan(0);
-    outside(process.execPath, claude, '-p', `use ${SECRET}`);
+    outside([process.execPath, claude, '-p', `use ${SECRET}`]);
     await expect.poll(() => alive('7777'), PATIENCE).toBe(1);
     await expect.poll(() => findings().map(({ agent }) => agent), WITHIN_TEN_SECONDS).toEqual(['claude-code']);
     expect(findings()[0]).toMatchObject({ osUser: 'story', program: claude, evidence: 'package', action: 'reported', count: 1 });
@@ -198,7 +203,7 @@ describe.skipIf(!IS_ROOT)('an agent of this machine (root makes the namespaces t
     const copy = path.join(project, 'helper');
     fs.copyFileSync(codex, copy);
     fs.chmodSync(own(copy), 0o755);
-    const child = outside(copy, '9999');
+    const child = outside([copy, '9999']);
     const ended = once(child, 'exit');
     await expect
       .poll(() => findings().at(-1), WITHIN_TEN_SECONDS)
@@ -207,13 +212,31 @@ describe.skipIf(!IS_ROOT)('an agent of this machine (root makes the namespaces t
     expect([alive('9999'), alive('8888') > 0]).toEqual([0, true]);
   });
 
-  it('that nobody knows is left alone, also where it is called like one', async () => {
-    const bystander = outside('bash', '-c', `exec -a ${claude} sleep 6666`);
-    await expect.poll(() => alive('6666'), PATIENCE).toBe(1);
+  it('that is started by its plain name is contained where a shim stands first in PATH', async () => {
+    // As an installation has it; the checkout's own Node is whoever's that installed it.
+    const command = path.join(world.root, 'usr/local/bin/cordon');
+    fs.mkdirSync(path.dirname(command), { recursive: true });
+    fs.writeFileSync(command, `#!/bin/sh\nexec ${installation.command.map((word) => `'${word}'`).join(' ')} "$@"\n`);
+    fs.chmodSync(command, 0o755);
+    const { status, stderr } = await installation.cordon(['shim', 'install', 'codex', '--prefix', world.root]);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    const shims = path.join(world.root, 'usr/local/lib/cordon/shims');
     const before = findings().length;
-    outside(codex, '5555');
+    const env = { ...installation.env, PATH: `${shims}:${path.dirname(codex)}:/usr/bin:/bin`, HOME: home };
+    outside(['codex', '4444'], env, project);
+    await expect.poll(() => contained('4444'), PATIENCE).toBe(true);
+    outside([codex, '3333']);
     await expect.poll(() => findings().length, PATIENCE).toBeGreaterThan(before);
-    expect(findings().at(-1)).toMatchObject({ agent: 'codex', evidence: 'name' });
+    expect([contained('4444'), alive('3333'), findings().at(-1)?.evidence]).toEqual([true, 0, 'name']);
+  });
+
+  it('that nobody knows is left alone, also where it is called like one', async () => {
+    const bystander = outside(['bash', '-c', `exec -a ${claude} sleep 6666`]);
+    await expect.poll(() => alive('6666'), PATIENCE).toBe(1);
+    // By then it was looked at more than once.
+    const child = outside([codex, '5555']);
+    await once(child, 'exit');
     expect([alive('6666'), bystander.exitCode]).toEqual([1, null]);
   });
 });
