@@ -24,7 +24,7 @@ describe('the pages', () => {
     expect([...new Set(quoted(table).filter((name) => /^[A-Z_]+$/.test(name)))].sort()).toEqual([...new Set(read)].sort());
   });
 
-  it.each(['docs/admin.md', 'docs/operator.md', 'docs/enrollment.md'])('%s names no code that the programs do not have', (file) => {
+  it.each(['docs/admin.md', 'docs/operator.md', 'docs/enrollment.md', 'docs/install.md'])('%s names no code that the programs do not have', (file) => {
     const isFile = /\.(?:json|log|sock|md|ts|yaml)$/;
     const codes = quoted(text(file)).filter((code) => /^[a-z]+(?:-[a-z]+)*\.[a-z]+(?:-[a-z]+)*$/.test(code) && !isFile.test(code));
     expect(codes.length).toBeGreaterThan(15);
