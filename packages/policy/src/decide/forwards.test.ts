@@ -1,10 +1,13 @@
 /** Raw ways to one place, and the bytes that a run may send: from the text of a policy to what the proxy is told. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { effectiveOf, policyOf } from '../_arbitrary-policy.ts';
+import { arbitraryPolicies, effectiveOf, policyOf } from '../_arbitrary-policy.ts';
+import { LAW_RUNS } from '../_laws.ts';
 import { compileBubblewrap } from '../compile/bubblewrap.ts';
-import { deltaOf } from '../delta/delta.ts';
+import { deltaOf, narrows } from '../delta/delta.ts';
 import type { PolicyDocument } from '../document/schema.ts';
 import { parsePolicy } from '../document/parse.ts';
+import type { EffectivePolicy } from '../effective.ts';
 import { enclose } from '../enclosure.ts';
 import { explainEgress } from '../explain.ts';
 
@@ -50,6 +53,26 @@ describe('a forward', () => {
     expect(deltaOf(RAW, TLS)).toMatchObject({ gained: [], lost: [{ target: 'db.example.com:443' }] });
     expect(explainEgress(enclose(RAW, TLS), 'db.example.com', 443)).toMatchObject({ verdict: 'allowed', raw: false });
     expect(explainEgress(enclose(RAW, RAW), 'db.example.com', 443)).toMatchObject({ verdict: 'allowed', raw: true });
+  });
+
+  it('laws: what became raw is told as gained, and a child is raw only where its parent is', () => {
+    const raw = (effective: EffectivePolicy): ReadonlySet<string> =>
+      new Set(
+        ['example.com', 'db.other.test', '8.8.8.8'].flatMap((host) =>
+          [80, 443, 8443]
+            .filter((port) => effective.refused === undefined && explainEgress(effective, host, port).raw)
+            .map((port) => `${host}:${port}`),
+        ),
+      );
+    fc.assert(
+      fc.property(arbitraryPolicies, arbitraryPolicies, (before, after) => {
+        const [a, b] = [effectiveOf(before, 'linux'), effectiveOf(after, 'linux')];
+        const gained = [...raw(b)].filter((target) => !raw(a).has(target));
+        expect(gained.length === 0 || narrows(a, b) === 'no').toBe(true);
+        for (const target of raw(enclose(a, b))) expect(raw(a).has(target) && raw(b).has(target)).toBe(true);
+      }),
+      { numRuns: LAW_RUNS },
+    );
   });
 
   it.each([
