@@ -81,16 +81,17 @@ const bareOf = (input: StateInput, world: World): (() => number) => {
 };
 
 /**
- * Medians of many times of each, in milliseconds, one after the other in turn: a difference of two of them is of the same minute and after the same work, and a
- * collection of garbage or a neighbour that hits one time of one of them is not taken for its price.
+ * Processor time of each in milliseconds: medians of many, one after the other in turn. So a difference of two of them is of the same minute and after the same work, and
+ * neighbours on the machine, or a collection of garbage that falls into one of them, are not taken for its price.
  */
 const inTurn = async (works: readonly (() => unknown)[]): Promise<readonly number[]> => {
   const times = works.map((): number[] => []);
   for (let i = 0; i < TIMES; i += 1)
     for (const [at, work] of works.entries()) {
-      const start = performance.now();
+      const start = process.cpuUsage();
       await work();
-      times[at]?.push(performance.now() - start);
+      const { user, system } = process.cpuUsage(start);
+      times[at]?.push((user + system) / 1000);
     }
   return times.map(median);
 };

@@ -79,9 +79,16 @@ export const checkPublicKey = (jwk: unknown): AdmittedKey => {
   return { kty, crv, x } as AdmittedKey;
 };
 
+/**
+ * A public key as Node takes it fastest (RFC 8410 §4): text is nothing else to it, while an object is first tried as two kinds of keys, each with an exception. What
+ * stands before the 32 bytes of every Ed25519 key is twelve bytes, and so sixteen letters.
+ */
+const pemOf = (x: string): string =>
+  `-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA${Buffer.from(x, 'base64url').toString('base64')}\n-----END PUBLIC KEY-----\n`;
+
 /** Whether this key's Ed25519 signature (RFC 8032 §5.1.7) of these bytes it is: 64 bytes, S below the order of the group, or it is none. */
-export const isSignedBy = ({ kty, crv, x }: AdmittedKey, bytes: Uint8Array, signature: Uint8Array): boolean =>
-  verify(null, bytes, { key: { kty, crv, x }, format: 'jwk' }, signature);
+export const isSignedBy = ({ x }: AdmittedKey, bytes: Uint8Array, signature: Uint8Array): boolean =>
+  verify(null, bytes, pemOf(x), signature);
 
 /** RFC 7638 thumbprint, SHA-256, base64url: 43 characters. */
 export const thumbprint = (jwk: DeviceJwk): string => sha256Base64Url(`{"crv":"${jwk.crv}","kty":"${jwk.kty}","x":"${jwk.x}"}`);
