@@ -32,6 +32,7 @@ const VARIABLES: readonly (readonly [name: string, meaning: string])[] = [
   ['CORDON_AGENT_RUNTIME', 'the folder of its sockets'],
   ['CORDON_CA_FILE', "certificates of the company's own authorities"],
   ['HTTPS_PROXY, NO_PROXY', 'the way to the control plane through a proxy'],
+  ['CORDON_EGRESS_PROXY', "the company's proxy that the way out of every run goes through"],
 ];
 
 /** @param version of this program */
