@@ -120,7 +120,18 @@ describe('the folders', () => {
     });
 
   it('need not be there yet', () => {
-    expect(look().map(({ state }) => state)).toEqual(['ok', 'ok', 'ok']);
+    expect(look().map(({ state }) => state)).toEqual(['ok', 'ok', 'ok', 'ok']);
+  });
+
+  it('with helpers that are not whole, or that others could change, are told', () => {
+    const helpers = path.join(folder, 'run/helpers');
+    fs.mkdirSync(helpers, { recursive: true });
+    for (const name of ['bwrap', 'lxc-exec', 'filter']) fs.writeFileSync(path.join(helpers, name), '', { mode: 0o644 });
+    expect(named(look(), 'helpers')).toMatchObject({ state: 'ok' });
+    fs.chmodSync(path.join(helpers, 'bwrap'), 0o777);
+    expect(named(look(), 'helpers')).toMatchObject({ state: 'failed', detail: `${helpers}/bwrap can be written to by others` });
+    fs.rmSync(path.join(helpers, 'bwrap'));
+    expect(named(look(), 'helpers')).toMatchObject({ state: 'failed', detail: `${helpers}/bwrap is not there` });
   });
 
   it('that others could read or write are told', () => {

@@ -59,6 +59,24 @@ const runtimeCheck = (runtimeDir: string): Check => {
   return ok('runtime folder', runtimeDir);
 };
 
+/** What the daemon put where launches find it. */
+const HELPERS = ['bwrap', 'lxc-exec', 'filter'];
+
+const helpersCheck = (runtimeDir: string): Check => {
+  const folder = path.join(runtimeDir, 'helpers');
+  if (!fs.existsSync(folder)) return ok('helpers', 'the daemon makes them at its start');
+  const wrong = HELPERS.flatMap((name) => {
+    const file = path.join(folder, name);
+    const stat = fs.lstatSync(file, { throwIfNoEntry: false });
+    if (stat === undefined) return [`${file} is not there`];
+    if (!stat.isFile() || (stat.uid !== 0 && stat.uid !== process.getuid?.())) return [`${file} is not of root or of this account`];
+    return (stat.mode & 0o022) === 0 ? [] : [`${file} can be written to by others`];
+  });
+  return wrong.length === 0
+    ? ok('helpers', `${HELPERS.join(', ')} in ${folder}`)
+    : failed('helpers', wrong.join('; '), 'start the daemon again: it makes them anew');
+};
+
 export const placeChecks = (options: PlacesOptions): readonly Check[] => {
   const state = (): Check => {
     try {
@@ -67,5 +85,5 @@ export const placeChecks = (options: PlacesOptions): readonly Check[] => {
       return failed('state folder', error instanceof Error ? error.message : String(error), `chmod -R go= ${options.stateDir}`);
     }
   };
-  return [state(), roomCheck(options), runtimeCheck(options.runtimeDir)];
+  return [state(), roomCheck(options), runtimeCheck(options.runtimeDir), helpersCheck(options.runtimeDir)];
 };
