@@ -2,14 +2,22 @@
 import { randomBytes } from 'node:crypto';
 import { MAX_OPEN_REQUESTS, type ExceptionRequest } from '@cordon/policy/protocol/exception-requests.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type pg from 'pg';
+import { createClient, poolConfig } from '../src/db/client.ts';
 import { connect, enrol, hello, type TestChannel } from './_channel.ts';
 import { startPlane, type TestPlane } from './_util.ts';
 
 let test: TestPlane;
+let owner: pg.Client;
 beforeAll(async () => {
   test = await startPlane();
+  owner = createClient(poolConfig(test.owner, 1));
+  await owner.connect();
 });
-afterAll(() => test.close());
+afterAll(async () => {
+  await owner?.end();
+  await test.close();
+});
 
 const request = (change: Partial<ExceptionRequest> = {}): ExceptionRequest => ({
   id: `req_${randomBytes(12).toString('base64url')}`,
@@ -80,6 +88,19 @@ it('has a bound for each device, which what is withdrawn makes room under', asyn
   expect((await list(`device=${id}&state=open&limit=500`)).items).toHaveLength(MAX_OPEN_REQUESTS);
   const { channel: other } = await join();
   expect(await ask(other, request())).not.toHaveProperty('code');
+});
+
+it('has a bound in time too, which no withdrawing lifts', async () => {
+  const { id, channel } = await join();
+  const day = 86_400_000;
+  await owner.query(
+    `INSERT INTO exception_request (id, device_id, request, state, agent, os_user, access, target, reason, drafted, rule, policy, asked_at, received_at, withdrawn_at)
+      SELECT 'exr_old_' || n || $1, $1, 'req_' || n, 'withdrawn', '', '', 'read', '/x', '', false, '', '', $2, $2, $2 FROM generate_series(1, 500) n`,
+    [id, new Date(Date.now() - 89 * day)],
+  );
+  expect(await ask(channel, request())).toMatchObject({ code: 'request.too-many' });
+  await owner.query('UPDATE exception_request SET received_at = $2 WHERE device_id = $1', [id, new Date(Date.now() - 91 * day)]);
+  expect(await ask(channel, request())).not.toHaveProperty('code');
 });
 
 it('is listed in pages, the newest first', async () => {

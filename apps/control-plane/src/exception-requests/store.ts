@@ -4,20 +4,20 @@ import type pg from 'pg';
 import type { Key } from '../paging.ts';
 import type { RequestRow } from './request.ts';
 
-/** Of one device, withdrawn ones too. */
+/** Of one device in 90 days, withdrawn ones too: what it may add to a table from which nothing is deleted. */
 const MOST_KEPT = 500;
 
-/**
- * The device's row is locked first, so that two connections of one device count the same. What a request says never changes; it can be withdrawn, and then stays.
- */
+/** What a request says never changes; it can be withdrawn, and then stays. Counts are exact for one after the other, as they come: a device has one session. */
 const TAKE = `
-WITH device AS MATERIALIZED (SELECT id FROM device WHERE id = $2 FOR UPDATE),
+WITH device AS (SELECT id FROM device WHERE id = $2),
   known AS (SELECT state FROM exception_request WHERE device_id = $2 AND request = $3),
-  kept AS (SELECT count(*) FILTER (WHERE state = 'open') AS open, count(*) AS every FROM exception_request WHERE device_id = (SELECT id FROM device)),
+  kept AS (
+    SELECT count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE received_at > $15::timestamptz - interval '90 days') AS lately
+    FROM exception_request WHERE device_id = $2),
   added AS (
     INSERT INTO exception_request (id, device_id, request, state, agent, os_user, access, target, reason, drafted, run, rule, policy, asked_at, received_at, withdrawn_at)
     SELECT $1, device.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, CASE WHEN $4 = 'withdrawn' THEN $15::timestamptz END
-    FROM device, kept WHERE NOT EXISTS (SELECT FROM known) AND ($4 = 'withdrawn' OR kept.open < $16) AND kept.every < $17
+    FROM device, kept WHERE NOT EXISTS (SELECT FROM known) AND ($4 = 'withdrawn' OR kept.open < $16) AND kept.lately < $17
     ON CONFLICT (device_id, request) DO NOTHING RETURNING state),
   changed AS (
     UPDATE exception_request SET state = 'withdrawn', withdrawn_at = $15
