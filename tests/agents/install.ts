@@ -5,7 +5,7 @@ import path from 'node:path';
 
 /** @returns path of a file of the package, unmodified. @param spec name and exact version. @param file below `node_modules` */
 const install = (spec: string, file: string): string => {
-  const cache = path.join(import.meta.dirname, '../../.cache/agents', spec.replaceAll(/[^a-z0-9.-]+/g, '-'));
+  const cache = path.join(import.meta.dirname, '../../.cache/agents', spec.slice(1).replaceAll(/[@/]/g, '-'));
   const program = path.join(cache, 'node_modules', file);
   if (!fs.existsSync(program)) {
     fs.mkdirSync(cache, { recursive: true });
