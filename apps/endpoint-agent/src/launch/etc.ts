@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { CordonError } from '@cordon/policy/errors.ts';
 import type { Account } from '../local-api/accounts.ts';
 
 export interface Etc {
@@ -13,7 +14,7 @@ export interface Etc {
   readonly shared: readonly string[];
   /** Makes the account known by its name there, and gives places that a plan mounts over something to be mounted over. */
   prepare(account: Account, places: readonly string[]): void;
-  /** Takes over what changed on the machine meanwhile. */
+  /** Takes over what changed on the machine meanwhile. @throws CordonError `launch.etc` */
   renew(): void;
 }
 
@@ -116,15 +117,24 @@ export const createEtc = (folder: string, source = '/etc'): Etc => {
   const shared = LARGE.map((name) => path.join(source, name)).filter((place) => kindOf(place)?.isDirectory() === true);
   const known = { passwd: new Set(['nobody', 'root']), group: new Set([0, 65_534]) };
   const add = (file: string, line: string): void => put(path.join(folder, file), fs.readFileSync(path.join(folder, file), 'utf8') + line);
+  const renewOne = (name: string): void => {
+    const [from, to] = [path.join(source, name), path.join(folder, name)];
+    if (kindOf(from) === undefined) return fs.rmSync(to, { recursive: true, force: true });
+    makeFolder(path.dirname(to));
+    copy(from, to, shared);
+  };
   const renew = (): void => {
-    for (const name of NEEDED) {
-      const [from, to] = [path.join(source, name), path.join(folder, name)];
-      if (kindOf(from) === undefined) fs.rmSync(to, { recursive: true, force: true });
-      else {
-        makeFolder(path.dirname(to));
-        copy(from, to, shared);
+    for (const name of NEEDED)
+      try {
+        renewOne(name);
+      } catch (cause) {
+        // What goes away while it is copied is gone at the next time.
+        if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
+          throw new CordonError('launch.etc', `the copy of /etc that runs see could not be made in ${folder}: ${String(cause)}`, {
+            place: folder,
+            cause,
+          });
       }
-    }
   };
   const placeFor = (place: string): void => {
     const below = path.relative(source, place);

@@ -97,6 +97,12 @@ describe('installHelpers', () => {
     expect(() => helpers.check()).toThrow(/is not what this daemon installed/);
   });
 
+  it('sees before each use that a program of the system is gone', () => {
+    const helpers = install();
+    fs.rmSync(path.join(system, 'socat'));
+    expect(() => helpers.check()).toThrow(/socat is gone: install its package again/);
+  });
+
   it('says where an executor is missing', () => {
     expect(() => installHelpers(path.join(folder, 'helpers'), path.join(folder, 'gone'), [system])).toThrow(/is not at .*gone/);
   });

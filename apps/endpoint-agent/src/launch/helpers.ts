@@ -28,7 +28,7 @@ export interface Helpers {
   readonly etc: Etc;
   /** Files of /proc that the wrapper masks. */
   readonly hostFacts: readonly string[];
-  /** Before they are used again: that they still are what was installed, and /etc what it is now. @throws CordonError `launch.helper-unsafe` */
+  /** Before they are used again: that they still are what was installed, and /etc what it is now. @throws CordonError `launch.helper-unsafe`, `launch.helper-missing`, `launch.etc` */
   check(): void;
 }
 
@@ -69,7 +69,10 @@ const requireSafeAbove = (file: string): void => {
 
 /** As named, and as it really lies. */
 const requireSystems = (file: string): void => {
-  const { uid, mode } = fs.statSync(file);
+  const stat = fs.statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined)
+    throw new CordonError('launch.helper-missing', `${file} is gone: install its package again`, { place: file, retryable: true });
+  const { uid, mode } = stat;
   if (uid !== 0 || (mode & 0o022) !== 0) unsafe(file, 'is not owned by root alone');
   for (const place of new Set([file, fs.realpathSync.native(file)])) requireSafeAbove(place);
 };
