@@ -219,6 +219,21 @@ describe('a run that lives', () => {
   });
 });
 
+describe('a run that cannot be judged', () => {
+  it('is ended, and the others are judged all the same', () => {
+    const scene = begin(stateOf(allow([])));
+    scene.relimit = () => {
+      throw new Error('the disk is gone');
+    };
+    scene.enforcement.apply(stateOf(allow([], ['a.example'])));
+    expect(scene.killed).toEqual(['killed']);
+    const other = begin(stateOf(allow([])));
+    other.relimit = scene.relimit;
+    other.enforcement.judge(stateOf(allow([])), other.live);
+    expect(other.killed).toEqual(['killed']);
+  });
+});
+
 describe('whatever is changed', () => {
   const places = fc.subarray(['a', 'b', 'a/inner', 'c']);
   const graces = fc.constantFrom(undefined, 0, 5, 60, 600);

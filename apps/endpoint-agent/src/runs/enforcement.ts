@@ -81,7 +81,7 @@ export const createEnforcement = ({ runs, egress, host, report, now, log }: Enfo
     tell(live, notice);
     deadline.set(endsAt - at);
   };
-  const judge = (state: VerifiedState, live: LiveRun): void => {
+  const weigh = (state: VerifiedState, live: LiveRun): void => {
     const { egress: network, limits, graceMs, end } = consequenceOf(state, live, host);
     const [before, after] = [rules.get(live) ?? JSON.stringify(live.network), JSON.stringify(network)];
     if (before !== after) {
@@ -93,16 +93,17 @@ export const createEnforcement = ({ runs, egress, host, report, now, log }: Enfo
     else if (fits) withdraw(live);
     else warn(live, 'policy.limits', 'what is in force now limits it more than a run that lives can be limited', graceMs);
   };
+  const judge = (state: VerifiedState, live: LiveRun): void => {
+    try {
+      weigh(state, live);
+    } catch (error) {
+      log(`run ${live.run.run} is ended, since it could not be judged: ${error instanceof Error ? error.message : String(error)}`);
+      live.run.kill('killed');
+    }
+  };
   const apply = (state: VerifiedState): void => {
     age = ageOf(state);
-    for (const live of runs.all()) {
-      try {
-        judge(state, live);
-      } catch (error) {
-        log(`run ${live.run.run} is ended, since it could not be judged: ${error instanceof Error ? error.message : String(error)}`);
-        live.run.kill('killed');
-      }
-    }
+    for (const live of runs.all()) judge(state, live);
   };
   return {
     apply,
