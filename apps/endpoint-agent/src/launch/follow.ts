@@ -86,8 +86,7 @@ export const follow = (followed: Followed): Run => {
     over = true;
     seat.end();
     finish();
-    await release();
-    await Promise.all([...outputs.map(drained), gone(attestation)]);
+    await Promise.all([release(), gone(attestation), ...outputs.map(drained)]);
     for (const finding of findingsOf(prepared).slice(0, MOST_FINDINGS)) onFinding(finding);
     return { reason, exitCode: reason === 'exited' ? exitCode : reason === 'timeout' ? 124 : 137 };
   });
