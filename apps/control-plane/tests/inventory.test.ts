@@ -6,6 +6,7 @@ import { canonicalJson } from '@cordon/policy/trust/canonical-json.ts';
 import { sha256Hex } from '@cordon/policy/trust/digest.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { believable } from '../src/inventory/inventory.ts';
+import { dropSuperseded } from '../src/jobs/retention.ts';
 import { connect, enrol, hello, type TestChannel } from './_channel.ts';
 import { startPlane, type TestPlane } from './_util.ts';
 
@@ -151,6 +152,38 @@ describe('an inventory', () => {
     other.channel.send(frameOf({ agents: [agent()] }));
     await expect.poll(async () => (await inventoryOf(one.id)).uncontained?.map(({ times }) => times)).toEqual([7]);
     await expect.poll(async () => (await inventoryOf(other.id)).uncontained).toEqual([]);
+  });
+
+  it('of a device that ended is no part of the fleet, and still there to be looked at', async () => {
+    const { id, channel } = await join();
+    channel.send(frameOf({ agents: [agent({ agent: 'jan' })], servers: [server({ name: 'of-the-ended' })] }));
+    await expect.poll(async () => (await items('/inventory/agents?agent=jan')).length).toBe(1);
+    expect((await test.admin('POST', `/devices/${id}/revoke`)).status).toBe(200);
+    expect(await items('/inventory/agents?agent=jan')).toEqual([]);
+    expect(await items('/inventory/mcp-servers?name=of-the-ended')).toEqual([]);
+    expect((await items('/inventory/agents/counts')).filter(({ agent: counted }) => counted === 'jan')).toEqual([]);
+    expect((await inventoryOf(id)).agents.length).toBe(1);
+  });
+
+  it('forgets after 90 days what ran outside containment, also of devices that say nothing any more', async () => {
+    const { id, channel } = await join();
+    const day = 86_400_000;
+    const before = (days: number): string => new Date(Date.now() - days * day).toISOString();
+    channel.send(
+      frameOf({
+        uncontained: [
+          sighting({ program: '/recent', firstAt: before(100), lastAt: before(80) }),
+          sighting({ program: '/later', lastAt: before(0) }),
+        ],
+      }),
+    );
+    const kept = async (): Promise<unknown[]> => (await items(`/inventory/uncontained?device=${id}`)).map(({ program }) => program);
+    await expect.poll(kept).toEqual(['/later', '/recent']);
+    const { pool } = test.plane.context;
+    await dropSuperseded({ pool, clock: () => new Date() });
+    expect(await kept()).toEqual(['/later', '/recent']);
+    await dropSuperseded({ pool, clock: () => new Date(Date.now() + 20 * day) });
+    expect(await kept()).toEqual(['/later']);
   });
 
   it('with hostile text is stored and shown as the text that it is', async () => {

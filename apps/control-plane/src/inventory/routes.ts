@@ -155,7 +155,7 @@ export const registerInventory: Feature = (app, { prisma, pool }) => {
     async ({ params: { id } }) => {
       const head = await findHead(prisma, id);
       if (head === null) throw notFound('inventory', id);
-      const where = { deviceId: id };
+      const where = { deviceId: id, device: {} }; // whether it has ended or not
       const [agents, servers, uncontained] = await Promise.all([
         listAgents(prisma, where, undefined, ALL),
         listServers(prisma, where, undefined, ALL),

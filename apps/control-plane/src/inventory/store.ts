@@ -87,6 +87,9 @@ export interface After {
   readonly n: number;
 }
 
+/** Devices that ended are no part of the fleet; what they said last is still shown of each of them. */
+const OF_THE_FLEET = { device: { revokedAt: null } };
+
 const beyond = (after: After | undefined) =>
   after === undefined ? {} : { OR: [{ deviceId: { gt: after.device } }, { deviceId: after.device, n: { gt: after.n } }] };
 
@@ -96,7 +99,11 @@ export const listAgents = (
   after: After | undefined,
   take: number,
 ): Promise<InventoryAgent[]> =>
-  prisma.inventoryAgent.findMany({ where: { ...where, ...beyond(after) }, orderBy: [{ deviceId: 'asc' }, { n: 'asc' }], take });
+  prisma.inventoryAgent.findMany({
+    where: { ...OF_THE_FLEET, ...where, ...beyond(after) },
+    orderBy: [{ deviceId: 'asc' }, { n: 'asc' }],
+    take,
+  });
 
 export const listServers = (
   prisma: PrismaClient,
@@ -104,7 +111,11 @@ export const listServers = (
   after: After | undefined,
   take: number,
 ): Promise<InventoryServer[]> =>
-  prisma.inventoryServer.findMany({ where: { ...where, ...beyond(after) }, orderBy: [{ deviceId: 'asc' }, { n: 'asc' }], take });
+  prisma.inventoryServer.findMany({
+    where: { ...OF_THE_FLEET, ...where, ...beyond(after) },
+    orderBy: [{ deviceId: 'asc' }, { n: 'asc' }],
+    take,
+  });
 
 /** What a sighting is told by. */
 export type SightingKey = Pick<InventorySighting, 'lastAt' | 'deviceId' | 'agent' | 'osUser' | 'program'>;
@@ -146,7 +157,7 @@ export const countAgents = async (
   const { rows } = await pool.query<{ agent: string; devices: number; uncontained: number }>({
     name: 'inventory-counts',
     text: `SELECT agent, count(DISTINCT device_id)::int AS devices, count(DISTINCT device_id) FILTER (WHERE running = 'uncontained')::int AS uncontained
-      FROM inventory_agent GROUP BY agent ORDER BY agent`,
+      FROM inventory_agent a JOIN device d ON d.id = a.device_id WHERE d.revoked_at IS NULL GROUP BY agent ORDER BY agent`,
   });
   return rows;
 };

@@ -13,12 +13,12 @@ export const keepPartitions = async ({ pool, log }: Pick<Context, 'pool' | 'log'
   await pool.query('SELECT cordon_prune_reports($1)', [KEEP_DAYS]);
 };
 
-/** Checkpoints, of which there is one every five minutes, but for the newest; bundles that no cohort has and whose manifest has expired. */
+/** Checkpoints, of which there is one every five minutes, but for the newest; bundles that no cohort has and whose manifest has expired; and what was seen outside containment. */
 export const dropSuperseded = async ({ pool, clock }: Pick<Context, 'pool' | 'clock'>): Promise<void> => {
   const now = clock();
-  await pool.query('DELETE FROM checkpoint WHERE created_at < $1 AND id < (SELECT max(id) FROM checkpoint)', [
-    new Date(now.getTime() - KEEP_DAYS * 86_400_000),
-  ]);
+  const old = new Date(now.getTime() - KEEP_DAYS * 86_400_000);
+  await pool.query('DELETE FROM checkpoint WHERE created_at < $1 AND id < (SELECT max(id) FROM checkpoint)', [old]);
+  await pool.query('DELETE FROM inventory_sighting WHERE last_at < $1', [old]);
   await pool.query('DELETE FROM bundle WHERE expires_at < $1 AND NOT EXISTS (SELECT 1 FROM cohort WHERE cohort.digest = bundle.digest)', [
     now,
   ]);
