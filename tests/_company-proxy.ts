@@ -1,14 +1,13 @@
 /**
  * A company's proxy as it is met in the field: it wants a password, opens TLS with the company's own authority, passes plain requests on, and lets no Upgrade through.
- * `openssl` makes its certificates.
  */
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { makeCertificate } from '../infra/test-certificates.ts';
 
 export const HOST = 'cordon.example';
 
@@ -27,46 +26,12 @@ export interface CompanyProxy {
   stop(): Promise<void>;
 }
 
-const openssl = (...args: readonly string[]): void => void execFileSync('openssl', [...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-
-const certificates = (folder: string): { readonly caFile: string; readonly key: Buffer; readonly cert: Buffer } => {
-  const at = (name: string): string => path.join(folder, name);
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl(
-    'req',
-    '-x509',
-    ...curve,
-    '-keyout',
-    at('ca.key'),
-    '-out',
-    at('ca.pem'),
-    '-days',
-    '2',
-    '-subj',
-    '/CN=Company authority',
-    '-addext',
-    'basicConstraints=critical,CA:TRUE',
-  );
-  openssl('req', ...curve, '-keyout', at('leaf.key'), '-out', at('leaf.csr'), '-subj', `/CN=${HOST}`);
-  fs.writeFileSync(at('leaf.ext'), `subjectAltName=DNS:${HOST}\n`);
-  openssl(
-    'x509',
-    '-req',
-    '-in',
-    at('leaf.csr'),
-    '-CA',
-    at('ca.pem'),
-    '-CAkey',
-    at('ca.key'),
-    '-CAcreateserial',
-    '-days',
-    '2',
-    '-extfile',
-    at('leaf.ext'),
-    '-out',
-    at('leaf.pem'),
-  );
-  return { caFile: at('ca.pem'), key: fs.readFileSync(at('leaf.key')), cert: fs.readFileSync(at('leaf.pem')) };
+const certificates = (folder: string): { readonly caFile: string; readonly key: string; readonly cert: string } => {
+  const issuer = makeCertificate({ name: 'Company authority', hosts: [], isAuthority: true });
+  const { key, cert } = makeCertificate({ name: HOST, hosts: [HOST], isAuthority: false, issuer });
+  const caFile = path.join(folder, 'ca.pem');
+  fs.writeFileSync(caFile, issuer.cert, { mode: 0o644 });
+  return { caFile, key, cert };
 };
 
 /** @param upstream where the requests for HOST go, over plain HTTP. @param credentials `name:password` that it wants */

@@ -24,17 +24,20 @@ describe('the pages', () => {
     expect([...new Set(quoted(table).filter((name) => /^[A-Z_]+$/.test(name)))].sort()).toEqual([...new Set(read)].sort());
   });
 
-  it.each(['docs/admin.md', 'docs/operator.md', 'docs/enrollment.md', 'docs/install.md'])('%s names no code that the programs do not have', (file) => {
-    const isFile = /\.(?:json|log|sock|md|ts|yaml)$/;
-    const codes = quoted(text(file)).filter((code) => /^[a-z]+(?:-[a-z]+)*\.[a-z]+(?:-[a-z]+)*$/.test(code) && !isFile.test(code));
-    expect(codes.length).toBeGreaterThan(15);
-    // A code stands in the source as it is, or its end is put behind a beginning: `auth.token-${verdict}`.
-    const isKnown = (code: string): boolean =>
-      sources.includes(`'${code}'`) ||
-      sources.includes(`\`${code}\``) ||
-      sources.includes(`\`${code.slice(0, code.lastIndexOf('-') + 1)}\${`);
-    expect(codes.filter((code) => !isKnown(code))).toEqual([]);
-  });
+  it.each(['docs/admin.md', 'docs/operator.md', 'docs/enrollment.md', 'docs/install.md'])(
+    '%s names no code that the programs do not have',
+    (file) => {
+      const isFile = /\.(?:json|log|sock|md|ts|yaml)$/;
+      const codes = quoted(text(file)).filter((code) => /^[a-z]+(?:-[a-z]+)*\.[a-z]+(?:-[a-z]+)*$/.test(code) && !isFile.test(code));
+      expect(codes.length).toBeGreaterThan(15);
+      // A code stands in the source as it is, or its end is put behind a beginning: `auth.token-${verdict}`.
+      const isKnown = (code: string): boolean =>
+        sources.includes(`'${code}'`) ||
+        sources.includes(`\`${code}\``) ||
+        sources.includes(`\`${code.slice(0, code.lastIndexOf('-') + 1)}\${`);
+      expect(codes.filter((code) => !isKnown(code))).toEqual([]);
+    },
+  );
 
   it('describe every field of a filter, and no other', () => {
     const rows = [...text('docs/filters.md').matchAll(/^\| `(\w+)` \| (\w+) \| (.*) \|$/gm)].map(([, ...cells]) => cells);

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -7,6 +6,7 @@ import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeCertificate, type TestCertificate } from '../../../../infra/test-certificates.ts';
 import { readCertificates } from './certificates.ts';
 import { openNetwork, STRAIGHT, type NetworkSettings } from './network.ts';
 
@@ -14,6 +14,7 @@ const NONE: NetworkSettings = { caFile: undefined, proxy: undefined, straight: u
 let folder: string;
 let server: https.Server;
 let proxy: http.Server;
+let own: TestCertificate;
 const seen: string[] = [];
 const at = (name: string): string => path.join(folder, name);
 const file = (name: string, text: string, mode = 0o600): string => {
@@ -33,28 +34,9 @@ const codeOf = async (work: () => unknown): Promise<string> => {
 
 beforeAll(async () => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-network-'));
-  const args = [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=Own authority',
-  ];
-  execFileSync(
-    'openssl',
-    [...args, '-keyout', at('key.pem'), '-out', at('ca.pem'), '-addext', 'subjectAltName=DNS:cordon.example,DNS:localhost'],
-    { stdio: 'ignore' },
-  );
-  fs.chmodSync(at('ca.pem'), 0o644);
-  server = https.createServer({ key: fs.readFileSync(at('key.pem')), cert: fs.readFileSync(at('ca.pem')) }, (_request, response) =>
-    response.end('here'),
-  );
+  own = makeCertificate({ name: 'Own authority', hosts: ['cordon.example', 'localhost'], isAuthority: true });
+  file('ca.pem', own.cert, 0o644);
+  server = https.createServer({ key: own.key, cert: own.cert }, (_request, response) => response.end('here'));
   proxy = http.createServer();
   proxy.on('connect', (request, socket) => {
     seen.push(`${request.url} ${request.headers['proxy-authorization'] ?? 'nobody'}`);
@@ -119,11 +101,7 @@ describe('the way to the control plane', () => {
     ['a password that others can read', () => ({ proxy: 'http://p', proxyAuthFile: file('open', 'a:b', 0o644) }), 'file.unsafe'],
     ['no password in its file', () => ({ proxy: 'http://p', proxyAuthFile: file('empty', 'ada\n') }), 'network.proxy'],
     ['two lines', () => ({ proxy: 'http://p', proxyAuthFile: file('two', 'a:b\nProxy: x') }), 'network.proxy'],
-    [
-      'an authority that others can change',
-      () => ({ caFile: file('ca-open', fs.readFileSync(at('ca.pem'), 'utf8'), 0o666) }),
-      'file.unsafe',
-    ],
+    ['an authority that others can change', () => ({ caFile: file('ca-open', own.cert, 0o666) }), 'file.unsafe'],
     ['no file', () => ({ caFile: at('nothing') }), 'file.unreadable'],
   ])('%s is refused', async (_what, settings, code) => {
     expect(await codeOf(() => openNetwork({ ...NONE, ...settings() }))).toBe(code);
@@ -136,33 +114,17 @@ describe('the way to the control plane', () => {
 
 describe('the file of authorities', () => {
   it('holds certificates of authorities, and nothing else', async () => {
-    const own = fs.readFileSync(at('ca.pem'), 'utf8');
-    expect(readCertificates(`# Own authority\n${own}\n${own}`, 'f')).toHaveLength(2);
-    const leaf = [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      '/CN=x',
-      '-addext',
-      'basicConstraints=critical,CA:FALSE',
-    ];
-    const other = execFileSync('openssl', [...leaf, '-keyout', at('leaf.key')], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-    for (const text of [
+    expect(readCertificates(`# Own authority\n${own.cert}\n${own.cert}`, 'f')).toHaveLength(2);
+    const leaf = makeCertificate({ name: 'x', hosts: [], isAuthority: false });
+    const wrong = [
       '',
       'words',
-      fs.readFileSync(at('key.pem'), 'utf8'),
-      `${own}${fs.readFileSync(at('key.pem'), 'utf8')}`,
-      own.replace(/\n[A-Za-z0-9+/]{10}/, '\n'),
-      own.slice(0, -10),
-      other,
-    ])
-      expect(await codeOf(() => readCertificates(text, 'f'))).toBe('network.certificates');
+      own.key,
+      `${own.cert}${own.key}`,
+      own.cert.replace(/\n[A-Za-z0-9+/]{10}/, '\n'),
+      own.cert.slice(0, -10),
+      leaf.cert,
+    ];
+    for (const text of wrong) expect(await codeOf(() => readCertificates(text, 'f'))).toBe('network.certificates');
   });
 });
