@@ -20,6 +20,8 @@ let socketPath: string;
 let port: number;
 let hello: Buffer;
 let deaths = 0;
+/** Connections that arrived and are open. */
+const hosts = new Set<net.Socket>();
 /** What the host says and how it ends, for the next connections. */
 let behave: (socket: net.Socket) => void = () => undefined;
 
@@ -28,6 +30,8 @@ beforeAll(async () => {
   hello = await helloFor('host.example');
   server = net.createServer((socket) => {
     socket.on('error', () => socket.destroy());
+    hosts.add(socket);
+    socket.once('close', () => hosts.delete(socket));
     behave(socket);
   });
   server.listen(0, '127.0.0.1');
@@ -165,6 +169,9 @@ const serves = async (): Promise<void> => {
 describe('the egress process', () => {
   it('outlives every request, every break and every answer', async () => {
     const before = egress.pid();
+    const open = (): number => fs.readdirSync(`/proc/${before}/fd`).length;
+    await serves();
+    const idle = open();
     await fc.assert(
       fc.asyncProperty(
         fc.oneof(
@@ -186,6 +193,9 @@ describe('the egress process', () => {
     );
     await serves();
     expect([deaths, egress.pid()]).toEqual([0, before]);
+    // Who has ended only its own half is still heard by the other; when both are gone nothing is left.
+    for (const socket of hosts) socket.destroy();
+    await expect.poll(open, { timeout: 30_000 }).toBeLessThanOrEqual(idle);
   });
 
   it('outlives a run that goes away with everything open', async () => {

@@ -9,6 +9,7 @@ import { dial } from './dial.ts';
 import { readRequest } from './forward.ts';
 import { forwardable, isAmbiguous } from './headers.ts';
 import { join } from './join.ts';
+import { LIMITS } from './limits.ts';
 import { reply } from './reply.ts';
 import { rule } from './ruling.ts';
 import { absoluteTarget } from './target.ts';
@@ -38,8 +39,17 @@ const ask = (request: http.IncomingMessage, socket: net.Socket, path: string, au
       headers: ['host', authority, ...UPGRADE, ...forwardable(request)],
       setHost: false,
     });
-    asked.once('upgrade', (response, upgraded, head) => resolve({ response, upgraded, head }));
-    asked.once('response', resolve);
+    // A client that is gone meanwhile is not heard of: what it says is held.
+    const late = setTimeout(() => asked.destroy(new CordonError('egress.upstream', 'the host did not agree in time')), LIMITS.dialMs);
+    asked.once('close', () => clearTimeout(late));
+    asked.once('upgrade', (response, upgraded, head) => {
+      clearTimeout(late);
+      resolve({ response, upgraded, head });
+    });
+    asked.once('response', (response) => {
+      clearTimeout(late);
+      resolve(response);
+    });
     asked.once('error', reject);
     asked.once('close', () => reject(new CordonError('egress.upstream', 'the host ended the connection')));
     asked.end();
@@ -72,6 +82,7 @@ export const upgrade = async (request: http.IncomingMessage, client: Duplex, hea
   });
   client.once('close', release);
   const opened = await dial(target, pass, way.upstream, (dialled) => (socket = dialled));
+  if (client.destroyed) return void opened.destroy();
   const early = (): void => void opened.destroy();
   client.once('close', early);
   const said = await ask(request, opened, path, authority);
