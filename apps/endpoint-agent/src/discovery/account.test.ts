@@ -56,6 +56,54 @@ describe('what an account has', () => {
     expect(machine.reads.filter((file) => file.includes('/work/never'))).toEqual([]);
   });
 
+  it.each<readonly [os: 'macos' | 'windows', home: string, files: Readonly<Record<string, string>>, found: readonly string[]]>([
+    [
+      'macos',
+      '/Users/ada',
+      {
+        '/Users/ada/Library/Application Support/Claude/claude_desktop_config.json': servers({ desk: { command: '/opt/homebrew/bin/uvx' } }),
+        '/Users/ada/Library/Application Support/Code/User/mcp.json': '{"servers":{"code":{"type":"http","url":"https://x"}}}',
+        '/Users/ada/.claude.json': JSON.stringify({ projects: { '/Users/ada/shop': {} } }),
+        '/Users/ada/shop/.mcp.json': servers({ shop: { command: 'npx' } }),
+      },
+      [
+        'claude-code shop project program npx',
+        'claude-desktop desk user program uvx',
+        'copilot-vscode code user remote ',
+        'github-copilot-cli shop project program npx',
+      ],
+    ],
+    [
+      'windows',
+      String.raw`C:\Users\Ada`,
+      {
+        [String.raw`C:\Users\Ada\AppData\Roaming\Claude\claude_desktop_config.json`]: servers({
+          desk: { command: String.raw`C:\Tools\desk.exe` },
+        }),
+        [String.raw`C:\Users\Ada\.codex\config.toml`]: String.raw`[mcp_servers.gh]
+command = 'C:\Program Files\nodejs\npx.cmd'
+env = { TOKEN = "secret" }`,
+        [String.raw`C:\work\shop\.mcp.json`]: servers({ shop: { command: 'uvx' } }),
+      },
+      [
+        'claude-code shop project program uvx',
+        'claude-desktop desk user program desk.exe',
+        'codex gh user program npx.cmd',
+        'github-copilot-cli shop project program uvx',
+      ],
+    ],
+  ])('on %s is where its profiles say', (system, place, record, expected) => {
+    const { servers: found } = scanAccount(machineOf(record, system), {
+      os: system,
+      user: 'ada',
+      home: place,
+      workspaces: system === 'windows' ? [String.raw`C:\work\shop`] : [],
+    });
+    expect(found.map(({ agent, name, scope, transport, program }) => `${agent} ${name} ${scope} ${transport} ${program}`).sort()).toEqual(
+      expected,
+    );
+  });
+
   it('is nothing of its home when the machine is asked about', () => {
     expect(scanAccount(machine, { os: 'linux', user: '', workspaces: [] })).toEqual({ agents: [], servers: [], programs: [] });
   });

@@ -59,6 +59,10 @@ describe('MCP servers in settings', () => {
     ['npx -y server --token abc', 'npx'],
     ['/opt/My Tools/server', 'My'],
     ['${workspaceFolder}/bin/server', 'server'],
+    [String.raw`C:\Program Files\nodejs\npx.cmd -y x --token abc`, 'npx.cmd'],
+    [String.raw`C:\Tools\run TOKEN=abc.exe`, 'run'],
+    [String.raw`C:\Tools\run \secret.exe`, 'run'],
+    [String.raw`C:\a\server.exe`, 'server.exe'],
     ['$(cat secret)', ''],
     ['"quoted" x', ''],
     ['sh', 'sh'],
@@ -73,16 +77,30 @@ describe('MCP servers in settings', () => {
     const place = fc.constantFrom('args', 'env', 'headers', 'url', 'cwd', 'envFile', 'httpUrl', 'type', 'transport', 'timeout', 'oauth');
     const container = fc.constantFrom('mcpServers', 'mcp_servers', 'servers', 'mcp', 'context_servers', 'amp.mcpServers');
     const shape = fc.constantFrom('text', 'list', 'map', 'after-command', 'assignment');
+    const program = fc.constantFrom('npx', '/usr/bin/npx', String.raw`C:\Program Files\nodejs\npx.cmd`, String.raw`C:\a\npx`);
     fc.assert(
-      fc.property(secret, place, container, shape, fc.constantFrom('claude-code', 'goose', 'codex'), (hidden, where, key, how, agent) => {
-        const value =
-          how === 'list' ? ['-t', hidden] : how === 'map' ? { TOKEN: hidden, deeper: { [hidden]: hidden } } : `https://x.example/${hidden}`;
-        const command = how === 'after-command' ? `npx ${hidden}` : how === 'assignment' ? `TOKEN=${hidden} npx` : 'npx';
-        const settings = { [key]: { server: { command, [where]: value } }, extensions: { e: { cmd: command, [where]: value } } };
-        const found = serversIn(agent, readSettings('a.json', JSON.stringify(settings)));
-        expect(found.own.length).toBeGreaterThan(0);
-        expect(JSON.stringify(found)).not.toContain(hidden);
-      }),
+      fc.property(
+        secret,
+        place,
+        container,
+        shape,
+        program,
+        fc.constantFrom('claude-code', 'goose', 'codex'),
+        (hidden, where, key, how, starts, agent) => {
+          const value =
+            how === 'list'
+              ? ['-t', hidden]
+              : how === 'map'
+                ? { TOKEN: hidden, deeper: { [hidden]: hidden } }
+                : `https://x.example/${hidden}`;
+          const command =
+            how === 'after-command' ? `${starts} \\${hidden}.exe` : how === 'assignment' ? `TOKEN=${hidden} ${starts}` : starts;
+          const settings = { [key]: { server: { command, [where]: value } }, extensions: { e: { cmd: command, [where]: value } } };
+          const found = serversIn(agent, readSettings('a.json', JSON.stringify(settings)));
+          expect(found.own.length).toBeGreaterThan(0);
+          expect(JSON.stringify(found)).not.toContain(hidden);
+        },
+      ),
       { numRuns: LAW_RUNS },
     );
   });

@@ -11,11 +11,15 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 const PROGRAM_NAME = /^[A-Za-z0-9._+@-]{1,64}$/;
 
+/** The one folder of programs that everybody has with a space in its name. */
+const PROGRAM_FILES = /^[A-Za-z]:\\Program Files(?: \(x86\))?\\\S+/i;
+
 /** The first word's last part. Empty where there may be more than a program in it: an assignment, a URL, quotes, anything that no program is called. */
 const programIn = (command: string): string => {
-  const [first = ''] = command.trim().split(/\s+/);
+  const first = PROGRAM_FILES.exec(command.trim())?.[0] ?? command.trim().split(/\s+/)[0] ?? '';
   const name = first.split(/[\\/]/).at(-1) ?? '';
-  return /[=:?#"'`$]/.test(first.replace(/^[A-Za-z]:[\\/]/, '').replaceAll(/\$\{[A-Za-z]+\}/g, '')) || !PROGRAM_NAME.test(name) ? '' : name;
+  const isMore = /[=:?#"'`$]/.test(first.replace(/^[A-Za-z]:[\\/]/, '').replaceAll(/\$\{[A-Za-z]+\}/g, ''));
+  return isMore || !PROGRAM_NAME.test(name) ? '' : name;
 };
 
 const commandOf = (entry: Readonly<Record<string, unknown>>): unknown => {
