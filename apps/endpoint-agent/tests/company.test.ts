@@ -96,6 +96,7 @@ describe('a run in a company’s network', () => {
       `echo the end`,
     ].join('\n');
     const run = spawn(node, [...before, 'run', ...account, '--', 'bash', '-c', line], { cwd: world.workspace, env: installation.env });
+    const ended = once(run, 'exit');
     let said = '';
     run.stdout.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));
     run.stdin.end();
@@ -108,7 +109,7 @@ describe('a run in a company’s network', () => {
     expect(said).not.toContain('the end');
     await publish(allowing('{ host: far.example, ports: [80] }'));
     await expect.poll(() => said, { timeout: 5000 }).toContain('the end');
-    await once(run, 'exit');
+    await ended;
     expect(run.exitCode).toBe(0);
   });
 });
