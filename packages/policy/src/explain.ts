@@ -15,12 +15,7 @@ export const explainHost = (effective: EffectivePolicy, host: string, port: numb
   createDecider(effective).host(host, port);
 
 /** @returns whether the host may be reached at that port, and whether the rules that allow it permit private addresses. @throws CordonError `host.invalid` */
-export const explainEgress = (
-  rules: ReachRules | EgressIndex,
-  host: string,
-  port: number,
-  http?: HttpRequest,
-): Explanation & Manner => {
+export const explainEgress = (rules: ReachRules | EgressIndex, host: string, port: number, http?: HttpRequest): Explanation & Manner => {
   const index = 'judged' in rules ? rules : indexEgress(rules);
   const judged = index.judged(canonicalHost(host), port, http);
   const explanation = judge(judged);

@@ -185,7 +185,10 @@ export const registerGroups: Feature = (app, context) => {
         const { assignments, tokens } = await countUses(tx, id, at);
         const exceptions = await countExceptions(tx, id, at);
         if (assignments + exceptions > 0 || inForce)
-          throw conflict('group.in-use', `"${group.name}" has assignments or exceptions, or had some at the last publish: remove them and publish first`);
+          throw conflict(
+            'group.in-use',
+            `"${group.name}" has assignments or exceptions, or had some at the last publish: remove them and publish first`,
+          );
         if (tokens > 0) throw conflict('group.in-use', `${tokens} enrollment tokens put devices into "${group.name}": revoke them first`);
         await deleteGroup(tx, id);
         await appendAudit(tx, {

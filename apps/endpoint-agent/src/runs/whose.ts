@@ -26,21 +26,15 @@ export const whomToAsk = ({ owner, contact }: Whose): string => {
   return `${owner ?? 'the owner of the policy'}${contact === null ? '' : ` (${contact})`}`;
 };
 
-/** What no exception can give, and why. */
-export const beyondAsking = (rule: Pick<RuleOrigin, 'source'> | undefined): string | undefined => {
-  switch (rule?.source) {
-    case 'builtin':
-      return 'this is built in, and no exception can allow it';
-    case 'floor':
-      return "this is your organisation's floor, and no exception can allow it";
-    case 'manifest':
-      return "the program's manifest does not ask for it: see who writes that";
-    case 'parent':
-      return 'the run that it is inside does not have it';
-    default:
-      return undefined;
-  }
+const BEYOND: Readonly<Partial<Record<RuleOrigin['source'], string>>> = {
+  builtin: 'this is built in, and no exception can allow it',
+  floor: "this is your organisation's floor, and no exception can allow it",
+  manifest: "the program's manifest does not ask for it: see who writes that",
+  parent: 'the run that it is inside does not have it',
 };
+
+/** What no exception can give, and why. */
+export const beyondAsking = (rule: Pick<RuleOrigin, 'source'> | undefined): string | undefined => rule && BEYOND[rule.source];
 
 /** Refusals of a launch that an owner of a policy could change. */
 const BY_POLICY = new Set(['launch.no-policy', 'launch.denied', 'launch.workspace', 'launch.need-unmet']);
