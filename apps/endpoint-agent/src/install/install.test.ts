@@ -114,6 +114,8 @@ describe('the command', () => {
     const text = commandText('linux', layoutFor('linux'));
     expect(text).toContain('CORDON_AGENT_RUNTIME:-/run/cordon}');
     expect(text).toContain('exec "/opt/cordon/current/bin/node"');
+    // What an ordinary account starts has nothing of the daemon's settings.
+    expect(text.split('\nfi\n')[1]).not.toContain('env-file');
     const file = path.join(folder, 'command');
     fs.writeFileSync(file, text);
     expect(spawnSync('sh', ['-n', file], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });

@@ -56,6 +56,14 @@ export const commandText = (system: System, layout: Layout): string => {
   const flags = '--disable-warning=ExperimentalWarning';
   if (system === 'win32')
     return `@echo off\r\nif not defined CORDON_AGENT_RUNTIME set "CORDON_AGENT_RUNTIME=${layout.runtime}"\r\n"${node}" ${flags} "--env-file-if-exists=${settings}" "${program}" %*\r\n`;
-  const state = `[ "$(id -u)" != 0 ] || export CORDON_AGENT_STATE="\${CORDON_AGENT_STATE:-${layout.state}}"\n`;
-  return `#!/bin/sh\n# Made by cordon install.\nexport CORDON_AGENT_RUNTIME="\${CORDON_AGENT_RUNTIME:-${layout.runtime}}"\n${state}exec "${node}" ${flags} "--env-file-if-exists=${settings}" "${program}" "$@"\n`;
+  // Settings are the daemon's, and root's where it enrols by hand: what they say of proxies is nothing that runs of other accounts should be started with.
+  return `#!/bin/sh
+# Made by cordon install.
+export CORDON_AGENT_RUNTIME="\${CORDON_AGENT_RUNTIME:-${layout.runtime}}"
+if [ "$(id -u)" = 0 ]; then
+  export CORDON_AGENT_STATE="\${CORDON_AGENT_STATE:-${layout.state}}"
+  exec "${node}" ${flags} "--env-file-if-exists=${settings}" "${program}" "$@"
+fi
+exec "${node}" ${flags} "${program}" "$@"
+`;
 };
