@@ -133,7 +133,7 @@ export const startEgress = async (options: EgressOptions): Promise<Egress> => {
         .catch((error: unknown) => {
           if (!(error instanceof CordonError)) throw error;
         });
-      if (way !== undefined) fs.rmSync(way.folder, { recursive: true, force: true });
+      if (way !== undefined) await fs.promises.rm(way.folder, { recursive: true, force: true });
     },
     pid: child.pid,
     account: dropTo ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },

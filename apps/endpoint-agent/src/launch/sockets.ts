@@ -7,14 +7,7 @@ import { isWithin } from '@cordon/policy/match/path.ts';
  * Names of the sockets that programs of this network namespace have bound, as they were given: the kernel's own list, which needs no walk.
  * @param table /proc/net/unix
  */
-const boundNames = (table: string): string[] =>
-  table
-    .split('\n')
-    .slice(1)
-    .flatMap((line) => {
-      const at = line.indexOf(' /');
-      return at < 0 ? [] : [line.slice(at + 1)];
-    });
+const boundNames = (table: string): string[] => Array.from(table.matchAll(/ (\/.*)$/gm), ([, name = '']) => name);
 
 /** undefined when there is no such folder, here or at all. */
 const realFolder = (place: string): string | undefined => {
