@@ -222,6 +222,22 @@ describe('what is on disk', () => {
     expect(reads(await restarted())).toBe(STRICT);
   });
 
+  it('a damaged ratchet stays to be seen as long as nothing is accepted, however much time is written down', async () => {
+    await seeded();
+    fs.writeFileSync(path.join(folder, 'ratchet.json'), '{"epoch":0');
+    for (const name of ['state-a.json', 'state-b.json']) fs.rmSync(path.join(folder, name), { force: true });
+    let passed = 0;
+    const state = openState(folder, { log: (line) => void said.push(line), elapsed: () => passed });
+    await state.load(NOW);
+    passed = 10 * 60_000;
+    await state.tend(NOW);
+    expect((await restarted()).problems().map(({ code }) => code)).toEqual(['state.ratchet-damaged']);
+    await give(state, await published(9));
+    passed = 20 * 60_000;
+    await state.tend(NOW);
+    expect((await restarted()).problems()).toEqual([]);
+  });
+
   it('that is gone, while the ratchet says that there was some, is told', async () => {
     await seeded();
     for (const name of ['state-a.json', 'state-b.json']) fs.rmSync(path.join(folder, name));

@@ -87,6 +87,8 @@ export const createPolicyState = ({
   let condemned: string | undefined;
   /** It may loosen, so it waits until it can be stored. */
   let unstored: StoredState | undefined;
+  /** What the disk says of it is damaged, which stays to be seen until something is accepted. */
+  let isRatchetDamaged = false;
   let trusted = enrollment;
   /** Newer roots that nothing has been verified under yet. */
   let newer: Enrollment | undefined;
@@ -138,7 +140,7 @@ export const createPolicyState = ({
     }
     if (unstored !== undefined) halves.used(unstored);
     [held, ratchet, unstored] = [{ stored: candidate, state }, state.ratchet, undefined];
-    [trusted, newer] = [trust, undefined];
+    [trusted, newer, isRatchetDamaged] = [trust, undefined, false];
     if (isOther) condemned = undefined;
     return { kind: 'accepted', state: judged(held, now), replaced, changed, persisted };
   };
@@ -168,6 +170,7 @@ export const createPolicyState = ({
       const start = await beginFromDisk({ slots, book: trials, version, verify: verifierOf(trusted), timeOf, attempt });
       const { found, begin } = start;
       [ratchet, problems, condemned] = [found.ratchet, start.problems, start.condemned];
+      isRatchetDamaged = found.kept === 'damaged';
       probation.goOn(start.trial);
       if (begin !== undefined && found.kept !== 'damaged') {
         held = begin;
@@ -212,7 +215,7 @@ export const createPolicyState = ({
     tend: (now) =>
       inTurn(async () => {
         probation.tend();
-        storage.tick(ratchet, now);
+        if (!isRatchetDamaged) storage.tick(ratchet, now);
         if (unstored !== undefined) {
           const waiting = unstored;
           unstored = undefined;
