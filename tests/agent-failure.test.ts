@@ -9,11 +9,11 @@ import { keyNamed, keysFor } from '@cordon/policy/trust/_world.ts';
 import { sha256Hex } from '@cordon/policy/trust/digest.ts';
 import { signGeneral } from '@cordon/policy/trust/envelope.ts';
 import type { OrderKind } from '@cordon/policy/protocol/orders.ts';
-import { machineBoot } from '../src/machine.ts';
-import { startControlPlane, type ControlPlane } from './_control-plane.ts';
-import { enrol, install, type Daemon, type Installation } from './_daemon.ts';
-import { mountTinyDisk, type TinyDisk } from './_tiny-disk.ts';
-import { createWorld, IS_ROOT, type World } from './_world.ts';
+import { machineBoot } from '../apps/endpoint-agent/src/machine.ts';
+import { startControlPlane, type ControlPlane } from '../apps/endpoint-agent/tests/_control-plane.ts';
+import { enrol, install, type Daemon, type Installation } from '../apps/endpoint-agent/tests/_daemon.ts';
+import { mountTinyDisk, type TinyDisk } from '../apps/endpoint-agent/tests/_tiny-disk.ts';
+import { createWorld, IS_ROOT, type World } from '../apps/endpoint-agent/tests/_world.ts';
 
 const HOST = 'packages.example';
 const HOUR = 3_600_000;
@@ -108,7 +108,7 @@ describe('a policy that kills the daemon', () => {
   const poisoned = (where: string): string[] => [
     'env',
     `POISONED=${where}`,
-    `NODE_OPTIONS=--import=${path.join(import.meta.dirname, '_poison.mjs')}`,
+    `NODE_OPTIONS=--import=${path.join(import.meta.dirname, '../apps/endpoint-agent/tests/_poison.mjs')}`,
   ];
   /** Starts it until it lives, as a supervisor does. @returns how often it was started */
   const revive = async (where: string): Promise<number> => {

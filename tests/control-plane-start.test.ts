@@ -6,12 +6,12 @@ import https from 'node:https';
 import path from 'node:path';
 import pg from 'pg';
 import { inject, describe, expect, it, onTestFinished } from 'vitest';
-import { configFrom } from '../src/config.ts';
-import { poolConfig } from '../src/db/client.ts';
-import { startEmbedded } from '../src/db/embedded.ts';
-import { createControlPlane } from '../src/start.ts';
-import { selfSigned } from './_certificate.ts';
-import { createDatabase, enrolDevice, makeStateDir, newKey, startPlane, type TestPlane } from './_util.ts';
+import { configFrom } from '../apps/control-plane/src/config.ts';
+import { poolConfig } from '../apps/control-plane/src/db/client.ts';
+import { startEmbedded } from '../apps/control-plane/src/db/embedded.ts';
+import { createControlPlane } from '../apps/control-plane/src/start.ts';
+import { selfSigned } from '../apps/control-plane/tests/_certificate.ts';
+import { createDatabase, enrolDevice, makeStateDir, newKey, startPlane, type TestPlane } from '../apps/control-plane/tests/_util.ts';
 
 const plane = async (options: Parameters<typeof startPlane>[0] = {}): Promise<TestPlane> => {
   const started = await startPlane(options);
@@ -211,7 +211,7 @@ describe('the service', () => {
     const state = makeStateDir();
     fs.chmodSync(state, 0o711);
     onTestFinished(() => fs.rmSync(state, { recursive: true, force: true }));
-    const main = path.join(import.meta.dirname, '../src/main.ts');
+    const main = path.join(import.meta.dirname, '../apps/control-plane/src/main.ts');
     const service = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
       env: { PATH: process.env['PATH'], CORDON_STATE: state, CORDON_ADMIN_PORT: '0', CORDON_DEVICE_PORT: '0' },
       stdio: ['ignore', 'ignore', 'inherit'],
@@ -228,7 +228,7 @@ describe('the service', () => {
 
   it('takes no arguments, and says so without making anything', async () => {
     const state = path.join(makeStateDir(), 'none');
-    const main = path.join(import.meta.dirname, '../src/main.ts');
+    const main = path.join(import.meta.dirname, '../apps/control-plane/src/main.ts');
     for (const [word, status] of [
       ['--help', 0],
       ['--port=7', 2],
