@@ -25,7 +25,7 @@ describe('an API token', () => {
   it('is read back as what was made, and keeps its secret to itself', () => {
     expect(presented).toEqual({ id: made.id, secretHash: made.secretHash });
     expect(made.text).not.toContain(made.secretHash);
-    expect(JSON.stringify({ id: made.id, secretHash: made.secretHash })).not.toContain(made.text.split('_').at(-1));
+    expect(JSON.stringify({ id: made.id, secretHash: made.secretHash })).not.toContain(made.text.slice(-43));
   });
 
   it('is accepted while it is neither revoked nor expired, with its role', () => {

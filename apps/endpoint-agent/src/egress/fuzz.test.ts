@@ -163,7 +163,7 @@ const attempt = async (bytes: Buffer, pieces: number, client: Ending): Promise<v
 const serves = async (): Promise<void> => {
   behave = (socket) => void socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok'));
   const socket = await connect();
-  const request = http.get({ createConnection: () => socket, path: url(), agent: false });
+  const request = http.get({ createConnection: () => socket, path: url() });
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
   expect(await text(response)).toBe('ok');
 };
