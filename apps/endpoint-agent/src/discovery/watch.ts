@@ -5,7 +5,7 @@ import type { AgentProcess, Look } from './processes.ts';
 import { createSightings, keyOf, type Sightings, type UncontainedEvent } from './sightings.ts';
 
 /** Between two looks; what is outside twice, a second apart, is a finding. Together well within the ten seconds that are promised. */
-const LOOK_MS = 4000;
+const LOOK_MS = 5000;
 const AGAIN_MS = 1000;
 
 /** They run models, not tools: part of the inventory, and never a finding. */

@@ -9,7 +9,7 @@ import type { Watch } from './watch.ts';
 
 export const SELF_TEST_MS = 24 * 3_600_000;
 /** With the few seconds between two looks, and the longest that a canary takes, less than a minute. */
-export const PROBE_MS = 25_000;
+export const PROBE_MS = 30_000;
 
 /** A launch that fails so failed for want of something on this machine, not by policy. */
 const BROKEN = new Set([
