@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { subjectOf, variablesOf } from './subject.ts';
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'cordon-subject-'));
@@ -60,9 +60,13 @@ describe('subjectOf', () => {
 });
 
 describe.runIf(process.getuid?.() === 0)('a link to an agent that only root can change', () => {
-  const folder = fs.mkdtempSync('/var/lib/cordon-subject-');
+  let folder = '';
+  let file = '';
+  beforeAll(() => {
+    folder = fs.mkdtempSync('/var/lib/cordon-subject-');
+    file = path.join(folder, 'node_modules/@openai/codex/bin/codex.js');
+  });
   afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
-  const file = path.join(folder, 'node_modules/@openai/codex/bin/codex.js');
   const linked = (name: string, target: string): string => {
     const link = path.join(name.startsWith('/') ? '' : folder, name);
     fs.mkdirSync(path.dirname(link), { recursive: true });
