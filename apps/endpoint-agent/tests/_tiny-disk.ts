@@ -24,7 +24,12 @@ export const mountTinyDisk = (bytes: number): TinyDisk | undefined => {
     folder,
     fill: (left) => {
       const { bavail, bsize } = fs.statfsSync(folder);
-      fs.writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - left)));
+      try {
+        fs.writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - left)));
+      } catch (error) {
+        // Somebody else has just written too: what was left is taken.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      }
     },
     free: () => fs.rmSync(ballast, { force: true }),
     readOnly: (is) => void execFileSync('mount', ['-o', `remount,${is ? 'ro' : 'rw'}`, folder]),
