@@ -132,12 +132,12 @@ const ended = (run: string): NewEvent => ({
 const codeOf = ({ code, token }: TokenReply): string => code ?? (token === undefined ? 'nothing' : 'token');
 
 /** As a third party: by HTTP, and with a JOSE library. */
-const verify = async (token: string, audience = AUDIENCE): Promise<JWTPayload> => {
+const verify = async (token: string, audience = AUDIENCE): Promise<JWTPayload & RunTokenClaims> => {
   const found = await fetch(new URL('/.well-known/openid-configuration', test.plane.deviceUrl));
   const { issuer, jwks_uri } = (await found.json()) as { issuer: string; jwks_uri: string };
   expect(issuer).toBe(test.plane.deviceUrl);
   const options = { issuer, audience, typ: 'cordon-run-token+jwt', algorithms: ['Ed25519'] };
-  return (await jwtVerify(token, createRemoteJWKSet(new URL(jwks_uri)), options)).payload;
+  return (await jwtVerify<RunTokenClaims>(token, createRemoteJWKSet(new URL(jwks_uri)), options)).payload;
 };
 const introspect = async (token: string, by = test.ownerToken): Promise<Record<string, unknown>> => {
   const reply = await test.plane.listeners.admin.app.inject({
@@ -157,7 +157,7 @@ describe('the token of a run', () => {
     await device.report(began(top), began(run, top));
     const reply = await device.ask({ run, parents: [top], delivery: 'proxy' });
     expect(codeOf(reply)).toBe('token');
-    const claims = (await verify(reply.token ?? '')) as unknown as RunTokenClaims;
+    const claims = await verify(reply.token ?? '');
     expect(claims).toMatchObject({
       sub: run,
       aud: AUDIENCE,

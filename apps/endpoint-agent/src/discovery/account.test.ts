@@ -17,18 +17,18 @@ describe('what an account has', () => {
     [`${home}/.local/share/claude/versions/2.1.7`]: 'ELF',
     [`${home}/.claude.json`]: JSON.stringify({
       mcpServers: { mine: { command: 'npx' } },
-      projects: { '/work/shop': { mcpServers: { local: { command: 'uvx' } } } },
+      projects: { '/projects/shop': { mcpServers: { local: { command: 'uvx' } } } },
     }),
     [`${home}/.codex/config.toml`]: '[mcp_servers.db]\ncommand = "/opt/db/server"\n',
-    '/work/shop/.mcp.json': servers({ shop: { url: 'https://x' } }),
-    '/work/other/.mcp.json': servers({ other: { command: 'x' } }),
-    '/work/never/.mcp.json': servers({ never: { command: 'x' } }),
+    '/projects/shop/.mcp.json': servers({ shop: { url: 'https://x' } }),
+    '/projects/other/.mcp.json': servers({ other: { command: 'x' } }),
+    '/projects/never/.mcp.json': servers({ never: { command: 'x' } }),
     '/etc/claude-code/managed-settings.json': '{}',
   };
   const machine = machineOf(files, 'linux');
 
   it('is its agents, the servers of its settings and of the projects that are known, and the files of its programs', () => {
-    const { agents, servers: found, programs } = scanAccount(machine, { os: 'linux', user: 'ada', home, workspaces: ['/work/other'] });
+    const { agents, servers: found, programs } = scanAccount(machine, { os: 'linux', user: 'ada', home, workspaces: ['/projects/other'] });
     expect(agents.map(({ agent, osUser, version }) => `${agent} ${osUser} ${version}`)).toEqual(['codex ada 0.40.0', 'claude-code ada ']);
     const ofClaude = found.filter(({ agent }) => agent === 'claude-code').map(({ name, scope, file }) => `${name} ${scope} ${file}`);
     expect(ofClaude.sort()).toEqual([
@@ -48,12 +48,12 @@ describe('what an account has', () => {
         file: '${home}/.codex/config.toml',
       },
     ]);
-    expect(JSON.stringify(found)).not.toContain('/work/');
+    expect(JSON.stringify(found)).not.toContain('/projects/');
     expect(programs).toEqual([
       { agent: 'codex', file: `${home}/.npm-global/lib/node_modules/@openai/codex/bin/codex.js` },
       { agent: 'claude-code', file: `${home}/.local/share/claude/versions/2.1.7` },
     ]);
-    expect(machine.reads.filter((file) => file.includes('/work/never'))).toEqual([]);
+    expect(machine.reads.filter((file) => file.includes('/projects/never'))).toEqual([]);
   });
 
   it.each<readonly [os: 'macos' | 'windows', home: string, files: Readonly<Record<string, string>>, found: readonly string[]]>([
