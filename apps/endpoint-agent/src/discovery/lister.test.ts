@@ -17,7 +17,7 @@ describe('the list of what is installed', () => {
     createLister({
       accounts: () => [ADA],
       machine: NOBODY,
-      workspacesOf: ({ name }) => [`/work/${name}`],
+      workspacesOf: ({ name }) => [`/projects/${name}`],
       scan: async (whose, as): Promise<AccountScan> => {
         if (fault !== undefined) throw fault;
         scans.push({ whose, as });
@@ -48,7 +48,7 @@ describe('the list of what is installed', () => {
     expect(one).toBe(other);
     expect(scans).toEqual([
       { whose: { os: 'linux', user: '', workspaces: [] }, as: NOBODY },
-      { whose: { os: 'linux', user: 'ada', home: '/home/ada', workspaces: ['/work/ada'] }, as: ADA },
+      { whose: { os: 'linux', user: 'ada', home: '/home/ada', workspaces: ['/projects/ada'] }, as: ADA },
     ]);
     expect(learnt).toEqual([
       { agent: 'codex', file: '/of/', uid: NOBODY.uid },
